@@ -1,0 +1,61 @@
+"""The one decorator of every kernel: compiler flags and the folder of compiled code.
+
+numba decides whether a cached function is stale by looking at the file that defines it, not
+at the files it calls, so after an edit in one module a cached caller elsewhere would go on
+returning the old number.  The cache folder is therefore named by a hash of all of flatphys'
+sources: any edit starts an empty folder.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import time
+
+import numba
+import platformdirs
+
+__all__ = ["cache_folder", "jit"]
+
+_PACKAGE = pathlib.Path(__file__).parent
+_STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _prepare_folder() -> str:
+    base = pathlib.Path(os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("flatphys")) / "kernels"
+    folder = base / _source_hash()
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            for other in base.iterdir():
+                if other != folder and time.time() - other.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
+        os.utime(folder)
+    except OSError:  # read-only home: numba then falls back to its own choice of folder
+        return ""
+    return str(folder)
+
+
+cache_folder: str = _prepare_folder()
+
+
+def jit(function):
+    """Compile `function` in nopython mode and keep the machine code on disk.
+
+    Division by zero follows IEEE (inf, nan) instead of raising, so that loops vectorise;
+    fused multiply-adds are allowed, reassociation is not: sums are reproducible.
+    """
+    saved = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = cache_folder or saved  # read once, when the decorator runs
+    try:
+        return numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, nogil=True)(function)
+    finally:
+        numba.config.CACHE_DIR = saved

@@ -1,0 +1,28 @@
+"""How objects print: aligned text in a terminal, a small table in a notebook."""
+
+import html
+
+
+def figure(value) -> str:
+    """A number with ten significant digits, anything else as it is."""
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, float) or hasattr(value, "__float__"):
+        return f"{float(value):.10g}"
+    return str(value)
+
+
+def text_table(title: str, rows: list[tuple[str, str]]) -> str:
+    """Two aligned columns under a title."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join([title] + [f"  {name:<{width}}  {value}" for name, value in rows])
+
+
+def html_table(title: str, rows: list[tuple[str, str]]) -> str:
+    """The same as an HTML table with a caption."""
+    body = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left;font-family:monospace'>{html.escape(value)}</td></tr>"
+        for name, value in rows
+    )
+    return f"<table><caption>{html.escape(title)}</caption><tbody>{body}</tbody></table>"

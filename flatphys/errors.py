@@ -1,0 +1,45 @@
+"""What can go wrong: one class each, so that a caller can tell bad input from physics from numerics."""
+
+
+class FlatphysError(Exception):
+    """Base of the errors that are not about the input."""
+
+
+class InvalidInput(ValueError):
+    """An argument is out of its range, of the wrong type or an unknown name; raised before any work."""
+
+
+class Unsatisfiable(FlatphysError):
+    """Hard constraints that no weights fulfil: the load is beyond capacity."""
+
+
+class NoSolution(FlatphysError):
+    """The equations of this ansatz have no saddle point of the kind asked for."""
+
+
+class NotConverged(FlatphysError):
+    """The equations have not been solved to tolerance; says nothing about the physics.
+
+    Attributes
+    ----------
+    best : object
+        The best point found (a dict of order parameters), not to be trusted.
+    residual : float
+        Its residual.
+    """
+
+    def __init__(self, message: str, best=None, residual: float = float("nan")):
+        super().__init__(message)
+        self.best = best
+        self.residual = residual
+
+    def __reduce__(self):  # the default forgets everything but the message (process pools pickle errors)
+        return type(self), (self.args[0], self.best, self.residual)
+
+
+class ReplicaSymmetryWarning(UserWarning):
+    """The replicon is negative: the replica-symmetric values are bounds or approximations."""
+
+
+class NegativeEntropyWarning(UserWarning):
+    """A logarithmic count of binary weights is negative: no such weights exist, the value is formal."""

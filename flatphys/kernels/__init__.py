@@ -1,0 +1,1 @@
+"""One weight, one pattern: pointwise jitted functions, chosen by integer code."""

@@ -1,0 +1,142 @@
+"""Data, learners and their combination: frozen dataclasses that validate themselves.
+
+A model says what is asked; `flatphys.solve` finds how.  Stabilities are y x.w / sqrt(N) with |w|^2 = N
+(for ERM, whatever norm the training gives), the load is alpha = P/N.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from flatphys import validate
+from flatphys.errors import InvalidInput
+
+WEIGHTS = ("binary", "spherical")
+
+
+def _set(record, **values):
+    for name, value in values.items():
+        object.__setattr__(record, name, value)
+
+
+@dataclass(frozen=True)
+class RandomLabels:
+    """Labels +-1 drawn independently of the patterns: the storage problem (Gardner 1988)."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Labels sign(w*.x / sqrt N) of a teacher with the learner's own kind of weights.
+
+    Parameters
+    ----------
+    flip : float in [0, 0.5)
+        Probability that a training label is inverted.
+    """
+
+    flip: float = 0.0
+
+    def __post_init__(self):
+        _set(self, flip=validate.number("flip", self.flip, 0.0, 0.5, closed="["))
+
+
+@dataclass(frozen=True)
+class Gibbs:
+    """Weights drawn from exp(-beta #{patterns with stability < margin}).
+
+    Parameters
+    ----------
+    weights : "binary" (w_i = +-1) or "spherical" (|w|^2 = N)
+    margin : float
+        The stability kappa that counts as correct; any sign.
+    beta : float > 0 or math.inf
+        Inverse temperature; inf: every solution alike, violations forbidden.
+    """
+
+    weights: str = "binary"
+    margin: float = 0.0
+    beta: float = math.inf
+
+    def __post_init__(self):
+        _set(
+            self,
+            weights=validate.choice("weights", self.weights, WEIGHTS),
+            margin=validate.number("margin", self.margin),
+            beta=validate.number("beta", self.beta, 0.0, infinite=True),
+        )
+
+
+@dataclass(frozen=True)
+class Bayes:
+    """The Bayes-optimal rule: the posterior mean under the teacher's own prior and label noise.
+
+    Parameters
+    ----------
+    weights : "binary" or "spherical"
+        The prior of the teacher.
+    """
+
+    weights: str = "spherical"
+
+    def __post_init__(self):
+        _set(self, weights=validate.choice("weights", self.weights, WEIGHTS))
+
+
+@dataclass(frozen=True)
+class MaxMargin:
+    """Spherical weights with the largest smallest stability.
+
+    Parameters
+    ----------
+    bias : bool
+        Whether a bias is trained along with the weights.
+    """
+
+    bias: bool = False
+
+    def __post_init__(self):
+        _set(self, bias=validate.flag("bias", self.bias))
+
+
+# Which learner can be asked about which data; anything else is refused when the model is made.
+_PAIRS = {
+    RandomLabels: (Gibbs,),
+    Teacher: (Gibbs, Bayes, MaxMargin),
+}
+DATA = tuple(_PAIRS)
+LEARNERS = tuple(dict.fromkeys(kind for kinds in _PAIRS.values() for kind in kinds))
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is asked: a kind of data and a learner.
+
+    >>> import flatphys as fp
+    >>> fp.Model(fp.Teacher(), fp.Gibbs(weights="binary"))
+    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf))
+    """
+
+    data: object = field(default_factory=RandomLabels)
+    learner: object = field(default_factory=Gibbs)
+
+    def __post_init__(self):
+        validate.instance("data", self.data, DATA)
+        validate.instance("learner", self.learner, LEARNERS)
+        allowed = _PAIRS[type(self.data)]
+        if not isinstance(self.learner, allowed):
+            names = ", ".join(kind.__name__ for kind in allowed)
+            raise InvalidInput(
+                f"learner {type(self.learner).__name__} is not defined on {type(self.data).__name__} data; there it must be {names}"
+            )
+        if getattr(self.learner, "bias", False) and isinstance(self.data, Teacher):
+            raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
+
+    def _repr_html_(self) -> str:
+        from flatphys.display import html_table
+
+        rows = [(name, repr(part)) for name, part in (("data", self.data), ("learner", self.learner))]
+        return html_table("Model", rows)
+
+
+def check_model(model) -> Model:
+    """`model` if it is one."""
+    return validate.instance("model", model, (Model,))

@@ -1,0 +1,1 @@
+"""Special functions, Gaussian averages and roots: jitted, and knowing no physics."""

@@ -1,0 +1,1 @@
+"""Saddle points: one file per ansatz."""

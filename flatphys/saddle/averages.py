@@ -1,0 +1,172 @@
+"""Averages over one weight and one pattern that enter the replica-symmetric saddle of a Gibbs learner.
+
+Weights.  Given the conjugates (q_hat, R_hat), binary: h = sqrt(q_hat) z + R_hat,
+
+    q = E tanh^2 h,  R = E tanh h,  G_S = -R R_hat - q_hat (1-q)/2 + E log 2cosh h,  T4 = E sech^4 h
+
+spherical: v = 1-q solves (q_hat + R_hat^2) v^2 + v = 1, R = R_hat v,
+G_S = [log v + q_hat v]/2, T4 = v^2.  In both, T^2 = q - R^2 and 1-R are returned without cancellation.
+
+Patterns.  With x = (kappa - sqrt(q) z)/sqrt(v), u = R z/T and the weight W(z) = 1 (random labels) or
+2 [(1-flip) H(-u) + flip H(u)] (teacher), in the notation of `kernels.counting`:
+
+    q_hat = alpha A / v,                      A = Int Dz W a^2
+    R_hat = alpha B / sqrt v,                 B = 2 (1 - 2 flip) (sqrt q / T) Int Dz G(u) a
+    G_E = Int Dz W log f,  E[g'^2] = C / v^2, C = Int Dz W b^2,  train error = Int Dz W (1-s) H(-x)
+
+Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992.
+"""
+
+import math
+
+import numpy as np
+
+from flatphys._jit import jit
+from flatphys.kernels.counting import error_counting
+from flatphys.numerics.gaussian import density, log_2cosh, tail
+from flatphys.numerics.quadrature import MAX_NODES, gaussian_nodes
+
+BINARY, SPHERICAL = 0, 1
+RANDOM, TEACHER, NISHIMORI = 0, 1, 2  # NISHIMORI: the learner is the posterior, so R = q and R_hat = q_hat
+
+REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
+# The zero of H(x) nearest to the real axis, and the measured distance of the zeros of f at finite
+# beta, relative to their large-beta position sqrt(2 beta) +- i pi/sqrt(2 beta).
+H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
+F_ZERO_SCALE = 0.87
+
+
+@jit
+def f_zero(beta):
+    """(real part, imaginary part) of the zeros of f(x) nearest to the real axis; infinite width if none."""
+    if beta == math.inf or beta < 0.5:
+        return 0.0, math.inf
+    root = math.sqrt(2.0 * beta)
+    return root, F_ZERO_SCALE * math.pi / root
+
+
+@jit
+def weights_average(weights, kind, q_hat, r_hat, level, u, w):
+    """(v, q, R, T^2, 1-R, G_S, T4) of the module's docstring; u and w are scratch of MAX_NODES."""
+    if weights == SPHERICAL:
+        v = 2.0 / (1.0 + math.sqrt(1.0 + 4.0 * (q_hat + r_hat * r_hat)))
+        r = r_hat * v
+        t2 = q_hat * v * v
+        return v, t2 + r * r, r, t2, (v + t2) / (1.0 + r), 0.5 * (math.log(v) + q_hat * v), v * v
+    root = math.sqrt(q_hat)
+    origin = -r_hat / root
+    reach = REACH
+    if abs(origin) < 25.0:
+        reach = max(reach, abs(origin) + 7.0)
+    else:
+        origin = 0.0
+    h0 = r_hat + root * origin
+    width = 0.5 * math.pi / root
+    n = gaussian_nodes(level, reach, 1.0, origin, -h0 / root, width, 0.0, math.inf, u, w)
+    v = q = up = s4 = logz = 0.0
+    for i in range(n):
+        h = h0 + root * u[i]
+        e = math.exp(-2.0 * abs(h))
+        inv = 1.0 / (1.0 + e)
+        t = (1.0 - e) * inv
+        s2 = 4.0 * e * inv * inv
+        up += w[i] * (2.0 * e * inv if h > 0.0 else 2.0 * inv)
+        q += w[i] * t * t
+        v += w[i] * s2
+        s4 += w[i] * s2 * s2
+        logz += w[i] * (abs(h) + math.log1p(e))
+    if n < 0:
+        v = math.nan
+    r, t2, one_minus_r = 0.0, q, 1.0
+    if kind == NISHIMORI:
+        r, t2, one_minus_r = q, q * v, v
+    elif kind == TEACHER:
+        r, one_minus_r, t2 = 1.0 - up, up, 0.0
+        for i in range(n):  # the variance of tanh, centred: q - R^2 cancels as R -> 1
+            h = h0 + root * u[i]
+            e = math.exp(-2.0 * abs(h))
+            dev = (2.0 * e / (1.0 + e) if h > 0.0 else 2.0 / (1.0 + e)) - up
+            t2 += w[i] * dev * dev
+    return v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4
+
+
+@jit
+def pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w):
+    """Nodes for the pattern average: (number, x at u = 0, dx/du, z at u = 0)."""
+    c = math.sqrt(q / v)
+    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
+    origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
+    x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / math.sqrt(v)
+    growth = 1.0 if kind == RANDOM else q / t2
+    re, im = f_zero(beta)
+    n = gaussian_nodes(level, reach, growth, origin, (x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c, u, w)
+    return n, x0, -c, origin
+
+
+@jit
+def pattern_weight(kind, flip, k, z):
+    """W(z): density ratio of the cavity field's sign-corrected law to the Gaussian (k = R/T)."""
+    if kind == RANDOM:
+        return 1.0
+    correct = tail(-k * z)
+    if flip == 0.0:
+        return 2.0 * correct
+    return 2.0 * (flip + (1.0 - 2.0 * flip) * correct)
+
+
+@jit
+def pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, level, u, w):
+    """(A, B) of the module's docstring: all that the saddle-point equations need."""
+    n, x0, dx, origin = pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w)
+    if n < 0:
+        return math.nan, math.nan
+    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    sum_a = sum_b = 0.0
+    for i in range(n):
+        _, a, _, _ = error_counting(x0 + dx * u[i], beta)
+        z = origin + u[i]
+        sum_a += w[i] * pattern_weight(kind, flip, k, z) * a * a
+        if kind == TEACHER:
+            sum_b += w[i] * density(k * z) * a
+    return sum_a, 2.0 * (1.0 - 2.0 * flip) * math.sqrt(q / t2) * sum_b if kind == TEACHER else 0.0
+
+
+@jit
+def pattern_scalars(kind, flip, kappa, beta, v, q, r, t2, level, u, w):
+    """(G_E, C, train error) of the module's docstring: read off once, at the saddle."""
+    n, x0, dx, origin = pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w)
+    if n < 0:
+        return math.nan, math.nan, math.nan
+    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    energetic = curvature = error = 0.0
+    for i in range(n):
+        x = x0 + dx * u[i]
+        log_f, _, b, free = error_counting(x, beta)
+        weight = w[i] * pattern_weight(kind, flip, k, origin + u[i])
+        energetic += weight * log_f
+        curvature += weight * b * b
+        if free > 0.0:
+            error += weight * free * tail(-x)
+    return energetic, curvature, error
+
+
+@jit
+def log_alphas(weights, kind, flip, kappa, beta, log_q_hat, log_r_hat, level, u, w):
+    """Loads at which each saddle equation holds, as logarithms: (log alpha_q, log alpha_R).
+
+    With the conjugates chosen, the overlaps follow from the weights and each pattern equation
+    names the load it wants; a saddle is where the two agree (alpha_R = alpha_q when R is bound).
+    """
+    q_hat = math.exp(log_q_hat)
+    r_hat = 0.0 if kind == RANDOM else (q_hat if kind == NISHIMORI else math.exp(log_r_hat))
+    v, q, r, t2, _, _, _ = weights_average(weights, kind, q_hat, r_hat, level, u, w)
+    a, b = pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, level, u, w)
+    la = log_q_hat + math.log(v) - math.log(a)
+    if kind == TEACHER:
+        return la, log_r_hat + 0.5 * math.log(v) - math.log(b)
+    return la, la
+
+
+def scratch():
+    """A pair of node buffers for the functions above."""
+    return np.empty(MAX_NODES), np.empty(MAX_NODES)

@@ -1,0 +1,132 @@
+"""State: the saddle point that a solve returns, and what its numbers are worth."""
+
+import math
+from dataclasses import dataclass, field
+
+from flatphys.display import figure, html_table, text_table
+from flatphys.model import Model
+
+# A binary count below this is negative by physics, not by rounding (references at the largest
+# margin have an entropy of +-1e-15).
+NEGATIVE_ENTROPY = -1e-9
+
+_SCALARS = (
+    # attribute, unit or remark in the printed table
+    ("free_entropy", "nats per weight"),
+    ("entropy", "nats per weight"),
+    ("energy", "errors per weight"),
+    ("train_error", "fraction of patterns"),
+    ("train_loss", "per pattern"),
+    ("generalization_error", "probability"),
+    ("bayes_error", "probability"),
+    ("at_eigenvalue", "replicon, stable if > 0"),
+    ("residual", "of the saddle equations"),
+    ("quadrature_error", "estimated, relative"),
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class State:
+    """A saddle point of `model` at load `alpha`.
+
+    Every entry of `order` is also an attribute (`state.q`, `state.R_hat`, ...).  A quantity that the
+    learner does not have is None.
+
+    Attributes
+    ----------
+    model, alpha
+        What was solved.
+    ansatz : str
+        "RS" or "1RSB".
+    branch : str
+        Which branch of the saddle-point equations: "typical" (random labels); with a teacher
+        "student", "intermediate" (never stable) or "teacher" (highest overlap).
+    order : dict[str, float]
+        The order parameters.  With hard constraints near capacity `one_minus_q` keeps the digits
+        that q = 1 - one_minus_q loses.
+    free_entropy, entropy : float or None
+        (1/N) E log Z and entropy = free_entropy + beta * energy, in nats per weight.
+    train_error : float
+        Mean fraction of training patterns with stability below the margin (ERM, Bayes: below 0).
+    train_loss : float or None
+        Mean loss per pattern (ERM).
+    generalization_error : float or None
+        Probability that one weight vector errs on a new, clean example.
+    bayes_error : float or None
+        The same for the majority vote of the ensemble (with a teacher).
+    cosine : float or None
+        Cosine of the angle between a weight vector and the teacher or the centroids' direction.
+    at_eigenvalue : float or None
+        The replicon of de Almeida and Thouless: replica symmetry is stable iff it is positive.
+    residual : float
+        Largest relative violation of the saddle-point equations at the solution.
+    quadrature_error : float
+        Relative difference of the results between two independent quadrature rules.
+    """
+
+    model: Model
+    alpha: float
+    order: dict
+    branch: str = "typical"
+    ansatz: str = "RS"
+    free_entropy: float | None = None
+    entropy: float | None = None
+    train_error: float | None = None
+    train_loss: float | None = None
+    generalization_error: float | None = None
+    bayes_error: float | None = None
+    cosine: float | None = None
+    at_eigenvalue: float | None = None
+    residual: float = math.nan
+    quadrature_error: float = math.nan
+    details: dict = field(default_factory=dict)
+
+    def __getattr__(self, name):
+        order = self.__dict__.get("order", {})
+        if name in order:
+            return order[name]
+        raise AttributeError(f"this state has no {name!r}; its order parameters are {', '.join(order) or 'none'}")
+
+    def __dir__(self):
+        return sorted({*super().__dir__(), *self.order})
+
+    @property
+    def energy(self) -> float | None:
+        """Number of errors per weight, alpha * train_error."""
+        return None if self.train_error is None else self.alpha * self.train_error
+
+    @property
+    def stable(self) -> bool | None:
+        """Whether replica symmetry is stable (the replicon is positive)."""
+        return None if self.at_eigenvalue is None else self.at_eigenvalue > 0.0
+
+    @property
+    def phase(self) -> str:
+        """"unsat" (a negative entropy of binary weights), "rs_unstable" (negative replicon) or "sat"."""
+        weights = getattr(self.model.learner, "weights", "spherical")
+        if weights == "binary" and self.entropy is not None and self.entropy < NEGATIVE_ENTROPY:
+            return "unsat"
+        return "rs_unstable" if self.stable is False else "sat"
+
+    def scalars(self) -> dict:
+        """Everything numeric of the state in one flat dict: order parameters, then observables."""
+        out = {"alpha": self.alpha, **self.order}
+        for name in ("cosine", *(name for name, _ in _SCALARS)):
+            value = getattr(self, name)
+            if value is not None and name not in out:
+                out[name] = value
+        return out
+
+    def _rows(self):
+        rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
+        rows += [(name, figure(value)) for name, value in self.order.items()]
+        rows += [
+            (name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in _SCALARS if getattr(self, name) is not None
+        ]
+        return rows
+
+    def __repr__(self) -> str:
+        return text_table(f"State of {self.model!r}", self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(f"State of {self.model!r}", self._rows())
