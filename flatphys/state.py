@@ -1,7 +1,7 @@
 """State: the saddle point that a solve returns, and what its numbers are worth."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from flatphys.display import figure, html_table, text_table
 from flatphys.model import Model
@@ -79,7 +79,6 @@ class State:
     at_eigenvalue: float | None = None
     residual: float = math.nan
     quadrature_error: float = math.nan
-    details: dict = field(default_factory=dict)
 
     def __getattr__(self, name):
         order = self.__dict__.get("order", {})

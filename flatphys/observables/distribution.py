@@ -1,0 +1,117 @@
+"""A law on the real line with a density and atoms: the interface of every distribution of margins."""
+
+import math
+
+import numpy as np
+
+from flatphys.display import figure, html_table, text_table
+from flatphys.errors import InvalidInput
+
+
+class MarginDistribution:
+    """The law of the training stabilities t = y (x.w / sqrt N + b).
+
+    A subclass gives `_pdf(x)` and `_cdf(x)` on one-dimensional float arrays, and passes the rest to
+    the constructor.
+
+    Parameters
+    ----------
+    mean, variance, skewness : float
+        Moments of t, atoms included.
+    atoms : tuple of (place, mass)
+        Point masses.  The density does not contain them, the distribution function does.
+    norm : float
+        |w|/sqrt N, by which `normalised` divides.
+    support : (float, float)
+        Interval outside which the law has no mass worth drawing.
+    """
+
+    def __init__(self, mean, variance, skewness, atoms=(), norm=1.0, support=(-8.0, 8.0)):
+        self.mean = float(mean)
+        self.variance = float(variance)
+        self.skewness = float(skewness)
+        self.atoms = tuple((float(place), float(mass)) for place, mass in atoms)
+        self.norm = float(norm)
+        self.support = support
+
+    def _pdf(self, x):
+        raise NotImplementedError
+
+    def _cdf(self, x):
+        raise NotImplementedError
+
+    def _at(self, x, function):
+        try:
+            x = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise InvalidInput(f"x must be a number or an array of numbers, got {x!r}") from None
+        if np.isnan(x).any():
+            raise InvalidInput("x must not contain nan")
+        out = function(np.ascontiguousarray(x.ravel())).reshape(x.shape)
+        return float(out) if out.ndim == 0 else out
+
+    def pdf(self, x):
+        """Density at x (scalar or array); at a jump the value to the right.  Atoms are not part of it."""
+        return self._at(x, self._pdf)
+
+    def cdf(self, x):
+        """P(t <= x), atoms included."""
+        return self._at(x, self._cdf)
+
+    @property
+    def mass_below_zero(self) -> float:
+        """P(t < 0): the fraction of misclassified training patterns."""
+        return self.cdf(0.0) - sum(mass for place, mass in self.atoms if place == 0.0)
+
+    def normalised(self) -> "MarginDistribution":
+        """The law of t sqrt(N)/|w|, the distance to the decision surface."""
+        return self if self.norm == 1.0 else _Scaled(self, 1.0 / self.norm)
+
+    def plot(self, ax=None, points: int = 600, **style):
+        """Draw the density (atoms as spikes labelled with their mass) on `ax` or a new figure; returns the axes."""
+        import matplotlib.pyplot as plt
+
+        ax = plt.subplots()[1] if ax is None else ax
+        x = np.linspace(*self.support, points)
+        (line,) = ax.plot(x, self.pdf(x), **style)
+        for place, mass in self.atoms:
+            ax.vlines(place, 0.0, mass, color=line.get_color(), lw=2.5)
+            ax.annotate(f"atom {mass:.3g}", (place, mass), textcoords="offset points", xytext=(4, 2), fontsize="small")
+        ax.set_xlabel(r"stability $\Delta$")
+        ax.set_ylabel(r"$P(\Delta)$")
+        return ax
+
+    def _rows(self):
+        rows = [(name, figure(getattr(self, name))) for name in ("mean", "variance", "skewness", "mass_below_zero")]
+        return rows + [("atom", f"{mass:.10g} at {place:.10g}") for place, mass in self.atoms]
+
+    def __repr__(self) -> str:
+        return text_table("Distribution of training stabilities", self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_table("Distribution of training stabilities", self._rows())
+
+
+class _Scaled(MarginDistribution):
+    """The law of `factor` * t."""
+
+    def __init__(self, law, factor):
+        super().__init__(
+            law.mean * factor,
+            law.variance * factor * factor,
+            law.skewness,
+            [(place * factor, mass) for place, mass in law.atoms],
+            law.norm * factor,
+            tuple(factor * edge for edge in law.support),
+        )
+        self._law, self._factor = law, factor
+
+    def _pdf(self, x):
+        return self._law._pdf(x / self._factor) / self._factor
+
+    def _cdf(self, x):
+        return self._law._cdf(x / self._factor)
+
+    def normalised(self):
+        """This law itself when |w|^2 = N already."""
+        return self if math.isclose(self.norm, 1.0, rel_tol=1e-15) else _Scaled(self, 1.0 / self.norm)
