@@ -1,0 +1,260 @@
+"""Convex losses of a margin t, chosen by integer code inside compiled loops.
+
+A loss l(t) enters the theory of its minimiser through the proximal map alone: a pattern whose cavity
+margin is omega ends at
+
+    t = prox_{c l}(omega) = argmin_t (t - omega)^2/(2 c) + l(t),        omega = t + c l'(t),
+
+and what the saddle-point equations need of it is the response
+
+    f = (t - omega)/c = -l'(t),      k = -df/d omega = l''(t)/(1 + c l''(t)).
+
+At a kink of l the first form of f holds: any subgradient is available there.
+
+To add a loss, write its block below (`<name>_point`, `<name>_response`, `<name>_features`), give it
+the next code, one line in each of the three ladders, and its name in `CODES`.  Nothing else in
+flatphys needs to know.  A loss of one's own without touching the package is a `CustomLoss`.
+
+Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborova, ICML 2020.
+"""
+
+import math
+from dataclasses import dataclass
+
+from flatphys._jit import jit
+from flatphys.errors import InvalidInput
+
+SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
+CODES = {"square": SQUARE, "logistic": LOGISTIC, "hinge": HINGE, "squared_hinge": SQUARED_HINGE}
+
+# What `features` says about the response as a function of omega.
+ANALYTIC, KINKED, UNKNOWN = 0, 1, 2
+
+# Which losses reach their minimum at finite margins, and there only at t = 1 or for all t >= 1: with
+# l2 -> 0 they interpolate if they can, and the solution of smallest norm stays finite.
+EXACT_FIT, MARGIN_FIT = ("square",), ("hinge", "squared_hinge")
+
+
+# --- square: (1-t)^2 / 2 ----------------------------------------------------------------------------
+@jit
+def square_point(t):
+    """(l, l', l'') at t."""
+    return 0.5 * (1.0 - t) * (1.0 - t), t - 1.0, 1.0
+
+
+@jit
+def square_response(omega, c):
+    """(t, f, k, l) of a cavity margin omega."""
+    f = (1.0 - omega) / (1.0 + c)
+    return 1.0 - f, f, 1.0 / (1.0 + c), 0.5 * f * f
+
+
+@jit
+def square_features(c):
+    """The response is linear."""
+    return ANALYTIC, 0.0, math.inf, 0.0, math.inf
+
+
+# --- logistic: log(1 + e^-t) ------------------------------------------------------------------------
+@jit
+def logistic_point(t):
+    """(l, l', l'') at t, to full relative accuracy for either sign."""
+    e = math.exp(-abs(t))
+    small, large = e / (1.0 + e), 1.0 / (1.0 + e)
+    if t >= 0.0:
+        return math.log1p(e), -small, small * large
+    return math.log1p(e) - t, -large, small * large
+
+
+@jit
+def logistic_response(omega, c):
+    """(t, f, k, l) of a cavity margin omega.
+
+    t - c/(1 + e^t) = omega is concave and increasing for t > 0, so Newton's method started at or
+    below the root climbs to it; the reflection t -> -t, omega -> -omega - c gives the other half.
+    The start solves t - omega = c e^-t by an approximation of Lambert's function.
+    """
+    reflected = omega < -0.5 * c
+    o = -omega - c if reflected else omega
+    lz = math.log(c) - o if c > 0.0 else -math.inf
+    log1pz = lz if lz > 36.0 else math.log1p(math.exp(lz))
+    t = max(0.0, o + log1pz * (1.0 - math.log1p(log1pz) / (2.0 + log1pz)))
+    small = 0.0
+    for _ in range(60):
+        e = math.exp(-t)
+        large = 1.0 / (1.0 + e)
+        small = e * large
+        step = (t - c * small - o) / (1.0 + c * small * large)
+        t -= step
+        if t < 0.0:  # only rounding can do this
+            t = 0.0
+        if abs(step) <= 1e-8 * (1.0 + t):  # the next step would be its square
+            break
+    e = math.exp(-t)
+    large = 1.0 / (1.0 + e)
+    small = e * large
+    loss = math.log1p(e)
+    curvature = small * large
+    k = curvature / (1.0 + c * curvature)
+    if reflected:
+        return -t, large, k, loss + t
+    return t, small, k, loss
+
+
+@jit
+def logistic_features(c):
+    """Branch points where 1 + c l''(t) = 0: t = i pi +- 2a, sinh a = sqrt(c)/2, all at Im omega = +-pi."""
+    half = 0.5 * math.sqrt(c)
+    two_a = 2.0 * math.asinh(half)
+    up = math.expm1(two_a)
+    return ANALYTIC, two_a + up / (1.0 + up), math.pi, -two_a - up, math.pi
+
+
+# --- hinge: max(0, 1-t) -----------------------------------------------------------------------------
+@jit
+def hinge_point(t):
+    """(l, l', l'') at t; at the kink the derivative from the right, the curvature's point mass left out."""
+    if t < 1.0:
+        return 1.0 - t, -1.0, 0.0
+    return 0.0, 0.0, 0.0
+
+
+@jit
+def hinge_response(omega, c):
+    """(t, f, k, l) of a cavity margin omega: free above 1, held at 1, or moved by c."""
+    if omega >= 1.0:
+        return omega, 0.0, 0.0, 0.0
+    if omega > 1.0 - c:
+        return 1.0, (1.0 - omega) / c, 1.0 / c, 0.0
+    return omega + c, 1.0, 0.0, 1.0 - omega - c
+
+
+@jit
+def hinge_features(c):
+    """Kinks at both ends of the interval that is held at t = 1."""
+    return KINKED, 1.0 - c, 0.0, 1.0, 0.0
+
+
+# --- squared hinge: max(0, 1-t)^2 / 2 ---------------------------------------------------------------
+@jit
+def squared_hinge_point(t):
+    """(l, l', l'') at t; at t = 1 the curvature from the right."""
+    if t < 1.0:
+        return square_point(t)
+    return 0.0, 0.0, 0.0
+
+
+@jit
+def squared_hinge_response(omega, c):
+    """(t, f, k, l) of a cavity margin omega."""
+    if omega < 1.0:
+        return square_response(omega, c)
+    return omega, 0.0, 0.0, 0.0
+
+
+@jit
+def squared_hinge_features(c):
+    """One kink."""
+    return KINKED, 1.0, 0.0, 1.0, 0.0
+
+
+# --- the ladders ------------------------------------------------------------------------------------
+@jit
+def point(loss, t):
+    """(l, l', l'') of the loss with this code at margin t."""
+    if loss == SQUARE:
+        return square_point(t)
+    if loss == LOGISTIC:
+        return logistic_point(t)
+    if loss == HINGE:
+        return hinge_point(t)
+    if loss == SQUARED_HINGE:
+        return squared_hinge_point(t)
+    return math.nan, math.nan, math.nan
+
+
+@jit
+def response(loss, omega, c):
+    """(t, f, k, l): the margin after training, f = (t-omega)/c, k = -df/d omega, and the loss at t; c >= 0."""
+    if loss == SQUARE:
+        return square_response(omega, c)
+    if loss == LOGISTIC:
+        return logistic_response(omega, c)
+    if loss == HINGE:
+        return hinge_response(omega, c)
+    if loss == SQUARED_HINGE:
+        return squared_hinge_response(omega, c)
+    return math.nan, math.nan, math.nan, math.nan
+
+
+@jit
+def features(loss, c):
+    """(kind, p1, w1, p2, w2): where the response, as a function of omega, is not smooth.
+
+    ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 <= p2 and is a polynomial
+    between them.  UNKNOWN: the quadrature has to find out.
+    """
+    if loss == SQUARE:
+        return square_features(c)
+    if loss == LOGISTIC:
+        return logistic_features(c)
+    if loss == HINGE:
+        return hinge_features(c)
+    if loss == SQUARED_HINGE:
+        return squared_hinge_features(c)
+    return UNKNOWN, math.nan, math.nan, math.nan, math.nan
+
+
+@jit
+def proximal(loss, omega, c):
+    """argmin over t of (t - omega)^2/(2 c) + l(t)."""
+    return response(loss, omega, c)[0]
+
+
+@dataclass(frozen=True)
+class CustomLoss:
+    """A convex, differentiable loss of one's own, for ERM(loss=CustomLoss(...)).
+
+    The three functions must be compiled with `numba.njit`, take one float and return one float.  Such
+    a loss takes the uncached road: the solver is compiled around it, which costs some ten seconds at
+    the first use in every process (the built-in losses are compiled once and kept on disk); after
+    that a point takes a few times as long as with a built-in loss, because the quadrature has to
+    find the structure of the response by itself.
+
+    Parameters
+    ----------
+    value, slope, curvature : njit functions of t
+        l(t), l'(t) (not decreasing) and l''(t) >= 0; the curvature may jump, the slope may not.
+    name : str
+        How the loss is called in messages.
+    """
+
+    value: object
+    slope: object
+    curvature: object
+    name: str = "custom"
+
+    def __post_init__(self):
+        for part in ("value", "slope", "curvature"):
+            function = getattr(self, part)
+            if not hasattr(function, "py_func"):
+                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {function!r}")
+            for t in (-2.0, 0.0, 1.5):
+                if not math.isfinite(_call(function, part, t)):
+                    raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")
+        grid = [0.37 * i - 7.0 for i in range(40)]
+        slopes = [self.slope(t) for t in grid]
+        if any(b < a - 1e-12 * (1.0 + abs(a)) for a, b in zip(slopes, slopes[1:])):
+            raise InvalidInput(f"slope must not decrease (the loss must be convex), but that of {self.name!r} does")
+        if any(self.curvature(t) < 0.0 for t in grid):
+            raise InvalidInput(f"curvature must be >= 0, but that of {self.name!r} is negative somewhere in [-7, 8]")
+
+    def __repr__(self) -> str:
+        return f"CustomLoss({self.name!r})"
+
+
+def _call(function, part, t):
+    try:
+        return float(function(t))
+    except Exception as error:
+        raise InvalidInput(f"{part} must map a float to a float, but at t = {t} it raises {type(error).__name__}: {error}") from None

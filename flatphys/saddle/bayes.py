@@ -1,0 +1,68 @@
+"""The Bayes-optimal rule with a teacher: what the posterior mean does on its own training patterns.
+
+The posterior is the Gibbs measure at margin 0 and e^-beta = flip/(1-flip) (`saddle.equilibrium`, with
+R = q).  A training pattern with cavity field sqrt(q) z has, under the posterior mean, the stability
+
+    t(z) = sqrt(q) z + sqrt(v) a(-sqrt(q/v) z),      v = 1 - q,
+
+which grows with z, because dt/dz = sqrt(q) (posterior variance of the stability)/v.
+"""
+
+import math
+
+from flatphys._jit import jit
+from flatphys.kernels.counting import error_counting
+from flatphys.numerics.quadrature import panel_nodes
+from flatphys.numerics.gaussian import density, tail
+from flatphys.saddle.averages import scratch
+
+_U, _W = scratch()
+
+
+@jit
+def stability(z, v, q, beta):
+    """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z."""
+    c = math.sqrt(q / v)
+    _, a, b, _ = error_counting(-c * z, beta)
+    return math.sqrt(q) * z + math.sqrt(v) * a, math.sqrt(q) * (1.0 + b)
+
+
+@jit
+def field_of(t, v, q, beta):
+    """The cavity field z (in units of sqrt q) whose stability under the posterior mean is t; -inf if none."""
+    lo, hi = -40.0, 40.0
+    if stability(lo, v, q, beta)[0] >= t:
+        return -math.inf
+    z = t / math.sqrt(q)
+    for _ in range(200):
+        if not lo < z < hi:
+            z = 0.5 * (lo + hi)
+        value, slope = stability(z, v, q, beta)
+        if value < t:
+            lo = z
+        else:
+            hi = z
+        step = (t - value) / slope
+        if abs(step) <= 1e-15 * (1.0 + abs(z)) or hi - lo <= 1e-15 * (1.0 + abs(z)):
+            return z
+        z += step
+    return 0.5 * (lo + hi)
+
+
+@jit
+def mass_below(z, k, flip, u, w):
+    """Int_{-inf}^z Dz W(z), W the teacher's weight with R/T = k."""
+    if z <= -12.0:
+        return 0.0
+    n = panel_nodes(0, -12.0, min(z, 12.0), 1.5, 1.5, 0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, u, w)
+    total = 0.0
+    for i in range(n):
+        total += w[i] * density(u[i]) * 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-k * u[i]))
+    return total
+
+
+def training_error(code, v, q, r, t2) -> float:
+    """Fraction of the training labels that the posterior mean gets wrong: P(t < 0)."""
+    if code.beta == math.inf:
+        return 0.0  # every posterior sample fits every label
+    return mass_below(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, _U, _W)
