@@ -1,9 +1,11 @@
 """The saddle of a Gibbs learner as a curve: choose q_hat, read off the load.
 
-With the conjugate q_hat chosen (and R_hat, where it is free, found from the agreement of the two
-loads that the equations name), alpha is a function of s = log q_hat.  Every branch, fold and
-threshold lies on this one curve, and a solve at given alpha is a scalar root on a monotone piece of
-it.  Loads are kept as logarithms; `rho` is log R_hat.
+With one conjugate chosen, s, alpha is a function of it.  Where R_hat is zero or bound to q_hat, s = log q_hat
+and the equations name alpha at once.  Where both are free, s = log R_hat, and the partner log q_hat is
+the point at which both equations name the same load (log q_hat is no good parameter there: at
+negative margins it turns around along a branch, while R_hat grows).  Every branch, fold and threshold lies
+on this one curve, and a solve at given alpha is a scalar root on a monotone piece of it.  Loads are kept as
+logarithms; `partner` is the guess, then the value, of the other conjugate's logarithm.
 """
 
 import math
@@ -42,30 +44,30 @@ def next_root_guess(x0, f0, x1, f1, lo, hi, cap):
 
 
 @jit
-def curve_point(weights, kind, flip, kappa, beta, s, rho, level, u, w):
-    """(log alpha, rho, disagreement of the two loads) at log q_hat = s; `rho` is the guess."""
+def curve_point(weights, kind, flip, kappa, beta, s, partner, level, u, w):
+    """(log alpha, partner, disagreement of the two loads) at the curve's parameter s."""
     if kind != TEACHER:
-        la, _ = log_alphas(weights, kind, flip, kappa, beta, s, 0.0, level, u, w)
+        la, _ = log_alphas(weights, kind, flip, kappa, beta, s, s, level, u, w)
         return la, s, 0.0
-    # F(rho) = log alpha_q - log alpha_R falls from +inf to -inf.
+    # F(log q_hat) = log alpha_q - log alpha_R rises from -inf to +inf.
     lo, hi = -math.inf, math.inf
-    la, lr = log_alphas(weights, kind, flip, kappa, beta, s, rho, level, u, w)
-    x0, f0 = rho, la - lr
+    la, lr = log_alphas(weights, kind, flip, kappa, beta, partner, s, level, u, w)
+    x0, f0 = partner, la - lr
+    if math.isnan(f0):
+        return math.nan, math.nan, math.inf
     best, best_f, best_la = x0, f0, la
-    x1 = x0 + 0.3 if f0 > 0.0 else x0 - 0.3
-    if abs(f0) < 0.3:
-        x1 = x0 + f0
+    x1 = x0 - f0 if abs(f0) < 0.5 else (x0 - 0.5 if f0 > 0.0 else x0 + 0.5)
     cap = 1.0
     for _ in range(MAX_STEPS):
         if abs(best_f) <= CONVERGED:
             break
-        la, lr = log_alphas(weights, kind, flip, kappa, beta, s, x1, level, u, w)
+        la, lr = log_alphas(weights, kind, flip, kappa, beta, x1, s, level, u, w)
         f1 = la - lr
         if math.isnan(f1):
             return math.nan, math.nan, math.inf
         if abs(f1) < abs(best_f):
             best, best_f, best_la = x1, f1, la
-        if f1 > 0.0:
+        if f1 < 0.0:
             lo = max(lo, x1)
         else:
             hi = min(hi, x1)
@@ -78,14 +80,14 @@ def curve_point(weights, kind, flip, kappa, beta, s, rho, level, u, w):
 
 
 @jit
-def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, rho, lo, hi, direction, u, w):
+def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, partner, lo, hi, direction, u, w):
     """Solve log alpha(s) = log_alpha on a monotone piece (direction +-1) inside [lo, hi] from guess s.
 
-    Returns (s, rho, residual, evaluations).
+    Returns (s, partner, residual, evaluations).
     """
-    la, rho, inner = curve_point(weights, kind, flip, kappa, beta, s, rho, 0, u, w)
+    la, partner, inner = curve_point(weights, kind, flip, kappa, beta, s, partner, 0, u, w)
     x0, f0 = s, direction * (la - log_alpha)
-    best, best_rho, best_f = x0, rho, max(abs(f0), inner)
+    best, best_partner, best_f = x0, partner, max(abs(f0), inner)
     if f0 < 0.0:
         lo = max(lo, x0)
     else:
@@ -100,13 +102,13 @@ def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, rho, lo, hi, di
     for _ in range(MAX_STEPS):
         if best_f <= CONVERGED:
             break
-        la, rho, inner = curve_point(weights, kind, flip, kappa, beta, x1, rho, 0, u, w)
+        la, partner, inner = curve_point(weights, kind, flip, kappa, beta, x1, partner, 0, u, w)
         count += 1
         f1 = direction * (la - log_alpha)
         if math.isnan(f1):
-            return best, best_rho, math.inf, count
+            return best, best_partner, math.inf, count
         if max(abs(f1), inner) < best_f:
-            best, best_rho, best_f = x1, rho, max(abs(f1), inner)
+            best, best_partner, best_f = x1, partner, max(abs(f1), inner)
         if f1 < 0.0:
             lo = max(lo, x1)
         else:
@@ -116,63 +118,74 @@ def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, rho, lo, hi, di
         if abs(x2 - x1) <= 2e-16 * (1.0 + abs(x1)):
             break
         x0, f0, x1 = x1, f1, x2
-    return best, best_rho, best_f, count
+    return best, best_partner, best_f, count
 
 
 @jit
-def trace(weights, kind, flip, kappa, beta, s_grid, rho, v_min, la, rhos, u, w):
-    """log alpha and rho along `s_grid`, from guess `rho` at its start; returns the number of points kept.
+def conjugates(kind, s, partner):
+    """(q_hat, R_hat) at a point of the curve."""
+    if kind == RANDOM:
+        return math.exp(s), 0.0
+    if kind == NISHIMORI:
+        return math.exp(s), math.exp(s)
+    return math.exp(partner), math.exp(s)
 
-    Ends where 1-q < v_min, where an equation has no root, or where the buffers are too small.
+
+@jit
+def trace(weights, kind, flip, kappa, beta, grid, partner, v_min, la, partners, u, w):
+    """log alpha and the partner along `grid`, from a guess at its start; returns the number of points kept.
+
+    Ends where 1-q < v_min, where the load has stopped changing, where an equation has no root, or where
+    the buffers are too small.
     """
     kept = 0
-    for i in range(s_grid.size):
+    for i in range(grid.size):
         if kept > 1:  # follow the branch linearly
-            rho = rhos[kept - 1] + (rhos[kept - 1] - rhos[kept - 2]) * (s_grid[i] - s_grid[i - 1]) / (s_grid[i - 1] - s_grid[i - 2])
+            slope = (partners[kept - 1] - partners[kept - 2]) / (grid[i - 1] - grid[i - 2])
+            partner = partners[kept - 1] + slope * (grid[i] - grid[i - 1])
         elif kept == 1:
-            rho = rhos[0] + s_grid[1] - s_grid[0]
-        value, rho, inner = curve_point(weights, kind, flip, kappa, beta, s_grid[i], rho, 0, u, w)
+            partner = partners[0] + grid[1] - grid[0]
+        value, partner, inner = curve_point(weights, kind, flip, kappa, beta, grid[i], partner, 0, u, w)
         if math.isnan(value) or inner > 1e-9:
             break
-        la[i], rhos[i] = value, rho
+        la[i], partners[i] = value, partner
         kept += 1
-        q_hat = math.exp(s_grid[i])
-        r_hat = 0.0 if kind == RANDOM else math.exp(rho)
-        if weights_average(weights, kind, q_hat, r_hat, 0, u, w)[0] < v_min:
+        q_hat, r_hat = conjugates(kind, grid[i], partner)
+        v = weights_average(weights, kind, q_hat, r_hat, 0, u, w)[0]
+        if v < v_min or (v < 1e-6 and abs(la[i] - la[i - 1]) < 1e-9):
             break
     return kept
 
 
 @jit
-def fold(weights, kind, flip, kappa, beta, a, b, rho, direction, u, w):
-    """Extremum of log alpha(s) in [a, b] (direction +1: a maximum) by golden section: (s, rho, log alpha)."""
+def fold(weights, kind, flip, kappa, beta, a, b, partner, direction, u, w):
+    """Extremum of log alpha(s) in [a, b] (direction +1: a maximum) by golden section: (s, partner, log alpha)."""
     ratio = 0.5 * (math.sqrt(5.0) - 1.0)
     x1, x2 = b - ratio * (b - a), a + ratio * (b - a)
-    f1, rho, _ = curve_point(weights, kind, flip, kappa, beta, x1, rho, 0, u, w)
-    f2, rho, _ = curve_point(weights, kind, flip, kappa, beta, x2, rho, 0, u, w)
+    f1, partner, _ = curve_point(weights, kind, flip, kappa, beta, x1, partner, 0, u, w)
+    f2, partner, _ = curve_point(weights, kind, flip, kappa, beta, x2, partner, 0, u, w)
     while b - a > 3e-8 * (1.0 + abs(a)):  # an extremum is flat: closer than this lies in the noise
         if direction * f1 > direction * f2:
             b, x2, f2 = x2, x1, f1
             x1 = b - ratio * (b - a)
-            f1, rho, _ = curve_point(weights, kind, flip, kappa, beta, x1, rho, 0, u, w)
+            f1, partner, _ = curve_point(weights, kind, flip, kappa, beta, x1, partner, 0, u, w)
         else:
             a, x1, f1 = x1, x2, f2
             x2 = a + ratio * (b - a)
-            f2, rho, _ = curve_point(weights, kind, flip, kappa, beta, x2, rho, 0, u, w)
+            f2, partner, _ = curve_point(weights, kind, flip, kappa, beta, x2, partner, 0, u, w)
     s = 0.5 * (a + b)
-    la, rho, _ = curve_point(weights, kind, flip, kappa, beta, s, rho, 0, u, w)
-    return s, rho, la
+    la, partner, _ = curve_point(weights, kind, flip, kappa, beta, s, partner, 0, u, w)
+    return s, partner, la
 
 
 @jit
-def read_off(weights, kind, flip, kappa, beta, log_alpha, s, rho, level, u, w):
-    """Everything a state reports, at conjugates (s, rho) and load alpha, by one quadrature rule.
+def read_off(weights, kind, flip, kappa, beta, log_alpha, s, partner, level, u, w):
+    """Everything a state reports, at the curve's point (s, partner) and load alpha, by one quadrature rule.
 
     (v, q, R, T^2, 1-R, q_hat, R_hat, residual, free entropy, train error, replicon)
     """
     alpha = math.exp(log_alpha)
-    q_hat = math.exp(s)
-    r_hat = 0.0 if kind == RANDOM else (q_hat if kind == NISHIMORI else math.exp(rho))
+    q_hat, r_hat = conjugates(kind, s, partner)
     v, q, r, t2, one_minus_r, entropic, t4 = weights_average(weights, kind, q_hat, r_hat, level, u, w)
     a, b = pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, level, u, w)
     energetic, curvature, error = pattern_scalars(kind, flip, kappa, beta, v, q, r, t2, level, u, w)

@@ -67,22 +67,24 @@ class Code:
 class Curve:
     """alpha(s) of one model on a grid, cut at its folds into monotone pieces.
 
-    pieces : list of (s, rho, log_alpha arrays, direction), in the order of growing overlap.
-    folds : list of (s, rho, log alpha), between consecutive pieces.
+    pieces : list of (s, partner, log_alpha arrays, direction), in the order of growing overlap.
+    folds : list of (s, partner, log alpha), between consecutive pieces.
     """
 
     def __init__(self, args):
         weights, kind, flip, kappa, beta = self.args = args
         _, a0, _, _ = error_counting(kappa, beta)
-        start = 2.0 * math.log(a0) - 18.0  # alpha about 1e-8
+        # alpha = 1.5e-8: the conjugates' laws at small loads, q_hat = alpha a0^2 and R_hat = alpha ratio a0^2
+        low = 2.0 * math.log(a0) - 18.0
+        shift = math.log(2.0 * (1.0 - 2.0 * flip) / (math.sqrt(2.0 * math.pi) * a0)) if kind == TEACHER else 0.0
+        start, partner = low + shift, low
         knee = max(start + 18.0, 0.0) + 7.0
         grid = np.concatenate([np.arange(start, knee, 0.15), np.arange(knee, 140.0, 0.4)])
-        la, rho = np.empty(grid.size), np.empty(grid.size)
-        rho0 = start + math.log(2.0 * (1.0 - 2.0 * flip) / (math.sqrt(2.0 * math.pi) * a0)) if kind == TEACHER else 0.0
-        # Binary weights with a teacher freeze exponentially fast: their curve is followed much further in 1-q.
-        v_min = 1e-30 if weights == BINARY and kind != RANDOM else 1e-13
-        n = curve_code.trace(*args, grid, rho0, v_min, la, rho, _U, _W)
-        self.s, self.rho, self.la = grid[:n], rho[:n], la[:n]
+        la, partners = np.empty(grid.size), np.empty(grid.size)
+        # Where q = R = 1 is a solution the curve approaches it exponentially fast: follow it much further in 1-q.
+        v_min = 1e-30 if weights == BINARY and kind != RANDOM and kappa == 0.0 and (beta < math.inf or flip == 0.0) else 1e-13
+        n = curve_code.trace(*args, grid, partner, v_min, la, partners, _U, _W)
+        self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
 
     def _cut(self):
@@ -94,14 +96,14 @@ class Curve:
         self.pieces, self.folds, start = [], [], 0
         left = None
         for i in [*(np.flatnonzero(sign[1:] != sign[:-1]) + 1), sign.size]:
-            piece = np.array([self.s[start : i + 1], self.rho[start : i + 1], self.la[start : i + 1]])
+            piece = np.array([self.s[start : i + 1], self.partner[start : i + 1], self.la[start : i + 1]])
             if left is not None:
                 piece = np.concatenate([left[:, None], piece[:, piece[0] > left[0]]], axis=1)
             if i < sign.size:
-                s, rho, la = curve_code.fold(*self.args, self.s[i - 1], self.s[i + 1], self.rho[i], sign[i - 1], _U, _W)
-                left = np.array([s, rho, la])
+                s, partner, la = curve_code.fold(*self.args, self.s[i - 1], self.s[i + 1], self.partner[i], sign[i - 1], _U, _W)
+                left = np.array([s, partner, la])
                 piece = np.concatenate([piece[:, piece[0] < s], left[:, None]], axis=1)
-                self.folds.append((s, rho, la))
+                self.folds.append((s, partner, la))
             self.pieces.append((*piece, float(sign[i - 1])))
             start = i
         return self
@@ -119,10 +121,10 @@ def curve_of(args) -> Curve:
 
 
 def roots(code: Code, log_alpha: float, stable_only: bool = False):
-    """(branch name, s, rho, residual) of every solution at this load, in the order of growing overlap."""
+    """(branch name, s, partner, residual) of every solution at this load, in the order of growing overlap."""
     curve = curve_of(code.args)
     found = []
-    for i, ((s, rho, la, direction), name) in enumerate(zip(curve.pieces, curve.names(code.kind))):
+    for i, ((s, partner, la, direction), name) in enumerate(zip(curve.pieces, curve.names(code.kind))):
         if stable_only and direction < 0.0:
             continue
         up = la if direction > 0.0 else la[::-1]
@@ -131,17 +133,17 @@ def roots(code: Code, log_alpha: float, stable_only: bool = False):
             continue
         if below_grid:  # both conjugates are proportional to alpha there
             shift = log_alpha - la[0]
-            guess, guess_rho, lo, hi = s[0] + shift, rho[0] + shift, -math.inf, s[1]
+            guess, guess_partner, lo, hi = s[0] + shift, partner[0] + shift, -math.inf, s[1]
         else:
             k = int(np.searchsorted(up, log_alpha))
             k = min(max(k, 1), la.size - 1)
             if direction < 0.0:
                 k = la.size - k
             t = (log_alpha - la[k - 1]) / (la[k] - la[k - 1])
-            guess, guess_rho = s[k - 1] + t * (s[k] - s[k - 1]), rho[k - 1] + t * (rho[k] - rho[k - 1])
+            guess, guess_partner = s[k - 1] + t * (s[k] - s[k - 1]), partner[k - 1] + t * (partner[k] - partner[k - 1])
             lo, hi = s[k - 1] - 1e-7, s[k] + 1e-7
             guess = min(max(guess, s[k - 1]), s[k])
-        out = curve_code.root_at_load(*code.args, log_alpha, guess, guess_rho, lo, hi, direction, _U, _W)
+        out = curve_code.root_at_load(*code.args, log_alpha, guess, guess_partner, lo, hi, direction, _U, _W)
         found.append((name, *out[:3]))
     return found
 
@@ -181,13 +183,13 @@ def _underflows(code: Code, alpha: float) -> bool:
     return alpha * a0 * a0 < 1e-280 and code.kappa < 0.0
 
 
-def state_at(model: Model, code: Code, alpha: float, name: str, s: float, rho: float) -> State:
-    """The state with conjugates (exp s, exp rho) at this load; raises where the equations do not hold there."""
+def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partner: float) -> State:
+    """The state with the curve's point (s, partner) at this load; raises where the equations do not hold there."""
     log_alpha = math.log(alpha)
     v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = curve_code.read_off(
-        *code.args, log_alpha, s, rho, 0, _U, _W
+        *code.args, log_alpha, s, partner, 0, _U, _W
     )
-    fine = curve_code.read_off(*code.args, log_alpha, s, rho, 1, _U, _W)
+    fine = curve_code.read_off(*code.args, log_alpha, s, partner, 1, _U, _W)
     order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
     generalization = vote = cosine = None
     if code.kind != RANDOM:
@@ -247,8 +249,8 @@ def dominant(model: Model, alpha: float) -> State:
         _raise_beyond_capacity(model, code, alpha)
         log_alpha = math.log(alpha)
         guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1])
-        s, rho, _, _ = curve_code.root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, _U, _W)
-        return state_at(model, code, alpha, "typical", s, rho)
+        s, partner, _, _ = curve_code.root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, _U, _W)
+        return state_at(model, code, alpha, "typical", s, partner)
     return _ordered(model, code, alpha, stable_only=True)[0]
 
 
