@@ -38,13 +38,15 @@ def trapezoid_step(width, growth):
     return 2.0 * math.pi * y / (DIGITS + 0.5 * growth * y * y)
 
 
+NOWHERE = (0.0, math.inf, 0.0, math.inf)  # two features that are not there
+
+
 @jit
-def panel_end(p, stop, ratio, cap, c1, w1, c2, w2, c3, w3):
-    """End of the longest admissible panel that starts at p (see the module's docstring)."""
+def panel_end(p, stop, ratio, cap, marks):
+    """End of the longest admissible panel that starts at p; `marks` is (centre, width) four times."""
     length = cap
-    for k in range(3):
-        c = c1 if k == 0 else (c2 if k == 1 else c3)
-        w = w1 if k == 0 else (w2 if k == 1 else w3)
+    for k in range(4):
+        c, w = marks[2 * k], marks[2 * k + 1]
         near = ratio * w
         if p < c:
             room = ratio / (1.0 + ratio) * (c - p)  # length <= ratio * (c - p - length)
@@ -60,15 +62,16 @@ def panel_end(p, stop, ratio, cap, c1, w1, c2, w2, c3, w3):
 
 
 @jit
-def panel_nodes(n, start, stop, ratio, cap, c1, w1, c2, w2, c3, w3, x, w):
+def panel_nodes(n, start, stop, ratio, cap, marks, x, w):
     """Append the nodes and plain weights of graded panels on [start, stop] to (x, w) from place n.
 
-    Returns the new count, or -1 when the buffers are full (a width far below the spacing of
-    doubles, so that no answer is better than a slow wrong one).
+    Panels are at most `cap` long and at most `ratio` times their distance to a mark (no less than its
+    width).  Returns the new count, or -1 when the buffers are full (a width far below the spacing
+    of doubles, so that no answer is better than a slow wrong one).
     """
     p = start
     while p < stop:
-        e = panel_end(p, stop, ratio, cap, c1, w1, c2, w2, c3, w3)
+        e = panel_end(p, stop, ratio, cap, marks)
         if n + ORDER > x.size or not e > p:
             return -1
         half, mid = 0.5 * (e - p), 0.5 * (e + p)
@@ -81,14 +84,25 @@ def panel_nodes(n, start, stop, ratio, cap, c1, w1, c2, w2, c3, w3, x, w):
 
 
 @jit
-def gaussian_nodes(level, reach, growth, origin, c1, w1, c2, w2, u, w):
+def gaussian_nodes(level, reach, growth, origin, poles, narrow, u, w):
     """Nodes and weights (density included) of a rule on |z| <= reach, z = origin + u.
 
     Nodes are returned as u, exact relative to `origin`, because sharp integrands depend on z - origin
-    in units of their width.  (c1, w1) and (c2, w2) are singularities in u (infinite width: none),
-    `growth` as in `trapezoid_step`.  Returns the number of nodes, -1 if the buffers are full.
+    in units of their width.
+
+    Parameters
+    ----------
+    poles : (centre, width) twice, in u
+        Singularities at centre +- i width (infinite width: none).
+    narrow : (centre, width) twice, in u
+        Places where the integrand is analytic but varies on the scale of `width`; for the trapezoid sum
+        `growth` says the same.
+    growth : float
+        The integrand grows no faster than exp(growth y^2/2) at distance y from the real axis.
+
+    Returns the number of nodes, -1 if the buffers are full.
     """
-    h = trapezoid_step(min(w1, w2), growth)
+    h = trapezoid_step(min(poles[1], poles[3]), growth)
     n = 0
     if 2.0 * reach <= MAX_TRAPEZOID * h:
         shift = 0.0
@@ -103,8 +117,8 @@ def gaussian_nodes(level, reach, growth, origin, c1, w1, c2, w2, u, w):
             n += 1
         return n
     ratio = PANEL_RATIO if level == 0 else 0.75 * PANEL_RATIO
-    w3 = math.sqrt(DIGITS / growth) / 2.0 if growth > 4.0 else math.inf
-    n = panel_nodes(0, -reach - origin, reach - origin, ratio, ratio, c1, w1, c2, w2, -origin, w3, u, w)
+    marks = (poles[0], poles[1], poles[2], poles[3], narrow[0], narrow[1], narrow[2], narrow[3])
+    n = panel_nodes(0, -reach - origin, reach - origin, ratio, ratio, marks, u, w)
     for i in range(n):
         z = origin + u[i]
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * z * z)

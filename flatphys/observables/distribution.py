@@ -11,8 +11,8 @@ from flatphys.errors import InvalidInput
 class MarginDistribution:
     """The law of the training stabilities t = y (x.w / sqrt N + b).
 
-    A subclass gives `_pdf(x)` and `_cdf(x)` on one-dimensional float arrays, and passes the rest to
-    the constructor.
+    A subclass gives `_pdf(x)` and `_cdf(x)` on one-dimensional float arrays and the scalar function
+    `_smeared(slope)` = E[H(slope t)], and passes the rest to the constructor.
 
     Parameters
     ----------
@@ -40,6 +40,9 @@ class MarginDistribution:
     def _cdf(self, x):
         raise NotImplementedError
 
+    def _smeared(self, slope: float) -> float:
+        raise NotImplementedError
+
     def _at(self, x, function):
         try:
             x = np.asarray(x, dtype=float)
@@ -62,6 +65,10 @@ class MarginDistribution:
     def mass_below_zero(self) -> float:
         """P(t < 0): the fraction of misclassified training patterns."""
         return self.cdf(0.0) - sum(mass for place, mass in self.atoms if place == 0.0)
+
+    def error_after_noise(self, scale: float) -> float:
+        """P(t + scale g < 0) for standard normal g: the training error once Gaussian noise perturbs the stabilities."""
+        return self.mass_below_zero if scale == 0.0 else self._smeared(1.0 / scale)
 
     def normalised(self) -> "MarginDistribution":
         """The law of t sqrt(N)/|w|, the distance to the decision surface."""
@@ -111,6 +118,9 @@ class _Scaled(MarginDistribution):
 
     def _cdf(self, x):
         return self._law._cdf(x / self._factor)
+
+    def _smeared(self, slope):
+        return self._law._smeared(slope * self._factor)
 
     def normalised(self):
         """This law itself when |w|^2 = N already."""

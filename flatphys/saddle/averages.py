@@ -24,7 +24,7 @@ import numpy as np
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import density, log_2cosh, tail
-from flatphys.numerics.quadrature import MAX_NODES, gaussian_nodes
+from flatphys.numerics.quadrature import MAX_NODES, NOWHERE, gaussian_nodes
 
 BINARY, SPHERICAL = 0, 1
 RANDOM, TEACHER, NISHIMORI = 0, 1, 2  # NISHIMORI: the learner is the posterior, so R = q and R_hat = q_hat
@@ -62,7 +62,7 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
         origin = 0.0
     h0 = r_hat + root * origin
     width = 0.5 * math.pi / root
-    n = gaussian_nodes(level, reach, 1.0, origin, -h0 / root, width, 0.0, math.inf, u, w)
+    n = gaussian_nodes(level, reach, 1.0, origin, (-h0 / root, width, 0.0, math.inf), NOWHERE, u, w)
     v = q = up = s4 = logz = 0.0
     for i in range(n):
         h = h0 + root * u[i]
@@ -91,15 +91,24 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
 
 
 @jit
+def teacher_scale(kind, q, r, t2):
+    """(growth off the axis, width of a panel's share) of Dz H(-Rz/T): both as a Gaussian of variance T^2/q."""
+    if kind == RANDOM:
+        return 1.0, math.inf
+    return q / t2, 3.0 * math.sqrt(t2) / max(r, 1e-300)
+
+
+@jit
 def pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w):
     """Nodes for the pattern average: (number, x at u = 0, dx/du, z at u = 0)."""
     c = math.sqrt(q / v)
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
     x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / math.sqrt(v)
-    growth = 1.0 if kind == RANDOM else q / t2
+    growth, narrow = teacher_scale(kind, q, r, t2)
     re, im = f_zero(beta)
-    n = gaussian_nodes(level, reach, growth, origin, (x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c, u, w)
+    poles = ((x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c)
+    n = gaussian_nodes(level, reach, growth, origin, poles, (-origin, narrow, 0.0, math.inf), u, w)
     return n, x0, -c, origin
 
 

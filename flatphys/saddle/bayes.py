@@ -12,9 +12,8 @@ import math
 
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
-from flatphys.numerics.quadrature import panel_nodes
-from flatphys.numerics.gaussian import density, tail
 from flatphys.saddle.averages import scratch
+from flatphys.saddle.margin_limit import error_mass
 
 _U, _W = scratch()
 
@@ -49,20 +48,8 @@ def field_of(t, v, q, beta):
     return 0.5 * (lo + hi)
 
 
-@jit
-def mass_below(z, k, flip, u, w):
-    """Int_{-inf}^z Dz W(z), W the teacher's weight with R/T = k."""
-    if z <= -12.0:
-        return 0.0
-    n = panel_nodes(0, -12.0, min(z, 12.0), 1.5, 1.5, 0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, u, w)
-    total = 0.0
-    for i in range(n):
-        total += w[i] * density(u[i]) * 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-k * u[i]))
-    return total
-
-
 def training_error(code, v, q, r, t2) -> float:
     """Fraction of the training labels that the posterior mean gets wrong: P(t < 0)."""
     if code.beta == math.inf:
         return 0.0  # every posterior sample fits every label
-    return mass_below(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, _U, _W)
+    return error_mass(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, _U, _W)

@@ -54,6 +54,12 @@ def random_label_capacity(kappa):
 
 
 @jit
+def _marks(k):
+    """The teacher's weight H(-kz) varies around z = 0 on the scale 1/k."""
+    return (0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+
+
+@jit
 def window_moments(kappa, width, k, flip, level, u, w):
     """(Int W (kappa-z)^2, (2/D0)(1-2 flip) Int G(kz)(kappa-z)) over the window; k = R/D0 = tan(angle to orthogonality).
 
@@ -63,7 +69,7 @@ def window_moments(kappa, width, k, flip, level, u, w):
     low = max(kappa - width, LOWEST)
     high = max(min(kappa, -LOWEST), low)
     ratio = 1.5 - 0.4 * level
-    n = panel_nodes(0, low, high, ratio, ratio, 0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, u, w)
+    n = panel_nodes(0, low, high, ratio, ratio, _marks(k), u, w)
     total = 0.0
     for i in range(n):
         z = u[i]
@@ -78,10 +84,14 @@ def window_moments(kappa, width, k, flip, level, u, w):
 
 @jit
 def error_mass(top, k, flip, u, w):
-    """Int_{z < top} Dz W(z): the patterns given up."""
+    """Int_{z < top} Dz W(z): the patterns given up; k = inf is the teacher itself."""
     if top <= LOWEST:
         return 0.0
-    n = panel_nodes(0, LOWEST, min(top, -LOWEST), 1.5, 1.5, 0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, u, w)
+    if k == 0.0:
+        return tail(-top)
+    if k == math.inf:
+        return 2.0 * flip * tail(-top) if top < 0.0 else flip + (1.0 - flip) * (1.0 - 2.0 * tail(top))
+    n = panel_nodes(0, LOWEST, min(top, -LOWEST), 1.5, 1.5, _marks(k), u, w)
     total = 0.0
     for i in range(n):
         total += w[i] * density(u[i]) * 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-k * u[i]))

@@ -22,7 +22,7 @@ from scipy.optimize import root
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail, logistic
-from flatphys.numerics.quadrature import MAX_NODES, gaussian_nodes
+from flatphys.numerics.quadrature import MAX_NODES, NOWHERE, gaussian_nodes
 
 _U, _W = np.empty(MAX_NODES), np.empty(MAX_NODES)
 
@@ -39,7 +39,7 @@ def conditions(kappa, log_c, logit_d0, level, u, w):
     origin = kappa / sq0 if abs(kappa) < 9.0 * sq0 else 0.0
     a0 = kappa - sq0 * origin
     reach = 9.6 + max(0.0, -kappa - 2.0)
-    n = gaussian_nodes(level, reach, 1.0, origin, a0 / sq0, width, 0.0, math.inf, u, w)
+    n = gaussian_nodes(level, reach, 1.0, origin, (a0 / sq0, width, 0.0, math.inf), NOWHERE, u, w)
     if n < 0:
         return math.nan, math.nan, math.nan
     j = jc = jd = 0.0

@@ -1,0 +1,40 @@
+"""flatphys: the statistical physics of learning, semi-analytically.  See `help(flatphys.solve)`."""
+
+import importlib
+
+from flatphys import errors
+from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher
+
+__version__ = "0.1.0"
+
+# Loaded on first use, so that `import flatphys` stays fast: name -> module.
+_LAZY = {
+    "solve": "flatphys.saddle.dispatch",
+    "branches": "flatphys.saddle.dispatch",
+    "State": "flatphys.state",
+    "margins": "flatphys.observables.margins",
+    "local_energy": "flatphys.observables.local_energy",
+    "capacity": "flatphys.thresholds",
+    "max_margin": "flatphys.thresholds",
+    "at_line": "flatphys.thresholds",
+    "freezing_beta": "flatphys.thresholds",
+    "ground_state": "flatphys.thresholds",
+    "first_order_transition": "flatphys.thresholds",
+    "bayes_error": "flatphys.thresholds",
+    "precise": "flatphys.precise",
+}
+
+__all__ = ["Bayes", "Gibbs", "MaxMargin", "Model", "RandomLabels", "Teacher", "errors", *_LAZY]
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'flatphys' has no attribute {name!r}")
+    module = importlib.import_module(_LAZY[name])
+    value = module if _LAZY[name].rpartition(".")[2] == name and not hasattr(module, name) else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,294 @@
+"""Law of the training stabilities of Gibbs-typical weights, of the Bayes rule, and their limits.
+
+Given the cavity field sqrt(q) z, with weight W(z) (`saddle.averages`), Delta = sqrt(q) z + sqrt(v) y where y is
+Gaussian, tilted by the constraint: density G(y) [theta(y > x) + e^-beta theta(y < x)]/f(x), x = (kappa - sqrt(q) z)/sqrt v:
+
+    P(Delta) = Int Dz W(z) G((Delta - sqrt q z)/sqrt v)/sqrt v [theta(Delta-kappa) + e^-beta theta(kappa-Delta)]/f
+    E[y|z] = a,  E[y^2|z] = 1 + x a,  E[y^3|z] = (2 + x^2) a,      a of `kernels.counting`
+
+so the density jumps by e^beta at kappa.  As q -> 1 (maximum margin, ground state) Delta = z except in the window
+(kappa - w, kappa), whose mass is an atom at kappa.  The teacher's own stabilities are |z|, up to the flips.
+The Bayes rule's are those of the posterior mean, t(z) of `saddle.bayes`.
+Source: Gardner & Derrida 1988; Kepler & Abbott 1988.
+"""
+
+import math
+
+import numpy as np
+from scipy.special import ndtr
+
+from flatphys._jit import jit
+from flatphys.kernels.counting import error_counting
+from flatphys.model import Bayes
+from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, density, log_tail, tail
+from flatphys.numerics.quadrature import MAX_NODES, gaussian_nodes, panel_nodes
+from flatphys.observables.distribution import MarginDistribution
+from flatphys.saddle.averages import (
+    H_ZERO_IM,
+    H_ZERO_RE,
+    NISHIMORI,
+    RANDOM,
+    REACH,
+    f_zero,
+    pattern_rule,
+    pattern_weight,
+    scratch,
+    teacher_scale,
+    weights_average,
+)
+from flatphys.saddle.bayes import field_of, stability
+from flatphys.saddle.equilibrium import Code
+from flatphys.saddle.margin_limit import error_mass
+
+_U, _W = scratch()
+_Y, _WY = np.empty(MAX_NODES), np.empty(MAX_NODES)
+
+
+@jit
+def _law_at(kind, flip, kappa, beta, v, q, r, t2, delta, cumulative, u, w):
+    """Density (or, if `cumulative`, distribution function) of Delta at delta."""
+    c, root = math.sqrt(q / v), math.sqrt(v)
+    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
+    origin = delta / math.sqrt(q) if delta * delta < reach * reach * q else 0.0
+    y0 = 0.0 if origin != 0.0 or delta == 0.0 else delta / root
+    x0 = y0 + (kappa - delta) / root
+    growth, narrow = teacher_scale(kind, q, r, t2)
+    re, im = f_zero(beta)
+    poles = ((x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c)
+    # G(y) is entire but as narrow as sqrt(v/q), so its growth off the axis adds to that of the measure
+    n = gaussian_nodes(0, reach, growth + q / v, origin, poles, (-origin, narrow, y0 / c, 1.5 / c), u, w)
+    if n < 0:
+        return math.nan
+    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    total = 0.0
+    for i in range(n):
+        y = y0 - c * u[i]
+        log_f = error_counting(x0 - c * u[i], beta)[0]
+        if not cumulative:
+            log_mass = -0.5 * y * y - LOG_SQRT_2PI
+        elif delta >= kappa:  # one minus the mass above delta
+            log_mass = log_tail(y)
+        else:
+            log_mass = log_tail(-y)
+        total += w[i] * pattern_weight(kind, flip, k, origin + u[i]) * math.exp(log_mass - log_f - (beta if delta < kappa else 0.0))
+    if not cumulative:
+        return total / root
+    return 1.0 - total if delta >= kappa else total
+
+
+@jit
+def _law(kind, flip, kappa, beta, v, q, r, t2, deltas, cumulative, u, w):
+    out = np.empty(deltas.size)
+    for i in range(deltas.size):
+        if beta == math.inf and deltas[i] < kappa:
+            out[i] = 0.0
+        elif math.isinf(deltas[i]):
+            out[i] = 1.0 if cumulative and deltas[i] > 0.0 else 0.0
+        else:
+            out[i] = _law_at(kind, flip, kappa, beta, v, q, r, t2, deltas[i], cumulative, u, w)
+    return out
+
+
+@jit
+def _moments(kind, flip, kappa, beta, v, q, r, t2, u, w):
+    """(mean, variance, third central moment) of Delta."""
+    n, x0, dx, origin = pattern_rule(kind, kappa, beta, v, q, r, t2, 0, u, w)
+    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    sq, sv = math.sqrt(q), math.sqrt(v)
+    mean = 0.0
+    for i in range(n):
+        z = origin + u[i]
+        a = error_counting(x0 + dx * u[i], beta)[1]
+        w[i] *= pattern_weight(kind, flip, k, z)
+        mean += w[i] * (sq * z + sv * a)
+    variance = third = 0.0
+    for i in range(n):
+        _, a, b, _ = error_counting(x0 + dx * u[i], beta)
+        x = x0 + dx * u[i]
+        e = sq * (origin + u[i]) + sv * a - mean  # deviation of the conditional mean
+        s2 = v * (1.0 + b)  # conditional variance
+        s3 = v * sv * ((2.0 + x * x) * a - 3.0 * a * (1.0 + x * a) + 2.0 * a * a * a)  # conditional third cumulant
+        variance += w[i] * (e * e + s2)
+        third += w[i] * (e * e * e + 3.0 * e * s2 + s3)
+    return mean, variance, third
+
+
+@jit
+def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope, u, w, y, wy):
+    """E[H(slope Delta)]: the probability that a Gaussian perturbation turns the sign of Delta."""
+    c, root = math.sqrt(q / v), math.sqrt(v)
+    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
+    origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
+    x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / root
+    growth, narrow = teacher_scale(kind, q, r, t2)
+    smooth = slope * slope * q / (1.0 + slope * slope * v)  # H(slope Delta) once y is averaged over
+    narrow = min(narrow, 3.0 / math.sqrt(smooth)) if smooth > 0.0 else narrow
+    re, im = f_zero(beta)
+    poles = ((x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c)
+    n = gaussian_nodes(0, reach, growth + smooth, origin, poles, (-origin, narrow, 0.0, math.inf), u, w)
+    if n < 0:
+        return math.nan
+    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    width = 3.0 / max(abs(slope) * root, 1e-300)
+    total = 0.0
+    for i in range(n):
+        z = origin + u[i]
+        x = x0 - c * u[i]
+        shift = math.sqrt(q) * z
+        log_f = error_counting(x, beta)[0]
+        inner = 0.0
+        for side in range(1 if beta == math.inf else 2):
+            if side == 0:  # fulfilled: y > x, decaying as exp(-x (y-x)) where x is large
+                lo, hi = max(x, -10.0), max(10.0, x + 45.0 / (max(x, 0.0) + 6.0)) if x > -10.0 else 10.0
+                penalty = 0.0
+            else:
+                lo, hi = min(-10.0, x - 45.0 / (max(-x, 0.0) + 6.0)) if x < 10.0 else -10.0, min(x, 10.0)
+                penalty = beta
+            cap = 1.5 if abs(x) < 4.0 else 6.0 / abs(x)
+            if side == 0 and x < 0.0 or side == 1 and x > 0.0:
+                cap = 1.5
+            m = panel_nodes(0, lo, hi, 1.5, cap, (-shift / root, width, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), y, wy)
+            if m < 0:
+                return math.nan
+            for j in range(m):
+                weight = math.exp(-0.5 * y[j] * y[j] - LOG_SQRT_2PI - log_f - penalty)
+                inner += wy[j] * weight * tail(slope * (shift + root * y[j]))
+        total += w[i] * pattern_weight(kind, flip, k, z) * inner
+    return total
+
+
+def overlaps(state) -> tuple[float, float, float, float]:
+    """(1-q, q, R, q - R^2) of a Gibbs or Bayes state, from its conjugates so that nothing cancels."""
+    code = Code(state.model)
+    v, q, r, t2, *_ = weights_average(code.weights, code.kind, state.q_hat, state.order.get("R_hat", 0.0), 0, _U, _W)
+    return v, q, r, t2
+
+
+class GibbsMargins(MarginDistribution):
+    """Stabilities of weights drawn from the Gibbs measure."""
+
+    def __init__(self, state):
+        code = Code(state.model)
+        self._args = (code.kind, code.flip, code.kappa, code.beta, *overlaps(state))
+        mean, variance, third = _moments(*self._args, _U, _W)
+        low = code.kappa if code.beta == math.inf else min(-4.5, code.kappa - 4.5)
+        support = (low - 0.2, max(4.5, code.kappa + 4.5))
+        super().__init__(mean, variance, third / variance**1.5, support=support)
+
+    def _pdf(self, x):
+        return _law(*self._args, x, False, _U, _W)
+
+    def _cdf(self, x):
+        return np.clip(_law(*self._args, x, True, _U, _W), 0.0, 1.0)
+
+    def _smeared(self, slope):
+        return _smeared(*self._args, slope, _U, _W, _Y, _WY)
+
+
+class WindowMargins(MarginDistribution):
+    """The limit q -> 1: the cavity field's law, with the mass of the window (low, high) moved to `high`.
+
+    With k = R/sqrt(1-R^2) the field has density G(z) W(z); k = inf is the teacher itself.
+    """
+
+    def __init__(self, low: float, high: float, k: float, flip: float):
+        self._low, self._high, self._k, self._flip = low, high, k, flip
+        mass = self._below(high) - self._below(low) if high > low else 0.0
+        raw = [self._integral(lambda z, n=n: z**n) + mass * (high**n if mass else 0.0) for n in (1, 2, 3)]
+        variance = raw[1] - raw[0] ** 2
+        third = raw[2] - 3.0 * raw[0] * raw[1] + 2.0 * raw[0] ** 3
+        left = high - 0.3 if low == -math.inf and high > -math.inf else -4.5
+        super().__init__(raw[0], variance, third / variance**1.5, [(high, mass)] if mass > 0.0 else (), support=(left, max(4.5, high + 4.5)))
+
+    def _weight(self, z):
+        if self._k == 0.0:
+            return np.ones_like(z)
+        correct = np.where(z > 0.0, 1.0, np.where(z < 0.0, 0.0, 0.5)) if self._k == math.inf else ndtr(self._k * z)
+        return 2.0 * (self._flip + (1.0 - 2.0 * self._flip) * correct)
+
+    def _below(self, z):
+        return error_mass(z, self._k, self._flip, _U, _W)
+
+    def _integral(self, function, scale: float = math.inf):
+        """Int Dz W(z) function(z) outside the window; `scale`: function's width around 0."""
+        total, width = 0.0, min(3.0 / self._k if self._k > 0.0 else math.inf, scale)
+        marks = (0.0, max(width, 1e-12), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+        cuts = [-REACH, *sorted({min(max(c, -REACH), REACH) for c in (self._low, self._high, 0.0)}), REACH]
+        for a, b in zip(cuts[:-1], cuts[1:]):
+            if b <= a or (a >= self._low and b <= self._high):
+                continue
+            n = panel_nodes(0, a, b, 1.5, 1.5, marks, _U, _W)
+            z = _U[:n]
+            total += float(np.sum(_W[:n] * np.exp(-0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * function(z)))
+        return total
+
+    def _pdf(self, x):
+        inside = (x > self._low) & (x < self._high)
+        return np.where(inside, 0.0, np.exp(-0.5 * x * x) * INV_SQRT_2PI * self._weight(x))
+
+    def _cdf(self, x):
+        moved = np.where((x > self._low) & (x < self._high), self._low, x)
+        return np.array([self._below(float(z)) for z in moved])
+
+    def _smeared(self, slope):
+        scale = 3.0 / abs(slope) if slope != 0.0 else math.inf
+        return self._integral(lambda z: ndtr(-slope * z), scale) + sum(mass * float(ndtr(-slope * place)) for place, mass in self.atoms)
+
+
+class BayesMargins(MarginDistribution):
+    """Stabilities of the posterior mean on its own training patterns: t(z) of `saddle.bayes`."""
+
+    def __init__(self, state):
+        code = Code(state.model)
+        self._v, self._q, r, t2 = overlaps(state)
+        self._beta, self._flip, self._k = code.beta, code.flip, r / math.sqrt(t2)
+        n, _, _, origin = pattern_rule(code.kind, 0.0, code.beta, self._v, self._q, r, t2, 0, _U, _W)
+        z = origin + _U[:n]
+        weight = _W[:n] * np.array([pattern_weight(code.kind, code.flip, self._k, x) for x in z])
+        self._t = np.array([stability(x, self._v, self._q, self._beta)[0] for x in z])
+        self._w = weight
+        mean = float(weight @ self._t)
+        e = self._t - mean
+        variance, third = float(weight @ e**2), float(weight @ e**3)
+        spread = 5.0 * math.sqrt(variance)
+        super().__init__(mean, variance, third / variance**1.5, norm=math.sqrt(self._q), support=(mean - spread if self._beta < math.inf else 0.0, mean + spread))
+
+    def _fields(self, t):
+        return np.array([field_of(float(x), self._v, self._q, self._beta) for x in t])
+
+    def _pdf(self, t):
+        out = np.zeros_like(t)
+        for i, z in enumerate(self._fields(t)):
+            if math.isfinite(z):
+                out[i] = density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) / stability(z, self._v, self._q, self._beta)[1]
+        return out
+
+    def _cdf(self, t):
+        return np.array([error_mass(z, self._k, self._flip, _U, _W) if z > -math.inf else 0.0 for z in self._fields(t)])
+
+    def _smeared(self, slope):
+        """E[H(slope t)], on panels graded towards the field of zero stability."""
+        centre = max(field_of(0.0, self._v, self._q, self._beta), -REACH)
+        width = 3.0 / max(abs(slope) * stability(centre, self._v, self._q, self._beta)[1], 1e-12)
+        marks = (centre, width, 0.0, 3.0 / self._k, 0.0, 2.0 * math.sqrt(self._v / self._q), 0.0, math.inf)
+        n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, _U, _W)
+        total = 0.0
+        for z, w in zip(_U[:n], _W[:n]):
+            t = stability(z, self._v, self._q, self._beta)[0]
+            total += w * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
+        return total
+
+
+def law(state) -> MarginDistribution:
+    """The law of a state of a Gibbs, Bayes or (with a teacher) maximum-margin learner."""
+    learner, order = state.model.learner, state.order
+    flip = getattr(state.model.data, "flip", 0.0)
+    if state.branch == "max_margin":
+        return WindowMargins(-math.inf, state.margin, state.R / math.sqrt(1.0 - state.R**2), flip)
+    if state.branch == "ground_state":
+        width = math.sqrt(2.0 * state.beta_one_minus_q)
+        k = state.R / math.sqrt(1.0 - state.R**2) if "R" in order else 0.0
+        return WindowMargins(learner.margin - width, learner.margin, k, flip)
+    if state.q == 1.0 and state.one_minus_q == 0.0:
+        return WindowMargins(0.0, 0.0, math.inf, flip)
+    return BayesMargins(state) if isinstance(learner, Bayes) else GibbsMargins(state)

@@ -1,0 +1,80 @@
+"""local_energy(state, ...): how fast the training error grows around a state.
+
+Multiplicative noise w_i -> w_i (1 + sigma z_i) adds to every stability t a Gaussian of standard deviation
+sigma |w|/sqrt N (times the noise of the inputs, on the mixture), independent of t; flipping a
+fraction d of binary weights, or turning spherical ones to the overlap p = 1 - 2d, gives p t + sqrt(1-p^2) g:
+
+    delta E(sigma) = E[H(t / (sigma |w|/sqrt N))] - P(t < 0)
+    delta E(d)     = E[H(p t / sqrt(1-p^2))] - P(t < 0)         (|w|^2 = N)
+
+Source: Pittorino et al., ICLR 2021.
+"""
+
+import math
+
+import numpy as np
+
+from flatphys import validate
+from flatphys.errors import InvalidInput
+from flatphys.observables.margins import margins
+from flatphys.state import State
+
+
+def _array(name, value, low, high):
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    if out.size == 0:
+        raise InvalidInput(f"{name} must not be empty")
+    if not (np.isfinite(out).all() and (out >= low).all() and (out <= high).all()):
+        raise InvalidInput(f"{name} must be finite and between {low:g} and {high:g}, got {value!r}")
+    return out
+
+
+def local_energy(state: State, *, sigma=None, distance=None):
+    """Increase of the training error (fraction of stabilities below 0) under a random perturbation of the weights.
+
+    Parameters
+    ----------
+    state : State
+    sigma : float or array >= 0
+        w_i -> w_i (1 + sigma z_i) with standard normal z_i, bias unchanged.
+    distance : float or array in [0, 1]
+        Hamming distance per weight (binary: a fraction of the weights is flipped), or (1 - overlap)/2
+        (spherical).  Give either `sigma` or `distance`.
+
+    Returns
+    -------
+    float or array, of the shape of the argument.
+    """
+    validate.instance("state", state, (State,))
+    if (sigma is None) == (distance is None):
+        raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
+    law = margins(state)
+    if sigma is not None:
+        sigma = _array("sigma", sigma, 0.0, math.inf)
+        length = law.norm * noise_scale(state)
+        after = [law.error_after_noise(s * length) for s in sigma.ravel()]
+        shape = sigma.shape
+    else:
+        if getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
+            raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
+        distance = _array("distance", distance, 0.0, 1.0)
+        after = [_after_flips(law, d) for d in distance.ravel()]
+        shape = distance.shape
+    out = np.array(after).reshape(shape) - law.mass_below_zero
+    return float(out) if out.ndim == 0 else out
+
+
+def _after_flips(law, d):
+    """P(p t + sqrt(1-p^2) |w|/sqrt N g < 0) at p = 1 - 2d."""
+    noise = 2.0 * math.sqrt(d * (1.0 - d)) * law.norm
+    if noise == 0.0:
+        return law.mass_below_zero if d == 0.0 else 1.0 - law.cdf(0.0)
+    return law._smeared((1.0 - 2.0 * d) / noise)
+
+
+def noise_scale(state: State) -> float:
+    """Standard deviation of an input component around its class centre."""
+    return math.sqrt(getattr(state.model.data, "variance", 1.0))

@@ -1,0 +1,22 @@
+"""margins(state): which law of training stabilities belongs to which state."""
+
+from flatphys import validate
+from flatphys.observables import gibbs_margins
+from flatphys.observables.distribution import MarginDistribution
+from flatphys.state import State
+
+
+def margins(state: State) -> MarginDistribution:
+    """The law of the training stabilities y (x.w / sqrt N + b) in `state`.
+
+    Returns a `MarginDistribution`: `pdf(x)`, `cdf(x)` (arrays in, arrays out), `mean`, `variance`,
+    `skewness`, `atoms` (point masses: support vectors at the maximum margin), `mass_below_zero`,
+    `normalised()` (divided by |w|/sqrt N) and `plot()`.
+
+    >>> import flatphys as fp
+    >>> law = fp.margins(fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("binary")), 0.5))
+    >>> law.mass_below_zero
+    0.0
+    """
+    validate.instance("state", state, (State,))
+    return gibbs_margins.law(state)
