@@ -14,6 +14,7 @@ from flatphys import validate
 from flatphys.display import figure, html_table, text_table
 from flatphys.errors import InvalidInput, NoSolution
 from flatphys.model import Bayes, Gibbs, MaxMargin, Model, Teacher, check_model
+from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import equilibrium, margin_limit, rsb_capacity
 from flatphys.saddle.branch import curve_point, read_off
 from flatphys.saddle.equilibrium import Code, curve_of, state_at
@@ -40,7 +41,7 @@ class _Walk:
 
     def __init__(self, code: Code):
         self.code = code
-        self.u, self.w = equilibrium._U, equilibrium._W
+        self.u, self.w = buffers()
 
     def at(self, s, partner):
         """(log alpha, partner, everything `read_off` returns) at the curve's parameter s."""

@@ -15,6 +15,7 @@ is the error estimate that states carry.
 """
 
 import math
+import threading
 
 import numpy as np
 
@@ -36,6 +37,18 @@ def trapezoid_step(width, growth):
     """Largest step with error exp(-DIGITS): singularity at distance `width`, growth exp(growth y^2/2)."""
     y = min(width, MAX_SHIFT, math.sqrt(2.0 * DIGITS / growth))
     return 2.0 * math.pi * y / (DIGITS + 0.5 * growth * y * y)
+
+
+_local = threading.local()
+
+
+def buffers(pair: int = 0):
+    """This thread's node buffers (u, w), allocated once: kernels release the interpreter lock."""
+    try:
+        return _local.pairs[pair]
+    except AttributeError:
+        _local.pairs = [(np.empty(MAX_NODES), np.empty(MAX_NODES)) for _ in range(2)]
+        return _local.pairs[pair]
 
 
 NOWHERE = (0.0, math.inf, 0.0, math.inf)  # two features that are not there

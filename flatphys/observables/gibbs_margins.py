@@ -21,7 +21,7 @@ from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.model import Bayes
 from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, density, log_tail, tail
-from flatphys.numerics.quadrature import MAX_NODES, gaussian_nodes, panel_nodes
+from flatphys.numerics.quadrature import buffers, gaussian_nodes, panel_nodes
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.saddle.averages import (
     H_ZERO_IM,
@@ -32,7 +32,6 @@ from flatphys.saddle.averages import (
     f_zero,
     pattern_rule,
     pattern_weight,
-    scratch,
     teacher_scale,
     weights_average,
 )
@@ -40,8 +39,6 @@ from flatphys.saddle.bayes import field_of, stability
 from flatphys.saddle.equilibrium import Code
 from flatphys.saddle.margin_limit import error_mass
 
-_U, _W = scratch()
-_Y, _WY = np.empty(MAX_NODES), np.empty(MAX_NODES)
 
 
 @jit
@@ -160,7 +157,7 @@ def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope, u, w, y, wy):
 def overlaps(state) -> tuple[float, float, float, float]:
     """(1-q, q, R, q - R^2) of a Gibbs or Bayes state, from its conjugates so that nothing cancels."""
     code = Code(state.model)
-    v, q, r, t2, *_ = weights_average(code.weights, code.kind, state.q_hat, state.order.get("R_hat", 0.0), 0, _U, _W)
+    v, q, r, t2, *_ = weights_average(code.weights, code.kind, state.q_hat, state.order.get("R_hat", 0.0), 0, *buffers())
     return v, q, r, t2
 
 
@@ -170,19 +167,19 @@ class GibbsMargins(MarginDistribution):
     def __init__(self, state):
         code = Code(state.model)
         self._args = (code.kind, code.flip, code.kappa, code.beta, *overlaps(state))
-        mean, variance, third = _moments(*self._args, _U, _W)
+        mean, variance, third = _moments(*self._args, *buffers())
         low = code.kappa if code.beta == math.inf else min(-4.5, code.kappa - 4.5)
         support = (low - 0.2, max(4.5, code.kappa + 4.5))
         super().__init__(mean, variance, third / variance**1.5, support=support)
 
     def _pdf(self, x):
-        return _law(*self._args, x, False, _U, _W)
+        return _law(*self._args, x, False, *buffers())
 
     def _cdf(self, x):
-        return np.clip(_law(*self._args, x, True, _U, _W), 0.0, 1.0)
+        return np.clip(_law(*self._args, x, True, *buffers()), 0.0, 1.0)
 
     def _smeared(self, slope):
-        return _smeared(*self._args, slope, _U, _W, _Y, _WY)
+        return _smeared(*self._args, slope, *buffers(), *buffers(1))
 
 
 class WindowMargins(MarginDistribution):
@@ -207,7 +204,7 @@ class WindowMargins(MarginDistribution):
         return 2.0 * (self._flip + (1.0 - 2.0 * self._flip) * correct)
 
     def _below(self, z):
-        return error_mass(z, self._k, self._flip, _U, _W)
+        return error_mass(z, self._k, self._flip, *buffers())
 
     def _integral(self, function, scale: float = math.inf):
         """Int Dz W(z) function(z) outside the window; `scale`: function's width around 0."""
@@ -217,9 +214,10 @@ class WindowMargins(MarginDistribution):
         for a, b in zip(cuts[:-1], cuts[1:]):
             if b <= a or (a >= self._low and b <= self._high):
                 continue
-            n = panel_nodes(0, a, b, 1.5, 1.5, marks, _U, _W)
-            z = _U[:n]
-            total += float(np.sum(_W[:n] * np.exp(-0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * function(z)))
+            u, w = buffers()
+            n = panel_nodes(0, a, b, 1.5, 1.5, marks, u, w)
+            z = u[:n]
+            total += float(np.sum(w[:n] * np.exp(-0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * function(z)))
         return total
 
     def _pdf(self, x):
@@ -242,9 +240,10 @@ class BayesMargins(MarginDistribution):
         code = Code(state.model)
         self._v, self._q, r, t2 = overlaps(state)
         self._beta, self._flip, self._k = code.beta, code.flip, r / math.sqrt(t2)
-        n, _, _, origin = pattern_rule(code.kind, 0.0, code.beta, self._v, self._q, r, t2, 0, _U, _W)
-        z = origin + _U[:n]
-        weight = _W[:n] * np.array([pattern_weight(code.kind, code.flip, self._k, x) for x in z])
+        u, w = buffers()
+        n, _, _, origin = pattern_rule(code.kind, 0.0, code.beta, self._v, self._q, r, t2, 0, u, w)
+        z = origin + u[:n]
+        weight = w[:n] * np.array([pattern_weight(code.kind, code.flip, self._k, x) for x in z])
         self._t = np.array([stability(x, self._v, self._q, self._beta)[0] for x in z])
         self._w = weight
         mean = float(weight @ self._t)
@@ -264,16 +263,17 @@ class BayesMargins(MarginDistribution):
         return out
 
     def _cdf(self, t):
-        return np.array([error_mass(z, self._k, self._flip, _U, _W) if z > -math.inf else 0.0 for z in self._fields(t)])
+        return np.array([error_mass(z, self._k, self._flip, *buffers()) if z > -math.inf else 0.0 for z in self._fields(t)])
 
     def _smeared(self, slope):
         """E[H(slope t)], on panels graded towards the field of zero stability."""
         centre = max(field_of(0.0, self._v, self._q, self._beta), -REACH)
         width = 3.0 / max(abs(slope) * stability(centre, self._v, self._q, self._beta)[1], 1e-12)
         marks = (centre, width, 0.0, 3.0 / self._k, 0.0, 2.0 * math.sqrt(self._v / self._q), 0.0, math.inf)
-        n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, _U, _W)
+        u, w = buffers()
+        n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, u, w)
         total = 0.0
-        for z, w in zip(_U[:n], _W[:n]):
+        for z, w in zip(u[:n], w[:n]):
             t = stability(z, self._v, self._q, self._beta)[0]
             total += w * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
         return total

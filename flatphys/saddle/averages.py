@@ -19,35 +19,38 @@ Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Somp
 
 import math
 
-import numpy as np
-
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import density, log_2cosh, tail
-from flatphys.numerics.quadrature import MAX_NODES, NOWHERE, gaussian_nodes
+from flatphys.numerics.quadrature import NOWHERE, gaussian_nodes
 
 BINARY, SPHERICAL = 0, 1
 RANDOM, TEACHER, NISHIMORI = 0, 1, 2  # NISHIMORI: the learner is the posterior, so R = q and R_hat = q_hat
 
 REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
-# The zero of H(x) nearest to the real axis, and the measured distance of the zeros of f at finite
-# beta, relative to their large-beta position sqrt(2 beta) +- i pi/sqrt(2 beta).
+# The zero of H(x) nearest to the real axis (measured, like the fits of `f_zero`, by complex Newton).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
-F_ZERO_SCALE = 0.87
 
 
 @jit
 def f_zero(beta):
-    """(real part, imaginary part) of the zeros of f(x) nearest to the real axis; infinite width if none."""
-    if beta == math.inf or beta < 0.5:
+    """(real part, imaginary part) of the zero of f(x) = e^-beta + (1-e^-beta) H(x) nearest to the real axis.
+
+    Asymptotically where log H(x) = -beta +- i pi; the fits below keep the imaginary part a lower bound
+    (3.71, 2.96, 1.95, 1.06, 0.75 at beta = 0.01, 0.1, 1, 5, 10).  Infinite at beta = inf, where f = H.
+    """
+    if beta == math.inf:
         return 0.0, math.inf
-    root = math.sqrt(2.0 * beta)
-    return root, F_ZERO_SCALE * math.pi / root
+    if beta < 1.0:
+        return 0.35 + 0.85 * math.sqrt(beta), 1.93 - 0.32 * math.log(beta)
+    if beta < 4.0:
+        return 0.35 + 0.85 * math.sqrt(beta), math.pi / math.sqrt(2.0 * beta + 0.63)
+    return math.sqrt(2.0 * beta - math.log(4.0 * math.pi * beta)), math.pi / math.sqrt(2.0 * beta + 0.63)
 
 
 @jit
 def weights_average(weights, kind, q_hat, r_hat, level, u, w):
-    """(v, q, R, T^2, 1-R, G_S, T4) of the module's docstring; u and w are scratch of MAX_NODES."""
+    """(v, q, R, T^2, 1-R, G_S, T4) of the module's docstring; u and w are node buffers."""
     if weights == SPHERICAL:
         v = 2.0 / (1.0 + math.sqrt(1.0 + 4.0 * (q_hat + r_hat * r_hat)))
         r = r_hat * v
@@ -175,7 +178,3 @@ def log_alphas(weights, kind, flip, kappa, beta, log_q_hat, log_r_hat, level, u,
         return la, log_r_hat + 0.5 * math.log(v) - math.log(b)
     return la, la
 
-
-def scratch():
-    """A pair of node buffers for the functions above."""
-    return np.empty(MAX_NODES), np.empty(MAX_NODES)

@@ -12,10 +12,9 @@ import math
 
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
-from flatphys.saddle.averages import scratch
+from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.margin_limit import error_mass
 
-_U, _W = scratch()
 
 
 @jit
@@ -52,4 +51,4 @@ def training_error(code, v, q, r, t2) -> float:
     """Fraction of the training labels that the posterior mean gets wrong: P(t < 0)."""
     if code.beta == math.inf:
         return 0.0  # every posterior sample fits every label
-    return error_mass(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, _U, _W)
+    return error_mass(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, *buffers())

@@ -26,14 +26,14 @@ import numpy as np
 from flatphys.errors import NegativeEntropyWarning, NotConverged, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.counting import error_counting
 from flatphys.model import Bayes, Model, Teacher
+from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import branch as curve_code
 from flatphys.saddle import margin_limit
-from flatphys.saddle.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER, scratch
+from flatphys.saddle.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.state import NEGATIVE_ENTROPY, State
 
 TOLERANCE = 1e-11  # largest residual of a state that is returned
 UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it)
-_U, _W = scratch()
 
 
 class Code:
@@ -83,7 +83,7 @@ class Curve:
         la, partners = np.empty(grid.size), np.empty(grid.size)
         # Where q = R = 1 is a solution the curve approaches it exponentially fast: follow it much further in 1-q.
         v_min = 1e-30 if weights == BINARY and kind != RANDOM and kappa == 0.0 and (beta < math.inf or flip == 0.0) else 1e-13
-        n = curve_code.trace(*args, grid, partner, v_min, la, partners, _U, _W)
+        n = curve_code.trace(*args, grid, partner, v_min, la, partners, *buffers())
         self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
 
@@ -100,7 +100,7 @@ class Curve:
             if left is not None:
                 piece = np.concatenate([left[:, None], piece[:, piece[0] > left[0]]], axis=1)
             if i < sign.size:
-                s, partner, la = curve_code.fold(*self.args, self.s[i - 1], self.s[i + 1], self.partner[i], sign[i - 1], _U, _W)
+                s, partner, la = curve_code.fold(*self.args, self.s[i - 1], self.s[i + 1], self.partner[i], sign[i - 1], *buffers())
                 left = np.array([s, partner, la])
                 piece = np.concatenate([piece[:, piece[0] < s], left[:, None]], axis=1)
                 self.folds.append((s, partner, la))
@@ -143,7 +143,7 @@ def roots(code: Code, log_alpha: float, stable_only: bool = False):
             guess, guess_partner = s[k - 1] + t * (s[k] - s[k - 1]), partner[k - 1] + t * (partner[k] - partner[k - 1])
             lo, hi = s[k - 1] - 1e-7, s[k] + 1e-7
             guess = min(max(guess, s[k - 1]), s[k])
-        out = curve_code.root_at_load(*code.args, log_alpha, guess, guess_partner, lo, hi, direction, _U, _W)
+        out = curve_code.root_at_load(*code.args, log_alpha, guess, guess_partner, lo, hi, direction, *buffers())
         found.append((name, *out[:3]))
     return found
 
@@ -187,9 +187,9 @@ def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partne
     """The state with the curve's point (s, partner) at this load; raises where the equations do not hold there."""
     log_alpha = math.log(alpha)
     v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = curve_code.read_off(
-        *code.args, log_alpha, s, partner, 0, _U, _W
+        *code.args, log_alpha, s, partner, 0, *buffers()
     )
-    fine = curve_code.read_off(*code.args, log_alpha, s, partner, 1, _U, _W)
+    fine = curve_code.read_off(*code.args, log_alpha, s, partner, 1, *buffers())
     order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
     generalization = vote = cosine = None
     if code.kind != RANDOM:
@@ -249,7 +249,7 @@ def dominant(model: Model, alpha: float) -> State:
         _raise_beyond_capacity(model, code, alpha)
         log_alpha = math.log(alpha)
         guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1])
-        s, partner, _, _ = curve_code.root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, _U, _W)
+        s, partner, _, _ = curve_code.root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, *buffers())
         return state_at(model, code, alpha, "typical", s, partner)
     return _ordered(model, code, alpha, stable_only=True)[0]
 

@@ -18,18 +18,16 @@ Sources: Gardner 1988; Gardner & Derrida 1988, 1989; Gyorgyi & Tishby 1990; Bout
 
 import math
 
-import numpy as np
 from scipy.optimize import brentq
 
 from flatphys._jit import jit
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, Unsatisfiable
 from flatphys.model import Model, Teacher
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
-from flatphys.numerics.quadrature import MAX_NODES, panel_nodes
+from flatphys.numerics.quadrature import buffers, panel_nodes
 from flatphys.state import State
 
 LOWEST = -12.0  # the Gaussian measure below is 1e-33
-_U, _W = np.empty(MAX_NODES), np.empty(MAX_NODES)
 
 
 @jit
@@ -100,7 +98,7 @@ def error_mass(top, k, flip, u, w):
 
 def _loads(kappa, width, k, flip, level=0):
     """The loads that the norm equation and the overlap equation name at overlap ratio k."""
-    second, first = window_moments(kappa, width, k, flip, level, _U, _W)
+    second, first = window_moments(kappa, width, k, flip, level, *buffers())
     # below kappa = 0 the overlap's integral vanishes exponentially as R -> 1: no load supports such an R
     overlap = k / math.sqrt(1.0 + k * k) / first if first > 0.0 else math.inf
     return 1.0 / (second * (1.0 + k * k)), overlap
@@ -178,7 +176,7 @@ def solve_max_margin(model: Model, alpha: float) -> State:
     residual, error = _worth(alpha, kappa, math.inf, k, flip)
     if not residual < 1e-10:
         raise NotConverged(f"the maximum margin at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"margin": kappa, "R": r}, residual)
-    support = error_mass(kappa, k, flip, _U, _W)
+    support = error_mass(kappa, k, flip, *buffers())
     return State(
         model, alpha, {"m": r, "q": 1.0, "b": 0.0, "margin": kappa, "R": r}, branch="max_margin",
         train_error=0.0, generalization_error=math.atan2(1.0, k) / math.pi, cosine=r,
@@ -188,8 +186,8 @@ def solve_max_margin(model: Model, alpha: float) -> State:
 
 def _worth(alpha, kappa, width, k, flip):
     """(residual of both equations, their change under a finer rule), relative."""
-    norm, overlap = _loads(kappa, width, k, flip) if k > 0.0 else (1.0 / window_moments(kappa, width, 0.0, 0.0, 0, _U, _W)[0], alpha)
-    fine = window_moments(kappa, width, k, flip if k > 0.0 else 0.0, 1, _U, _W)[0]
+    norm, overlap = _loads(kappa, width, k, flip) if k > 0.0 else (1.0 / window_moments(kappa, width, 0.0, 0.0, 0, *buffers())[0], alpha)
+    fine = window_moments(kappa, width, k, flip if k > 0.0 else 0.0, 1, *buffers())[0]
     return max(abs(norm / alpha - 1.0), abs(overlap / alpha - 1.0)), abs(fine * norm * (1.0 + k * k) - 1.0)
 
 
@@ -209,7 +207,7 @@ def solve_ground_state(model: Model, alpha: float) -> State:
         width = math.exp(log_width)
         if teacher:
             return math.log(_overlap_ratio(kappa, width, flip)[1] / alpha)
-        return -math.log(alpha * window_moments(kappa, width, 0.0, 0.0, 0, _U, _W)[0])
+        return -math.log(alpha * window_moments(kappa, width, 0.0, 0.0, 0, *buffers())[0])
 
     lo, hi = 0.0, math.log(20.0 + abs(kappa))
     while excess(lo) < 0.0:
@@ -226,7 +224,7 @@ def solve_ground_state(model: Model, alpha: float) -> State:
     if teacher:
         order["R"] = r
     return State(
-        model, alpha, order, branch="ground_state", train_error=error_mass(kappa - width, k, flip, _U, _W),
+        model, alpha, order, branch="ground_state", train_error=error_mass(kappa - width, k, flip, *buffers()),
         generalization_error=math.atan2(1.0, k) / math.pi if teacher else None, cosine=r if teacher else None,
         at_eigenvalue=-math.inf, residual=residual, quadrature_error=error,
     )  # fmt: skip

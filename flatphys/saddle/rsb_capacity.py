@@ -22,9 +22,8 @@ from scipy.optimize import root
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail, logistic
-from flatphys.numerics.quadrature import MAX_NODES, NOWHERE, gaussian_nodes
+from flatphys.numerics.quadrature import NOWHERE, buffers, gaussian_nodes
 
-_U, _W = np.empty(MAX_NODES), np.empty(MAX_NODES)
 
 
 @jit
@@ -86,9 +85,9 @@ def capacity(kappa: float):
             if kappa > at:
                 t = math.log(k / steps[i - 1]) / math.log(steps[i - 1] / steps[i - 2])
             guess = x + t * (x - previous)
-        found = root(lambda y, k=k: conditions(k, y[0], y[1], 0, _U, _W)[1:], guess, tol=1e-14)
+        found = root(lambda y, k=k: conditions(k, y[0], y[1], 0, *buffers())[1:], guess, tol=1e-14)
         previous, x = (x if i else None), found.x
-        alpha, *violation = conditions(k, x[0], x[1], 0, _U, _W)
+        alpha, *violation = conditions(k, x[0], x[1], 0, *buffers())
         residual = max(map(abs, violation))
         if not residual < 1e-10:
             raise NotConverged(
