@@ -17,7 +17,8 @@ from flatphys.model import Bayes, Gibbs, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import equilibrium, margin_limit, rsb_capacity
 from flatphys.saddle.branch import curve_point, read_off
-from flatphys.saddle.equilibrium import Code, curve_of, state_at
+from flatphys.saddle.curve import Code, curve_of
+from flatphys.saddle.equilibrium import state_at, warn
 from flatphys.state import State
 
 _FREE, _ERROR, _REPLICON = 8, 9, 10  # places in what `read_off` returns
@@ -241,13 +242,15 @@ def ground_state(model: Model, alpha: float) -> State:
     Spherical weights: replica symmetric (Gardner & Derrida 1988), a lower bound on the train error, with
     `beta_one_minus_q` = lim beta (1-q).  Binary weights: the frozen state, found at the beta where
     the entropy vanishes (`state.model.learner.beta`).  Raises `InvalidInput` below capacity, where the
-    least train error is zero.
+    least train error is zero, and warns (`ReplicaSymmetryWarning`) where the state is only a bound.
     """
     check_model(model)
     alpha = validate.load(alpha)
     code = _gibbs(model, "ground_state", hard=True)
     if code.weights == equilibrium.SPHERICAL:
-        return margin_limit.solve_ground_state(model, alpha)
+        state = margin_limit.solve_ground_state(model, alpha)
+        warn(state)
+        return state
     limit = _capacity_state(model, code).alpha
     if not alpha > limit:
         raise InvalidInput(

@@ -36,7 +36,7 @@ from flatphys.saddle.averages import (
     weights_average,
 )
 from flatphys.saddle.bayes import field_of, stability
-from flatphys.saddle.equilibrium import Code
+from flatphys.saddle.curve import Code
 from flatphys.saddle.margin_limit import error_mass
 
 

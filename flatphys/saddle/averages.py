@@ -71,7 +71,7 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
         h = h0 + root * u[i]
         e = math.exp(-2.0 * abs(h))
         inv = 1.0 / (1.0 + e)
-        t = (1.0 - e) * inv
+        t = (1.0 - e) * inv if e < 0.9 else math.tanh(abs(h))  # 1 - e loses the digits of a small h
         s2 = 4.0 * e * inv * inv
         up += w[i] * (2.0 * e * inv if h > 0.0 else 2.0 * inv)
         q += w[i] * t * t
@@ -85,10 +85,18 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
         r, t2, one_minus_r = q, q * v, v
     elif kind == TEACHER:
         r, one_minus_r, t2 = 1.0 - up, up, 0.0
-        for i in range(n):  # the variance of tanh, centred: q - R^2 cancels as R -> 1
+        near_zero = up > 0.5
+        if near_zero:
+            r = 0.0
+            for i in range(n):
+                r += w[i] * math.tanh(h0 + root * u[i])
+        for i in range(n):  # the variance of tanh, centred on whichever end it is close to: q - R^2 cancels at both
             h = h0 + root * u[i]
-            e = math.exp(-2.0 * abs(h))
-            dev = (2.0 * e / (1.0 + e) if h > 0.0 else 2.0 / (1.0 + e)) - up
+            if near_zero:
+                dev = math.tanh(h) - r
+            else:
+                e = math.exp(-2.0 * abs(h))
+                dev = (2.0 * e / (1.0 + e) if h > 0.0 else 2.0 / (1.0 + e)) - up
             t2 += w[i] * dev * dev
     return v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4
 
