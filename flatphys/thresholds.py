@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from flatphys import validate
 from flatphys.display import figure, html_table, text_table
 from flatphys.errors import InvalidInput, NoSolution
 from flatphys.model import Bayes, Gibbs, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
+from flatphys.numerics.roots import bracketed
 from flatphys.saddle import equilibrium, margin_limit, rsb_capacity
 from flatphys.saddle.branch import curve_point, read_off
 from flatphys.saddle.curve import Code, curve_of
@@ -72,7 +72,7 @@ class _Walk:
                 lo = mid
             else:
                 hi = mid
-        root = brentq(lambda x: self.quantity(name, x, partner[lo]), s[lo], s[hi], xtol=1e-15, rtol=1e-15)
+        root = bracketed(lambda x: self.quantity(name, x, partner[lo]), s[lo], s[hi])
         la, r, _ = self.at(root, partner[lo])
         return root, r, la
 
@@ -176,7 +176,7 @@ def max_margin(model: Model, alpha: float) -> float:
             raise NoSolution(f"no margin above -40 has a positive entropy at alpha={alpha:g}")
     if excess(lo) == math.inf:  # with a clean teacher the capacity jumps to inf at margin 0
         lo = 1e-6
-    return brentq(excess, lo, hi, xtol=1e-14, rtol=1e-14)
+    return bracketed(excess, lo, hi)
 
 
 def at_line(model: Model) -> float:
@@ -223,7 +223,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
     lo = hi - 0.7
     while not state(lo).entropy > 0.0:
         lo -= 0.7
-    return state(brentq(lambda x: state(x).entropy, lo, hi, xtol=1e-15, rtol=1e-15))
+    return state(bracketed(lambda x: state(x).entropy, lo, hi))
 
 
 def freezing_beta(model: Model, alpha: float) -> float:
@@ -331,7 +331,7 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     if not falls.size:
         raise NoSolution(f"the student branch of {model!r} dominates up to its spinodal at alpha={spinodal:.10g}")
     i = falls[-1]
-    root = brentq(lambda x: min(gap(x, partner[i]), 1e3), s[i], s[i + 1], xtol=1e-15, rtol=1e-15)
+    root = bracketed(lambda x: min(gap(x, partner[i]), 1e3), s[i], s[i + 1])
     la, r, _ = walk.at(root, partner[i])
     name = curve.names(code.kind)[0]
     return FirstOrderTransition(

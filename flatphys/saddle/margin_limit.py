@@ -18,13 +18,13 @@ Sources: Gardner 1988; Gardner & Derrida 1988, 1989; Gyorgyi & Tishby 1990; Bout
 
 import math
 
-from scipy.optimize import brentq
 
 from flatphys._jit import jit
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, Unsatisfiable
 from flatphys.model import Model, Teacher
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
 from flatphys.numerics.quadrature import buffers, panel_nodes
+from flatphys.numerics.roots import bracketed
 from flatphys.state import State
 
 LOWEST = -12.0  # the Gaussian measure below is 1e-33
@@ -114,7 +114,7 @@ def _overlap_ratio(kappa, width, flip):
     lo, hi = -20.0, 20.0
     if not _disagreement(lo, kappa, width, flip) > 0.0 > _disagreement(hi, kappa, width, flip):
         raise NoSolution(f"no overlap with the teacher solves the equations of the largest margin at margin {kappa:g}, flip {flip:g}")
-    k = math.exp(brentq(_disagreement, lo, hi, args=(kappa, width, flip), xtol=1e-15, rtol=1e-15))
+    k = math.exp(bracketed(_disagreement, lo, hi, args=(kappa, width, flip)))
     return k, _loads(kappa, width, k, flip)[0]
 
 
@@ -134,7 +134,7 @@ def largest_margin_random(alpha):
     while random_label_capacity(hi) > alpha:
         hi *= 2.0
     target = math.log(alpha)
-    return brentq(lambda x: math.log(random_label_capacity(x)) - target, lo, hi, xtol=1e-15, rtol=1e-15)
+    return bracketed(lambda x: math.log(random_label_capacity(x)) - target, lo, hi)
 
 
 def largest_margin_teacher(alpha, flip):
@@ -157,7 +157,7 @@ def largest_margin_teacher(alpha, flip):
             lo *= 2.0
             if lo < -8.0:
                 raise NoSolution(f"alpha={alpha:g} is too large for a margin above -8 with flip={flip:g}")
-    kappa = brentq(excess, lo, hi, xtol=1e-16, rtol=1e-15)
+    kappa = bracketed(excess, lo, hi)
     return kappa, capacity_teacher(kappa, flip)[1]
 
 
@@ -214,7 +214,7 @@ def solve_ground_state(model: Model, alpha: float) -> State:
         lo -= 1.0
         if lo < -9.0:
             raise NoSolution(f"alpha={alpha:g} is too large for the ground state's equations in double precision")
-    width = math.exp(brentq(excess, lo, hi, xtol=1e-15, rtol=1e-15))
+    width = math.exp(bracketed(excess, lo, hi))
     k = _overlap_ratio(kappa, width, flip)[0] if teacher else 0.0
     residual, error = _worth(alpha, kappa, width, k, flip)
     if not residual < 1e-10:

@@ -17,12 +17,12 @@ replica-symmetric capacity.  Source: Franz, Parisi, Sevelev, Urbani & Zamponi 20
 import math
 
 import numpy as np
-from scipy.optimize import root
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail, logistic
 from flatphys.numerics.quadrature import NOWHERE, buffers, gaussian_nodes
+from flatphys.numerics.roots import system
 
 
 
@@ -85,8 +85,8 @@ def capacity(kappa: float):
             if kappa > at:
                 t = math.log(k / steps[i - 1]) / math.log(steps[i - 1] / steps[i - 2])
             guess = x + t * (x - previous)
-        found = root(lambda y, k=k: conditions(k, y[0], y[1], 0, *buffers())[1:], guess, tol=1e-14)
-        previous, x = (x if i else None), found.x
+        solution = system(lambda y, k=k: conditions(k, y[0], y[1], 0, *buffers())[1:], guess)
+        previous, x = (x if i else None), solution
         alpha, *violation = conditions(k, x[0], x[1], 0, *buffers())
         residual = max(map(abs, violation))
         if not residual < 1e-10:
