@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher
 
 __version__ = "0.1.0"
 
@@ -14,6 +14,8 @@ _LAZY = {
     "State": "flatphys.state",
     "margins": "flatphys.observables.margins",
     "local_energy": "flatphys.observables.local_energy",
+    "relative_flatness": "flatphys.observables.relative_flatness",
+    "CustomLoss": "flatphys.kernels.losses",
     "capacity": "flatphys.thresholds",
     "max_margin": "flatphys.thresholds",
     "at_line": "flatphys.thresholds",
@@ -21,10 +23,12 @@ _LAZY = {
     "ground_state": "flatphys.thresholds",
     "first_order_transition": "flatphys.thresholds",
     "bayes_error": "flatphys.thresholds",
+    "separability_threshold": "flatphys.thresholds",
+    "optimal_l2": "flatphys.thresholds",
     "precise": "flatphys.precise",
 }
 
-__all__ = ["Bayes", "Gibbs", "MaxMargin", "Model", "RandomLabels", "Teacher", "errors", *_LAZY]
+__all__ = ["ERM", "Bayes", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "RandomLabels", "Teacher", "errors", *_LAZY]
 
 
 def __getattr__(name):

@@ -40,6 +40,29 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class GaussianMixture:
+    """Two Gaussian clouds: x = y v/sqrt N + sqrt(variance) z, |v|^2 = N, z standard normal.
+
+    Parameters
+    ----------
+    variance : float > 0
+        Variance of each cloud, in units of the squared distance of a centre from the origin.
+    positive : float in (0, 1)
+        Probability of the label +1.
+    """
+
+    variance: float = 1.0
+    positive: float = 0.5
+
+    def __post_init__(self):
+        _set(
+            self,
+            variance=validate.number("variance", self.variance, 0.0),
+            positive=validate.number("positive", self.positive, 0.0, 1.0),
+        )
+
+
+@dataclass(frozen=True)
 class Gibbs:
     """Weights drawn from exp(-beta #{patterns with stability < margin}).
 
@@ -97,10 +120,58 @@ class MaxMargin:
         _set(self, bias=validate.flag("bias", self.bias))
 
 
+@dataclass(frozen=True)
+class ERM:
+    """Minimiser of sum_mu loss(y (x.w/sqrt N + b)) + (l2/2)|w|^2 (the sum runs over patterns; b is free).
+
+    Parameters
+    ----------
+    loss : "square" ((1-t)^2/2), "logistic", "hinge", "squared_hinge" ((1-t)_+^2/2) or a `CustomLoss`
+    l2 : float >= 0
+        Strength of the regularisation; 0 means its limit from above: the minimiser itself where there
+        is one, of the smallest norm where there are many.
+    bias : bool
+        Whether a bias is trained along with the weights.
+    """
+
+    loss: object = "logistic"
+    l2: float = 0.1
+    bias: bool = False
+
+    def __post_init__(self):
+        # imported here: the losses are compiled code, and importing flatphys must not import numba
+        from flatphys.kernels.losses import CODES, CustomLoss
+
+        loss = self.loss if isinstance(self.loss, CustomLoss) else validate.choice("loss", self.loss, tuple(CODES))
+        _set(
+            self,
+            loss=loss,
+            l2=validate.number("l2", self.l2, 0.0, closed="["),
+            bias=validate.flag("bias", self.bias),
+        )
+
+
+@dataclass(frozen=True)
+class Hebb:
+    """The sum of the labelled patterns, w = sum_mu y x / (alpha sqrt N).
+
+    Parameters
+    ----------
+    bias : bool
+        Whether a bias is added: the one with the smallest generalization error.
+    """
+
+    bias: bool = False
+
+    def __post_init__(self):
+        _set(self, bias=validate.flag("bias", self.bias))
+
+
 # Which learner can be asked about which data; anything else is refused when the model is made.
 _PAIRS = {
     RandomLabels: (Gibbs,),
-    Teacher: (Gibbs, Bayes, MaxMargin),
+    Teacher: (Gibbs, Bayes, MaxMargin, ERM, Hebb),
+    GaussianMixture: (ERM, MaxMargin, Hebb, Bayes),
 }
 DATA = tuple(_PAIRS)
 LEARNERS = tuple(dict.fromkeys(kind for kinds in _PAIRS.values() for kind in kinds))

@@ -12,12 +12,13 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import figure, html_table, text_table
 from flatphys.errors import InvalidInput, NoSolution
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, Teacher, check_model
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle import equilibrium, margin_limit, rsb_capacity
+from flatphys.saddle import equilibrium, margin_limit, minimiser, rsb_capacity
 from flatphys.saddle.branch import curve_point, read_off
 from flatphys.saddle.curve import Code, curve_of
+from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import state_at, warn
 from flatphys.state import State
 
@@ -103,14 +104,14 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     Parameters
     ----------
     model : Model
-        With a Gibbs learner at beta = inf, or MaxMargin on Teacher data (its separability threshold).
+        With a Gibbs learner at beta = inf, or MaxMargin (its separability threshold).
     ansatz : "RS" or "1RSB"
         "1RSB" for spherical weights and random labels.
     """
     check_model(model)
     validate.choice("ansatz", ansatz, ("RS", "1RSB"))
     if isinstance(model.learner, MaxMargin):
-        return margin_limit.capacity_teacher(0.0, model.data.flip)[0]
+        return separability_threshold(model.data, model.learner.bias)
     code = _gibbs(model, "capacity", hard=True)
     spherical, random = code.weights == equilibrium.SPHERICAL, code.kind == equilibrium.RANDOM
     if ansatz == "1RSB":
@@ -147,7 +148,7 @@ def max_margin(model: Model, alpha: float) -> float:
     check_model(model)
     alpha = validate.load(alpha)
     if isinstance(model.learner, MaxMargin):
-        return margin_limit.solve_max_margin(model, alpha).margin
+        return solve(model, alpha).margin
     code = _gibbs(model, "max_margin", hard=True)
     if code.weights == equilibrium.SPHERICAL:
         if code.kind == equilibrium.RANDOM:
@@ -345,15 +346,50 @@ def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
 
     Parameters
     ----------
-    data : Teacher
-        With labels flipped with probability `flip`; the error counts clean labels.
+    data : Teacher or GaussianMixture
+        A teacher's labels may be flipped with probability `flip`; the error counts clean labels.
     weights : "spherical" or "binary"
-        The teacher's prior.
+        The teacher's prior (not used on the mixture).
     """
-    validate.instance("data", data, (Teacher,))
+    validate.instance("data", data, (Teacher, GaussianMixture))
+    if isinstance(data, GaussianMixture):
+        return minimiser.bayes_error_mixture(data, validate.load(alpha))
     return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
 
 
+def separability_threshold(data, bias: bool = False) -> float:
+    """The load up to which some weights (and bias) classify every training pattern correctly.
+
+    Parameters
+    ----------
+    data : GaussianMixture or Teacher
+        Any class balance; with a teacher math.inf unless labels are flipped.
+    bias : bool
+        Whether a bias is available (mixture).
+    """
+    validate.instance("data", data, (GaussianMixture, Teacher))
+    bias = validate.flag("bias", bias)
+    if isinstance(data, Teacher):
+        if bias:
+            raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
+        return margin_limit.capacity_teacher(0.0, data.flip)[0]
+    return minimiser.separability_threshold(data, bias)
+
+
+def optimal_l2(model: Model, alpha: float) -> float:
+    """The l2 that minimises the generalization error of ERM at load alpha; the learner's own l2 is not used.
+
+    math.inf where a larger l2 is always better (the balanced mixture), 0.0 where a smaller one is.
+    """
+    check_model(model)
+    if not isinstance(model.learner, ERM):
+        raise InvalidInput(f"optimal_l2 needs an ERM learner, got {model.learner!r}")
+    from flatphys.saddle.optimal_l2 import optimal_l2 as best
+
+    return best(model, validate.load(alpha))
+
+
 __all__ = [
-    "FirstOrderTransition", "at_line", "bayes_error", "capacity", "first_order_transition", "freezing_beta", "ground_state", "max_margin",
+    "FirstOrderTransition", "at_line", "bayes_error", "capacity", "first_order_transition", "freezing_beta", "ground_state",
+    "max_margin", "optimal_l2", "separability_threshold",
 ]  # fmt: skip

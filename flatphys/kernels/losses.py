@@ -27,7 +27,7 @@ from flatphys.errors import InvalidInput
 SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
 CODES = {"square": SQUARE, "logistic": LOGISTIC, "hinge": HINGE, "squared_hinge": SQUARED_HINGE}
 
-# What `features` says about the response as a function of omega.
+# What `features` says about the response.
 ANALYTIC, KINKED, UNKNOWN = 0, 1, 2
 
 # Which losses reach their minimum at finite margins, and there only at t = 1 or for all t >= 1: with
@@ -43,9 +43,9 @@ def square_point(t):
 
 
 @jit
-def square_response(omega, c):
-    """(t, f, k, l) of a cavity margin omega."""
-    f = (1.0 - omega) / (1.0 + c)
+def square_response(e, c):
+    """(t, f, k, l) of a cavity margin 1 - e."""
+    f = e / (1.0 + c)
     return 1.0 - f, f, 1.0 / (1.0 + c), 0.5 * f * f
 
 
@@ -67,33 +67,39 @@ def logistic_point(t):
 
 
 @jit
-def logistic_response(omega, c):
-    """(t, f, k, l) of a cavity margin omega.
+def logistic_response(e, c):
+    """(t, f, k, l) of a cavity margin 1 - e.
 
-    t - c/(1 + e^t) = omega is concave and increasing for t > 0, so Newton's method started at or
-    below the root climbs to it; the reflection t -> -t, omega -> -omega - c gives the other half.
-    The start solves t - omega = c e^-t by an approximation of Lambert's function.
+    t - c/(1 + e^t) = omega is increasing, and concave for t > 0; the reflection t -> -t,
+    omega -> -omega - c gives the other half.  Halley's method, from a start that solves
+    t - omega = c e^-t by an approximation of Lambert's function; should it not have settled soon,
+    Newton's method, which climbs to the root of a concave function from below.
     """
+    omega = 1.0 - e
     reflected = omega < -0.5 * c
     o = -omega - c if reflected else omega
     lz = math.log(c) - o if c > 0.0 else -math.inf
     log1pz = lz if lz > 36.0 else math.log1p(math.exp(lz))
     t = max(0.0, o + log1pz * (1.0 - math.log1p(log1pz) / (2.0 + log1pz)))
-    small = 0.0
-    for _ in range(60):
-        e = math.exp(-t)
-        large = 1.0 / (1.0 + e)
-        small = e * large
-        step = (t - c * small - o) / (1.0 + c * small * large)
+    small = large = decay = 0.0
+    for i in range(80):
+        decay = math.exp(-t)
+        large = 1.0 / (1.0 + decay)
+        small = decay * large
+        gap = t - c * small - o
+        slope = 1.0 + c * small * large
+        step = gap / slope
+        if i < 6:
+            step /= 1.0 + 0.5 * step * c * small * large * (large - small) / slope
         t -= step
-        if t < 0.0:  # only rounding can do this
+        if t < 0.0:  # a long step, or rounding
             t = 0.0
-        if abs(step) <= 1e-8 * (1.0 + t):  # the next step would be its square
+        if abs(step) <= (2e-6 if i < 6 else 1e-8) * (1.0 + t):  # the next step would be below rounding
             break
-    e = math.exp(-t)
-    large = 1.0 / (1.0 + e)
-    small = e * large
-    loss = math.log1p(e)
+    decay = math.exp(-t)
+    large = 1.0 / (1.0 + decay)
+    small = decay * large
+    loss = math.log1p(decay)
     curvature = small * large
     k = curvature / (1.0 + c * curvature)
     if reflected:
@@ -107,7 +113,7 @@ def logistic_features(c):
     half = 0.5 * math.sqrt(c)
     two_a = 2.0 * math.asinh(half)
     up = math.expm1(two_a)
-    return ANALYTIC, two_a + up / (1.0 + up), math.pi, -two_a - up, math.pi
+    return ANALYTIC, 1.0 - two_a - up / (1.0 + up), math.pi, 1.0 + two_a + up, math.pi
 
 
 # --- hinge: max(0, 1-t) -----------------------------------------------------------------------------
@@ -120,19 +126,19 @@ def hinge_point(t):
 
 
 @jit
-def hinge_response(omega, c):
-    """(t, f, k, l) of a cavity margin omega: free above 1, held at 1, or moved by c."""
-    if omega >= 1.0:
-        return omega, 0.0, 0.0, 0.0
-    if omega > 1.0 - c:
-        return 1.0, (1.0 - omega) / c, 1.0 / c, 0.0
-    return omega + c, 1.0, 0.0, 1.0 - omega - c
+def hinge_response(e, c):
+    """(t, f, k, l) of a cavity margin 1 - e: free above 1, held at 1, or moved by c."""
+    if e <= 0.0:
+        return 1.0 - e, 0.0, 0.0, 0.0
+    if e < c:
+        return 1.0, e / c, 1.0 / c, 0.0
+    return 1.0 - e + c, 1.0, 0.0, e - c
 
 
 @jit
 def hinge_features(c):
     """Kinks at both ends of the interval that is held at t = 1."""
-    return KINKED, 1.0 - c, 0.0, 1.0, 0.0
+    return KINKED, c, 0.0, 0.0, 0.0
 
 
 # --- squared hinge: max(0, 1-t)^2 / 2 ---------------------------------------------------------------
@@ -145,17 +151,17 @@ def squared_hinge_point(t):
 
 
 @jit
-def squared_hinge_response(omega, c):
-    """(t, f, k, l) of a cavity margin omega."""
-    if omega < 1.0:
-        return square_response(omega, c)
-    return omega, 0.0, 0.0, 0.0
+def squared_hinge_response(e, c):
+    """(t, f, k, l) of a cavity margin 1 - e."""
+    if e > 0.0:
+        return square_response(e, c)
+    return 1.0 - e, 0.0, 0.0, 0.0
 
 
 @jit
 def squared_hinge_features(c):
     """One kink."""
-    return KINKED, 1.0, 0.0, 1.0, 0.0
+    return KINKED, 0.0, 0.0, 0.0, 0.0
 
 
 # --- the ladders ------------------------------------------------------------------------------------
@@ -174,24 +180,28 @@ def point(loss, t):
 
 
 @jit
-def response(loss, omega, c):
-    """(t, f, k, l): the margin after training, f = (t-omega)/c, k = -df/d omega, and the loss at t; c >= 0."""
+def response(loss, e, c):
+    """(t, f, k, l): the margin after training, f = (t-omega)/c, k = -df/d omega, and the loss at t.
+
+    The cavity margin is given as e = 1 - omega, so that losses with a kink at 1 keep their digits
+    when all margins crowd there; c >= 0.
+    """
     if loss == SQUARE:
-        return square_response(omega, c)
+        return square_response(e, c)
     if loss == LOGISTIC:
-        return logistic_response(omega, c)
+        return logistic_response(e, c)
     if loss == HINGE:
-        return hinge_response(omega, c)
+        return hinge_response(e, c)
     if loss == SQUARED_HINGE:
-        return squared_hinge_response(omega, c)
+        return squared_hinge_response(e, c)
     return math.nan, math.nan, math.nan, math.nan
 
 
 @jit
 def features(loss, c):
-    """(kind, p1, w1, p2, w2): where the response, as a function of omega, is not smooth.
+    """(kind, p1, w1, p2, w2): where the response, as a function of e, is not smooth.
 
-    ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 <= p2 and is a polynomial
+    ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 >= p2 and is a polynomial
     between them.  UNKNOWN: the quadrature has to find out.
     """
     if loss == SQUARE:
@@ -208,7 +218,23 @@ def features(loss, c):
 @jit
 def proximal(loss, omega, c):
     """argmin over t of (t - omega)^2/(2 c) + l(t)."""
-    return response(loss, omega, c)[0]
+    return response(loss, 1.0 - omega, c)[0]
+
+
+@jit
+def untrain(loss, t, c, omega, jacobian):
+    """The way back, for arrays: omega = t + c l'(t) and d omega/dt = 1 + c l''(t)."""
+    for i in range(t.size):
+        _, slope, curvature = point(loss, t[i])
+        omega[i] = t[i] + c * slope
+        jacobian[i] = 1.0 + c * curvature
+
+
+@jit
+def bends(loss, t, curvature):
+    """l''(t) for arrays."""
+    for i in range(t.size):
+        curvature[i] = point(loss, t[i])[2]
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,9 @@ class MarginDistribution:
         """P(t < 0): the fraction of misclassified training patterns."""
         return self.cdf(0.0) - sum(mass for place, mass in self.atoms if place == 0.0)
 
-    def error_after_noise(self, scale: float) -> float:
-        """P(t + scale g < 0) for standard normal g: the training error once Gaussian noise perturbs the stabilities."""
-        return self.mass_below_zero if scale == 0.0 else self._smeared(1.0 / scale)
+    def rise_after_noise(self, scale: float) -> float:
+        """P(t + scale g < 0) - P(t < 0) for standard normal g: what Gaussian noise on the stabilities costs."""
+        return self._smeared(1.0 / scale) - self.mass_below_zero if scale > 0.0 else 0.0
 
     def normalised(self) -> "MarginDistribution":
         """The law of t sqrt(N)/|w|, the distance to the decision surface."""

@@ -55,24 +55,25 @@ def local_energy(state: State, *, sigma=None, distance=None):
     if sigma is not None:
         sigma = _array("sigma", sigma, 0.0, math.inf)
         length = law.norm * noise_scale(state)
-        after = [law.error_after_noise(s * length) for s in sigma.ravel()]
+        rise = [law.rise_after_noise(s * length) for s in sigma.ravel()]
         shape = sigma.shape
     else:
         if getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
             raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
         distance = _array("distance", distance, 0.0, 1.0)
-        after = [_after_flips(law, d) for d in distance.ravel()]
+        rise = [_rise_after_flips(law, d) for d in distance.ravel()]
         shape = distance.shape
-    out = np.array(after).reshape(shape) - law.mass_below_zero
+    out = np.array(rise).reshape(shape)
     return float(out) if out.ndim == 0 else out
 
 
-def _after_flips(law, d):
-    """P(p t + sqrt(1-p^2) |w|/sqrt N g < 0) at p = 1 - 2d."""
+def _rise_after_flips(law, d):
+    """P(p t + sqrt(1-p^2) |w|/sqrt N g < 0) - P(t < 0) at p = 1 - 2d."""
     noise = 2.0 * math.sqrt(d * (1.0 - d)) * law.norm
-    if noise == 0.0:
-        return law.mass_below_zero if d == 0.0 else 1.0 - law.cdf(0.0)
-    return law._smeared((1.0 - 2.0 * d) / noise)
+    if d < 0.5:
+        return law.rise_after_noise(noise / (1.0 - 2.0 * d))
+    after = 1.0 - law.cdf(0.0) if noise == 0.0 else law._smeared((1.0 - 2.0 * d) / noise)
+    return after - law.mass_below_zero
 
 
 def noise_scale(state: State) -> float:

@@ -1,19 +1,37 @@
 """Which set of equations answers which model: the one table, behind `solve` and `branches`."""
 
+import importlib
+from functools import lru_cache
+
 from flatphys import validate
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model
-from flatphys.saddle import equilibrium, margin_limit
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher, check_model
 from flatphys.state import State
 
 ANSATZE = ("RS",)
 
-# (data, learner) -> (the dominant state, every branch)
+# (data, learner) -> module, the function for the dominant state, the one for every branch.  Modules are
+# imported on first use: each brings its own compiled code.
 _TABLE = {
-    (RandomLabels, Gibbs): (equilibrium.solve, equilibrium.branches),
-    (Teacher, Gibbs): (equilibrium.solve, equilibrium.branches),
-    (Teacher, Bayes): (equilibrium.solve, equilibrium.branches),
-    (Teacher, MaxMargin): (margin_limit.solve_max_margin, None),
+    (RandomLabels, Gibbs): ("equilibrium", "solve", "branches"),
+    (Teacher, Gibbs): ("equilibrium", "solve", "branches"),
+    (Teacher, Bayes): ("equilibrium", "solve", "branches"),
+    (Teacher, MaxMargin): ("margin_limit", "solve_max_margin", None),
+    (Teacher, ERM): ("minimiser", "solve_erm", None),
+    (Teacher, Hebb): ("minimiser", "solve_hebb", None),
+    (GaussianMixture, ERM): ("minimiser", "solve_erm", None),
+    (GaussianMixture, MaxMargin): ("minimiser", "solve_max_margin_mixture", None),
+    (GaussianMixture, Hebb): ("minimiser", "solve_hebb", None),
+    (GaussianMixture, Bayes): ("minimiser", "solve_bayes_mixture", None),
 }
+
+
+@lru_cache(maxsize=None)
+def _road(data: type, learner: type):
+    """(function for the dominant state, function for every branch)."""
+    name, one, every = _TABLE[data, learner]
+    module = importlib.import_module(f"flatphys.saddle.{name}")
+    solver = getattr(module, one)
+    return solver, getattr(module, every) if every else lambda model, alpha: [solver(model, alpha)]
 
 
 def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
@@ -62,7 +80,7 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
     check_model(model)
     alpha = validate.load(alpha)
     validate.choice("ansatz", ansatz, ANSATZE)
-    return _TABLE[type(model.data), type(model.learner)][0](model, alpha)
+    return _road(type(model.data), type(model.learner))[0](model, alpha)
 
 
 def branches(model: Model, alpha: float) -> list[State]:
@@ -74,5 +92,4 @@ def branches(model: Model, alpha: float) -> list[State]:
     """
     check_model(model)
     alpha = validate.load(alpha)
-    one, every = _TABLE[type(model.data), type(model.learner)]
-    return [one(model, alpha)] if every is None else every(model, alpha)
+    return _road(type(model.data), type(model.learner))[1](model, alpha)

@@ -1,0 +1,240 @@
+"""One pattern that the reference has learnt: averages over its fields, random labels.
+
+Given the field z that all references share, the reference's own field is h = sqrt(qt) z + sqrt(1-qt) u and a
+counted weight's mean field is (A, B, D, V of `local_entropy_weights`)
+
+    M = M_z z + A u + sqrt(B) eta,     M_z = sqrt(qt) p + sqrt(1-qt) D
+
+u is weighted by theta(u > k')/H(k'), k' = (kappa_ref - sqrt(qt) z)/sqrt(1-qt); at a finite beta of the
+reference by [e^-beta + (1-e^-beta) theta(u > k')]/f(k').  A u + sqrt(B) eta = S m with one Gaussian m, so that
+u is averaged in closed form: with c = A/S
+
+    < F > = Int Dz Int Dm F(M_z z + S m) Q(z, m),    Q = H((k' - c m)/sqrt(1-c^2))/H(k')
+
+and the sums are, in the notation of `kernels.counting` at x = (kappa - M)/sqrt V and k',
+
+    q1_hat = alpha <a^2>/V,  t_hat = alpha <a a_ref>/sqrt(V (1-qt)),  G_E = <log f>,  E[g'^2] = <b^2>/V^2.
+
+Nodes.  The z sum runs along a contour that may be shifted in z and m together, z -> z + i y,
+m -> m + i lambda y; lambda is chosen for the largest step.  The m sum is a trapezoid, or, where Q turns into
+a step (B -> 0: small distances, c -> 1), graded panels that start at the step m = k'/c.
+
+Slope: d G_E/dp = Int Dz g_ref(z) Int Deta g at u = k' (what p moves is the correlation of M with h).
+"""
+
+import math
+
+from flatphys._jit import jit
+from flatphys.kernels.counting import error_counting
+from flatphys.numerics.gaussian import INV_SQRT_2PI, log_tail, tail
+from flatphys.numerics.quadrature import panel_nodes
+from flatphys.saddle.averages import H_ZERO_IM, H_ZERO_RE, f_zero
+from flatphys.saddle.local_entropy_weights import REACH, finer, sum_step
+
+MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
+MOST_OUTER = 900  # the same along z
+SHARP = 1e-7  # a step narrower than this is a step
+RATIO = 1.5  # panel length over distance to a feature, for 16 nodes
+
+
+@jit
+def channel_width(beta):
+    """Distance of the nearest singularity of log f(x) from the real axis, in x."""
+    return H_ZERO_IM if beta == math.inf else min(H_ZERO_IM, f_zero(beta)[1])
+
+
+@jit
+def outer_nodes(level, step, pole, center, reach, u, w):
+    """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
+
+    The panels are graded towards `center` (a singularity at distance `pole`) and no longer than four
+    steps elsewhere.  Weights contain the density.
+    """
+    n = 0
+    if 2.0 * reach <= MOST_OUTER * step:
+        h, offset = finer(step, level)
+        half = int(reach / h)
+        for k in range(-half, half + 1):
+            z = k * h + offset
+            u[n] = z
+            w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
+            n += 1
+        return n
+    ratio = RATIO if level == 0 else 0.75 * RATIO
+    marks = (center, pole, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+    n = panel_nodes(0, -reach, reach, ratio, ratio, marks, u, w)
+    for i in range(n):
+        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
+    return n
+
+
+@jit
+def outer_step(width, mz, s, kz, c, rest, pole):
+    """Largest step of the z sum over the shifts lambda of m that may accompany a shift of z."""
+    best = 0.0
+    for i in range(41):
+        lam = (i - 20) * 0.1
+        lam = lam / (1.02 - abs(lam) * 0.5)  # 0 to 100, dense around 0
+        for j in range(3):
+            if i > 0 and j > 0:
+                break
+            if j == 1:
+                lam = -mz / s if s > 1e-200 else 0.0
+            if j == 2:
+                lam = kz / c if abs(c) > 1e-3 else 0.0
+            move = abs(mz + s * lam)
+            q = (kz - c * lam) / rest if rest > 0.0 else (0.0 if kz == c * lam else 1e9)
+            h = sum_step(min(width / max(move, 1e-300), pole), 1.0 + lam * lam + q * q)
+            best = max(best, h)
+    return best
+
+
+@jit
+def reference_pole(ref):
+    """(distance, place) in z of the singularity of 1/f(k') nearest to the real axis."""
+    qt, vt, margin, beta = ref[3], ref[4], ref[9], ref[10]
+    if qt == 0.0:
+        return math.inf, 0.0
+    re, im = (H_ZERO_RE, H_ZERO_IM) if beta == math.inf else f_zero(beta)
+    if im > H_ZERO_IM:
+        re, im = H_ZERO_RE, H_ZERO_IM
+    scale = math.sqrt(vt / qt)
+    return im * scale, (margin - math.sqrt(vt) * re) / math.sqrt(qt)
+
+
+@jit
+def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
+    """(<a^2>, <a a_ref>, <log f>, <b^2>, counted train error, evaluations) of the module's docstring."""
+    qt, vt, margin, beta_ref = ref[3], ref[4], ref[9], ref[10]
+    root_q, root_t, root_v = math.sqrt(qt), math.sqrt(vt), math.sqrt(v)
+    s = math.sqrt(a_u * a_u + big_b)
+    c = a_u / s if s > 0.0 else 0.0
+    rest = math.sqrt(big_b) / s if s > 0.0 else 1.0
+    mz = root_q * p + root_t * d
+    width = channel_width(beta) * root_v
+    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
+    if qt > 0.0:
+        pole, center = reference_pole(ref)
+        kz = -root_q / root_t
+        n = outer_nodes(level, outer_step(width, mz, s, kz, c, rest, pole), pole, center, reach, u, w)
+    else:
+        n = 1
+        u[0], w[0] = 0.0, 1.0
+    hard = beta_ref == math.inf
+    stay = 0.0 if hard else math.exp(-beta_ref)
+    log_gain = 0.0 if hard else math.log(-math.expm1(-beta_ref))
+    step = sum_step(width / s if s > 0.0 else math.inf, 1.0 / (rest * rest) if rest > 0.0 else math.inf)
+    span = 2.0 * reach * rest + reach * abs(c)
+    sharp = not span <= MOST_SUM * step
+    step, offset = finer(step, level)
+    ratio = RATIO if level == 0 else 0.75 * RATIO
+    narrow = rest / abs(c) if sharp else 1.0
+    rate = s / root_v
+    sum_aa = sum_ar = sum_f = sum_bb = sum_e = 0.0
+    count = 0
+    for i in range(n):
+        z = u[i]
+        k = (margin - root_q * z) / root_t
+        log_f_ref, a_ref, _, _ = error_counting(k, beta_ref)
+        x0 = (kappa - mz * z) / root_v
+        # where u lives, and with it m
+        low = max(k, -reach) if hard else -reach
+        high = math.sqrt(reach * reach + k * k) if k > 0.0 else reach
+        if c >= 0.0:
+            lo, hi = c * low - reach * rest, c * high + reach * rest
+        else:
+            lo, hi = c * high - reach * rest, c * low + reach * rest
+        origin = 0.0
+        if not sharp:
+            first = int(math.ceil((lo - offset) / step))
+            nodes = int((hi - lo) / step) + 1
+            for j in range(nodes):
+                y[j] = (first + j) * step + offset
+                yw[j] = step
+        else:
+            origin = k / c
+            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, (x0 - rate * origin) / rate, width / s, 0.0, math.inf, 0.0, math.inf)
+            start, stop = lo - origin, hi - origin
+            if hard:
+                edge = 9.0 * narrow if narrow > SHARP else 0.0
+                if c > 0.0:
+                    start = max(start, -edge)
+                else:
+                    stop = min(stop, edge)
+                nodes = panel_nodes(0, start, stop, ratio, ratio, marks, y, yw) if stop > start else 0
+            elif narrow > SHARP:
+                nodes = panel_nodes(0, start, stop, ratio, ratio, marks, y, yw)
+            else:
+                nodes = panel_nodes(0, min(start, 0.0), 0.0, ratio, ratio, marks, y, yw)
+                if nodes >= 0:
+                    nodes = panel_nodes(nodes, 0.0, max(stop, 0.0), ratio, ratio, marks, y, yw)
+            if nodes < 0:
+                return math.nan, math.nan, math.nan, math.nan, math.nan, 0
+            x0 -= rate * origin
+        count += nodes
+        t_aa = t_a = t_f = t_bb = t_e = 0.0
+        for j in range(nodes):
+            m = origin + y[j]
+            e0 = -c * y[j] / rest if sharp and narrow > SHARP else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
+            if hard:
+                weight = math.exp(-0.5 * m * m + log_tail(e0) - log_f_ref) if e0 > -1e6 else math.exp(-0.5 * m * m - log_f_ref)
+            else:
+                inside = math.exp(log_gain) * tail(e0) if abs(e0) < 1e6 else (math.exp(log_gain) if e0 < 0.0 else 0.0)
+                weight = math.exp(-0.5 * m * m - log_f_ref) * (stay + inside)
+            weight *= yw[j]
+            x = x0 - rate * y[j]
+            log_f, ga, gb, free = error_counting(x, beta)
+            t_aa += weight * ga * ga
+            t_a += weight * ga
+            t_f += weight * log_f
+            t_bb += weight * gb * gb
+            if free > 0.0:
+                t_e += weight * free * tail(-x)
+        weight = w[i] * INV_SQRT_2PI
+        sum_aa += weight * t_aa
+        sum_ar += weight * a_ref * t_a
+        sum_f += weight * t_f
+        sum_bb += weight * t_bb
+        sum_e += weight * t_e
+    return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count
+
+
+@jit
+def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y, yw):
+    """d G_E/dp of the module's docstring; with a teacher (c_t, v0) its weight at (z, eta) is included."""
+    kind, flip, qt, vt, r, margin, beta_ref = ref[1], ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
+    root_q, root_t, root_v, root_b = math.sqrt(qt), math.sqrt(vt), math.sqrt(v), math.sqrt(big_b)
+    width = channel_width(beta) * root_v
+    turn = d / root_t  # how M moves with z while h stays at the margin
+    teacher = kind != 0 and qt > 0.0
+    rho = c_t / root_b if big_b > 0.0 else 0.0
+    tilt_z = r / root_q / math.sqrt(v0) if teacher else 0.0
+    tilt_e = rho / math.sqrt(v0) if teacher else 0.0
+    h, offset = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e), level)
+    half = int(REACH / h)
+    if 2 * half + 1 > y.size:
+        return math.nan
+    for j in range(2 * half + 1):
+        y[j] = (j - half) * h + offset
+        yw[j] = h * INV_SQRT_2PI * math.exp(-0.5 * y[j] * y[j])
+    if qt > 0.0:
+        pole, center = reference_pole(ref)
+        grow = 1.0 + tilt_z * tilt_z + (qt / vt)
+        n = outer_nodes(level, sum_step(min(width / max(abs(turn), 1e-300), pole), grow), pole, center, REACH, u, w)
+    else:
+        n = 1
+        u[0], w[0] = 0.0, 1.0
+    total = 0.0
+    for i in range(n):
+        z = u[i]
+        k = (margin - root_q * z) / root_t
+        a_ref = error_counting(k, beta_ref)[1]
+        x0 = (kappa - (root_q * p + root_t * d) * z - a_u * k) / root_v
+        inner = 0.0
+        for j in range(2 * half + 1):
+            weight = yw[j]
+            if teacher:
+                weight *= 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-(tilt_z * z + tilt_e * y[j])))
+            inner += weight * error_counting(x0 - root_b / root_v * y[j], beta)[1]
+        total += w[i] * a_ref * inner
+    return total / (root_t * root_v)

@@ -1,0 +1,239 @@
+"""Averages over one pattern that enter the saddle point of a loss minimiser, with their derivatives.
+
+The cavity margin omega of a training pattern, before it is trained on, has the law
+
+    mixture   omega = m + y b + s g,  s = sqrt(D q),  y = +-1 with probability rho, 1 - rho
+    teacher   density 2 G(x) Psi(x) of x = omega/sqrt q,  Psi = eta + (1 - 2 eta) Phi(tau x)     (D = 1)
+
+with T^2 = q - m^2 and tau = m/T.  Training moves it to t = prox_{cl}(omega), c = V D.  With the response
+f = -l'(t), k = l''/(1 + c l'') of `kernels.losses`, the saddle point needs
+
+    A = E f   (teacher: (1 - 2 eta) sqrt(2/pi) E f(T g))      B = E f^2      C = E k      Y = E y f.
+
+The unknowns are (tau, log T, log V, beta), b = b0 + beta T with a constant `anchor` b0, the bias that
+would be trained at w = 0: all are of order one or logarithmic both for strong regularisation and
+where |w| diverges.  Derivatives need f and k only: those of k are moved to the density by partial
+integration, e.g. c E dk/dc = -c E[k f S] with the score S = d log p/d omega.
+
+Rules: trapezoid or graded panels (`numerics.quadrature`) where the loss names the singularities of its
+response, panels between the kinks of a piecewise linear response, bisected panels for a loss that is
+not known in advance.
+"""
+
+import math
+
+import numpy as np
+
+from flatphys._jit import jit
+from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
+from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
+from flatphys.numerics.quadrature import DIGITS, LEGENDRE_W, LEGENDRE_X, MAX_NODES, ORDER, PANEL_RATIO, gaussian_nodes, panel_nodes
+
+MIXTURE, TEACHER = 0, 1
+A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages
+TAU, LOG_T, LOG_V, BIAS = 1, 2, 3, 4  # its columns: derivatives; column 0 is the value
+ROWS, COLUMNS = 6, 5
+
+REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
+MAX_DEPTH = 40  # a panel is halved at most so often: 1e-12 of its length
+ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest response
+
+
+@jit
+def nodes(loss, c, e0, s, growth, level, u, w):
+    """Nodes u and weights w (density G included) for averages over 1 - omega = e0 - s u; their number, or -1."""
+    kind, p1, w1, p2, w2 = features(loss, c)
+    narrow = math.sqrt(DIGITS / growth) / 2.0 if growth > 4.0 else math.inf  # of Phi(tau z)
+    if kind == ANALYTIC:
+        poles = ((e0 - p1) / s, w1 / s, (e0 - p2) / s, w2 / s)
+        return gaussian_nodes(level, REACH, growth, 0.0, poles, (0.0, narrow, 0.0, math.inf), u, w)
+    ratio = PANEL_RATIO if level == 0 else 0.75 * PANEL_RATIO
+    if kind == KINKED:
+        n, start = 0, -REACH
+        marks = (0.0, narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+        for part in range(3):
+            stop = (e0 - p1) / s if part == 0 else ((e0 - p2) / s if part == 1 else REACH)
+            stop = min(max(stop, start), REACH)
+            if stop > start:
+                n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
+                if n < 0:
+                    return n
+                start = stop
+        for i in range(n):
+            w[i] *= density(u[i])
+        return n
+    return bisected_nodes(loss, c, e0, s, narrow, ratio, u, w)
+
+
+@jit
+def panel_sums(loss, c, e0, s, a, b):
+    """Integrals of G f, G k and G l over u in [a, b] by one panel."""
+    half, mid = 0.5 * (b - a), 0.5 * (a + b)
+    sum_f = sum_k = sum_l = 0.0
+    for i in range(ORDER):
+        x = mid + half * LEGENDRE_X[i]
+        _, f, k, loss_value = response(loss, e0 - s * x, c)
+        weight = half * LEGENDRE_W[i] * density(x)
+        sum_f += weight * f
+        sum_k += weight * k
+        sum_l += weight * loss_value
+    return sum_f, sum_k, sum_l
+
+
+@jit
+def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
+    """`nodes` for a response of unknown structure: panels are halved until their sums agree."""
+    edges = np.empty(128)
+    n_edges, p = 1, -REACH
+    edges[0] = p
+    while p < REACH and n_edges < 127:
+        p = min(REACH, p + min(ratio, max(ratio * narrow, ratio * abs(p) if p >= 0.0 else -ratio / (1.0 + ratio) * p)))
+        edges[n_edges] = p
+        n_edges += 1
+    scale_f = scale_k = scale_l = 0.0
+    for i in range(n_edges - 1):
+        sf, sk, sl = panel_sums(loss, c, e0, s, edges[i], edges[i + 1])
+        scale_f, scale_k, scale_l = scale_f + abs(sf), scale_k + abs(sk), scale_l + abs(sl)
+    tolerance = ADAPTIVE * ratio / PANEL_RATIO
+    left, right, depth = np.empty(MAX_DEPTH + 2), np.empty(MAX_DEPTH + 2), np.empty(MAX_DEPTH + 2)
+    n = 0
+    for i in range(n_edges - 1):
+        top = 0
+        left[0], right[0], depth[0] = edges[i], edges[i + 1], 0
+        while top >= 0:
+            a, b, d = left[top], right[top], depth[top]
+            top -= 1
+            mid = 0.5 * (a + b)
+            f0, k0, l0 = panel_sums(loss, c, e0, s, a, b)
+            f1, k1, l1 = panel_sums(loss, c, e0, s, a, mid)
+            f2, k2, l2 = panel_sums(loss, c, e0, s, mid, b)
+            fine = (
+                abs(f0 - f1 - f2) <= tolerance * scale_f
+                and abs(k0 - k1 - k2) <= tolerance * scale_k
+                and abs(l0 - l1 - l2) <= tolerance * scale_l
+            )
+            if not fine and d < MAX_DEPTH:
+                left[top + 1], right[top + 1], depth[top + 1] = mid, b, d + 1
+                left[top + 2], right[top + 2], depth[top + 2] = a, mid, d + 1
+                top += 2
+                continue
+            if n + 2 * ORDER > u.size:
+                return -1
+            for part in range(2):
+                lo, half = (a, 0.5 * (mid - a)) if part == 0 else (mid, 0.5 * (b - mid))
+                for j in range(ORDER):
+                    u[n] = lo + half * (1.0 + LEGENDRE_X[j])
+                    w[n] = half * LEGENDRE_W[j] * density(u[n])
+                    n += 1
+    return n
+
+
+@jit
+def clear(table):
+    """All zeros."""
+    for row in range(ROWS):
+        for column in range(COLUMNS):
+            table[row, column] = 0.0
+
+
+@jit
+def mixture_averages(loss, variance, rho, bias, anchor, x, c, level, u, w, table):
+    """Fill `table` for the mixture at x = (tau, log T, log V, beta); False if the rule has run out of nodes."""
+    tau, big_t = x[0], math.exp(x[1])
+    one = 1.0 + tau * tau
+    s = math.sqrt(variance * one) * big_t
+    clear(table)
+    for label in range(2 if bias else 1):
+        y, share = 0.0, 1.0  # without a bias both classes have the same law
+        if bias:
+            y, share = (1.0, rho) if label == 0 else (-1.0, 1.0 - rho)
+        shift = (tau + y * x[3]) * big_t
+        e0 = (1.0 - y * anchor) - shift
+        n = nodes(loss, c, e0, s, 1.0, level, u, w)
+        if n < 0:
+            return False
+        r_tau = s * tau / one  # d omega/d tau = T + r_tau g
+        move_b = y * big_t
+        for i in range(n):
+            g, p = u[i], share * w[i]
+            _, f, k, value = response(loss, e0 - s * g, c)
+            move_tau, move_t = big_t + r_tau * g, shift + s * g
+            pk, pkf = p * k, p * k * f
+            table[A, 0] += p * f
+            table[A, TAU] -= pk * move_tau
+            table[A, LOG_T] -= pk * move_t
+            table[A, LOG_V] -= pkf
+            table[A, BIAS] -= pk * move_b
+            table[B, 0] += p * f * f
+            table[B, TAU] -= 2.0 * pkf * move_tau
+            table[B, LOG_T] -= 2.0 * pkf * move_t
+            table[B, LOG_V] -= 2.0 * pkf * f
+            table[B, BIAS] -= 2.0 * pkf * move_b
+            table[C, 0] += pk
+            table[C, TAU] += pk * (g * move_tau - r_tau) / s
+            table[C, LOG_T] += pk * (g * move_t - s) / s
+            table[C, LOG_V] += pkf * g / s
+            table[C, BIAS] += pk * g * move_b / s
+            table[Y, 0] += p * y * f
+            table[Y, TAU] -= pk * y * move_tau
+            table[Y, LOG_T] -= pk * y * move_t
+            table[Y, LOG_V] -= pkf * y
+            table[Y, BIAS] -= pk * y * move_b
+            table[K2, 0] += pk * k
+            table[LOSS, 0] += p * value
+    for row in range(ROWS):
+        table[row, LOG_V] *= c
+    return True
+
+
+@jit
+def teacher_averages(loss, flip, x, c, level, u, w, table):
+    """Fill `table` for the teacher at x = (tau, log T, log V, -); False if the rule has run out of nodes."""
+    tau, big_t = x[0], math.exp(x[1])
+    one = 1.0 + tau * tau
+    root = math.sqrt(one)
+    s = root * big_t  # sqrt q
+    clean = 1.0 - 2.0 * flip
+    clear(table)
+    n = nodes(loss, c, 1.0, s, one, level, u, w)
+    if n < 0:
+        return False
+    for i in range(n):
+        z = u[i]
+        omega = s * z
+        _, f, k, value = response(loss, 1.0 - omega, c)
+        p = 2.0 * w[i] * (flip + clean * tail(-tau * z))
+        v = 2.0 * w[i] * clean * density(tau * z)  # d p/d tau = v z
+        a = v * root  # density of T g, times the prefactor of A
+        pk, pkf = p * k, p * k * f
+        scale = tau / one  # d omega/d tau = omega tau/(1 + tau^2),  d omega/d log T = omega
+        stretch = p * (1.0 - z * z) + v * tau * z  # d(z p)/dz
+        table[A, 0] += a * f
+        table[A, LOG_T] -= a * k * omega
+        table[A, LOG_V] -= a * k * f
+        table[B, 0] += p * f * f
+        table[B, TAU] += v * z * f * f - 2.0 * pkf * omega * scale
+        table[B, LOG_T] -= 2.0 * pkf * omega
+        table[B, LOG_V] -= 2.0 * pkf * f
+        table[C, 0] += pk
+        table[C, TAU] += k * (v * z - scale * stretch)
+        table[C, LOG_T] -= k * stretch
+        table[C, LOG_V] -= k * f * (v * tau - p * z) / s
+        table[K2, 0] += pk * k
+        table[LOSS, 0] += p * value
+    for row in range(ROWS):
+        table[row, LOG_V] *= c
+    return True
+
+
+@jit
+def averages(loss, kind, variance, rho, flip, bias, anchor, x, c, level, u, w, table):
+    """`table` for either kind of data."""
+    if kind == TEACHER:
+        return teacher_averages(loss, flip, x, c, level, u, w, table)
+    return mixture_averages(loss, variance, rho, bias, anchor, x, c, level, u, w, table)
+
+
+def scratch():
+    """Node buffers for the functions above."""
+    return np.empty(MAX_NODES), np.empty(MAX_NODES)
