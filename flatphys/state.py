@@ -10,7 +10,7 @@ from flatphys.model import Model
 # margin have an entropy of +-1e-15).
 NEGATIVE_ENTROPY = -1e-9
 
-_SCALARS = (
+SCALARS = (
     # attribute, unit or remark in the printed table
     ("free_entropy", "nats per weight"),
     ("entropy", "nats per weight"),
@@ -110,7 +110,7 @@ class State:
     def scalars(self) -> dict:
         """Everything numeric of the state in one flat dict: order parameters, then observables."""
         out = {"alpha": self.alpha, **self.order}
-        for name in ("cosine", *(name for name, _ in _SCALARS)):
+        for name in ("cosine", *(name for name, _ in SCALARS)):
             value = getattr(self, name)
             if value is not None and name not in out:
                 out[name] = value
@@ -120,7 +120,7 @@ class State:
         rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
         rows += [(name, figure(value)) for name, value in self.order.items()]
         rows += [
-            (name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in _SCALARS if getattr(self, name) is not None
+            (name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in SCALARS if getattr(self, name) is not None
         ]
         return rows
 

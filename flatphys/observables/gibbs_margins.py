@@ -200,7 +200,7 @@ class WindowMargins(MarginDistribution):
     def _weight(self, z):
         if self._k == 0.0:
             return np.ones_like(z)
-        correct = np.where(z > 0.0, 1.0, np.where(z < 0.0, 0.0, 0.5)) if self._k == math.inf else ndtr(self._k * z)
+        correct = np.where(z >= 0.0, 1.0, 0.0) if self._k == math.inf else ndtr(self._k * z)
         return 2.0 * (self._flip + (1.0 - 2.0 * self._flip) * correct)
 
     def _below(self, z):

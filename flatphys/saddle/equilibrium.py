@@ -155,7 +155,12 @@ def warn(state: State, stacklevel: int = 3) -> None:
             f"no such weights exist, the values are the formal continuation; see capacity, max_margin or freezing_beta",
             NegativeEntropyWarning, stacklevel,
         )  # fmt: skip
-    if state.stable is False:
+    if state.at_eigenvalue == -math.inf:
+        warnings.warn(
+            f"the ground state with errors at alpha={state.alpha:g} breaks replica symmetry: its train error is a lower bound",
+            ReplicaSymmetryWarning, stacklevel,
+        )  # fmt: skip
+    elif state.stable is False:
         warnings.warn(
             f"replica symmetry is unstable at alpha={state.alpha:g} (replicon {state.at_eigenvalue:.4g} < 0): "
             f"the values are approximations or bounds; see at_line",

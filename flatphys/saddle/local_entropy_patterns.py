@@ -38,9 +38,10 @@ RATIO = 1.5  # panel length over distance to a feature, for 16 nodes
 
 
 @jit
-def channel_width(beta):
-    """Distance of the nearest singularity of log f(x) from the real axis, in x."""
-    return H_ZERO_IM if beta == math.inf else min(H_ZERO_IM, f_zero(beta)[1])
+def channel_zero(beta):
+    """(place, distance) of the singularity of log f(x) nearest to the real axis, in x."""
+    re, im = f_zero(beta)
+    return (re, im) if im < H_ZERO_IM else (H_ZERO_RE, H_ZERO_IM)
 
 
 @jit
@@ -95,9 +96,7 @@ def reference_pole(ref):
     qt, vt, margin, beta = ref[3], ref[4], ref[9], ref[10]
     if qt == 0.0:
         return math.inf, 0.0
-    re, im = (H_ZERO_RE, H_ZERO_IM) if beta == math.inf else f_zero(beta)
-    if im > H_ZERO_IM:
-        re, im = H_ZERO_RE, H_ZERO_IM
+    re, im = channel_zero(beta)
     scale = math.sqrt(vt / qt)
     return im * scale, (margin - math.sqrt(vt) * re) / math.sqrt(qt)
 
@@ -111,7 +110,8 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
     c = a_u / s if s > 0.0 else 0.0
     rest = math.sqrt(big_b) / s if s > 0.0 else 1.0
     mz = root_q * p + root_t * d
-    width = channel_width(beta) * root_v
+    place, width = channel_zero(beta)
+    width *= root_v
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     if qt > 0.0:
         pole, center = reference_pole(ref)
@@ -153,7 +153,8 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
                 yw[j] = step
         else:
             origin = k / c
-            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, (x0 - rate * origin) / rate, width / s, 0.0, math.inf, 0.0, math.inf)
+            place_m = (x0 - place) / rate - origin
+            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, place_m, width / s, 0.0, math.inf, 0.0, math.inf)
             start, stop = lo - origin, hi - origin
             if hard:
                 edge = 9.0 * narrow if narrow > SHARP else 0.0
@@ -204,7 +205,7 @@ def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     """d G_E/dp of the module's docstring; with a teacher (c_t, v0) its weight at (z, eta) is included."""
     kind, flip, qt, vt, r, margin, beta_ref = ref[1], ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
     root_q, root_t, root_v, root_b = math.sqrt(qt), math.sqrt(vt), math.sqrt(v), math.sqrt(big_b)
-    width = channel_width(beta) * root_v
+    width = channel_zero(beta)[1] * root_v
     turn = d / root_t  # how M moves with z while h stays at the margin
     teacher = kind != 0 and qt > 0.0
     rho = c_t / root_b if big_b > 0.0 else 0.0

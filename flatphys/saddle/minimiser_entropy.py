@@ -63,15 +63,41 @@ def move(rule, loss, c, edge, omega):
 
 
 @jit
-def outer_nodes(reference, spread, level, u, w):
-    """Nodes in g: (number, whether it succeeded); `spread` is d mu/dg over the width of what follows."""
+def field_mean(reference, p, dm, dr, g):
+    """(mean of the counted field mu given g, delta, d delta/d omega)."""
+    kind, rule, loss, c, edge, m, q, d, flip = reference
+    shift = m if kind == MIXTURE else 0.0
+    delta, bend = move(rule, loss, c, edge, shift + math.sqrt(d * q) * g)
+    m1 = m * p / math.sqrt(q) + dm if kind == MIXTURE else 0.0
+    return m1 + p * math.sqrt(d) * g + (p / math.sqrt(q) + dr) * delta, delta, bend
+
+
+@jit
+def edge_of_constraint(reference, p, dm, dr, kappa):
+    """The g at which the mean field is kappa (the middle of a sign change; an end of the range if there is none)."""
+    lo, hi = -REACH, REACH
+    low, high = field_mean(reference, p, dm, dr, lo)[0] - kappa, field_mean(reference, p, dm, dr, hi)[0] - kappa
+    if low * high > 0.0:
+        return lo if abs(low) < abs(high) else hi
+    for _ in range(30):
+        mid = 0.5 * (lo + hi)
+        if (field_mean(reference, p, dm, dr, mid)[0] - kappa) * low > 0.0:
+            lo = mid
+        else:
+            hi = mid
+    return 0.5 * (lo + hi)
+
+
+@jit
+def outer_nodes(reference, centre, width, spread, level, u, w):
+    """Nodes in g; the integrand has singularities at centre +- i width and grows like exp(spread^2 y^2/2) off the axis."""
     kind, rule, loss, c, edge, m, q, d, flip = reference
     scale = math.sqrt(d * q)
     shift = m if kind == MIXTURE else 0.0
     growth = 1.0 + spread * spread
     if kind == TEACHER:
         growth += m * m / max(q - m * m, 1e-300)
-    pole1, width1, pole2, width2 = 0.0, math.inf, 0.0, math.inf
+    pole1, pole2, near = 0.0, 0.0, math.inf
     cut1, cut2 = -REACH, REACH
     kinked = rule == LIFTED
     if kinked:
@@ -82,20 +108,20 @@ def outer_nodes(reference, spread, level, u, w):
             kinked = True
             cut1, cut2 = (1.0 - p1 - shift) / scale, (1.0 - p2 - shift) / scale
         else:  # the features are given in e = 1 - omega
-            pole1, width1, pole2, width2 = (1.0 - p1 - shift) / scale, w1 / scale, (1.0 - p2 - shift) / scale, w2 / scale
+            pole1, pole2, near = (1.0 - p1 - shift) / scale, (1.0 - p2 - shift) / scale, min(w1, w2) / scale
     elif rule == POSTERIOR:
         re, im = f_zero(edge)
         root = math.sqrt(c) / scale
-        pole1, width1, pole2, width2 = -H_ZERO_RE * root, H_ZERO_IM * root, -re * root, im * root
+        pole1, pole2, near = -H_ZERO_RE * root, -re * root, min(H_ZERO_IM, im) * root
+    narrow = 3.0 / math.sqrt(growth - 1.0) if growth > 2.0 else math.inf
     if not kinked:
-        return gaussian_nodes(level, REACH, growth, 0.0, (pole1, width1, pole2, width2), NOWHERE, u, w)
+        return gaussian_nodes(level, REACH, growth, 0.0, (centre, width, pole1, near), (pole2, near, centre, narrow), u, w)
     ratio = 1.5 if level == 0 else 1.1
-    cap = min(ratio, 2.0 * ratio * 3.0 / math.sqrt(growth))
     n, start = 0, -REACH
-    marks = (0.0, math.inf, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+    marks = (centre, width, centre, narrow, 0.0, math.inf, 0.0, math.inf)
     for stop in (min(max(min(cut1, cut2), -REACH), REACH), min(max(max(cut1, cut2), -REACH), REACH), REACH):
         if stop > start:
-            n = panel_nodes(n, start, stop, ratio, cap, marks, u, w)
+            n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
             if n < 0:
                 return n
             start = stop
@@ -113,8 +139,6 @@ def averages(reference, p, gap, kappa, beta, dm, dr, b, level, u, w, y, wy):
     kind, rule, loss, c, edge, m, q, d, flip = reference
     v1 = gap - b
     root_q = math.sqrt(q)
-    m1, r = m * p / root_q + dm, p / root_q + dr
-    sd = math.sqrt(d)
     unit = math.sqrt(d * v1)  # width of the counted channel
     inner = math.sqrt(b / v1)  # d x / d xi
     n0 = 1.0 - m * m / q
@@ -124,18 +148,18 @@ def averages(reference, p, gap, kappa, beta, dm, dr, b, level, u, w, y, wy):
         v0 = n0 - rho * rho
         if not v0 > 0.0:
             return math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan
-    n = outer_nodes(reference, abs(p) / math.sqrt(gap), level, u, w)
+    re, im = f_zero(beta)
+    steep = max(abs(p), abs(dr) * root_q) * math.sqrt(d) / unit  # largest |dx/dg|
+    centre = edge_of_constraint(reference, p, dm, dr, kappa)
+    n = outer_nodes(reference, centre, 0.9 * min(H_ZERO_IM, im) / steep if steep > 0.0 else math.inf, 0.0, level, u, w)
     if n < 0:
         return math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan
-    re, im = f_zero(beta)
     growth = 1.0 + (rho * rho / v0 if kind == TEACHER else 0.0)
     narrow = 3.0 * math.sqrt(v0) / max(abs(rho), 1e-300) if kind == TEACHER else math.inf
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = 0.0
     for i in range(n):
         g = u[i]
-        omega = (m if kind == MIXTURE else 0.0) + math.sqrt(d * q) * g
-        delta, bend = move(rule, loss, c, edge, omega)
-        mean = (m1 if kind == MIXTURE else 0.0) + p * sd * g + r * delta
+        mean, delta, bend = field_mean(reference, p, dm, dr, g)
         x0 = (kappa - mean) / unit
         centre = x0 / inner if inner > 0.0 else 0.0
         origin = centre if abs(centre) < REACH else 0.0
@@ -188,8 +212,7 @@ def step(reference, alpha, p, gap, kappa, beta, dm, dr, b, level, u, w, y, wy):
 def limit_averages(reference, p, gap, kappa, dm, dr, level, u, w, y, wy):
     """(E (kappa-mu)_+ or its teacher's form, E W (kappa-mu)_+ delta, E W (kappa-mu)_+^2) as q1 -> 1, B = 1 - p^2."""
     kind, rule, loss, c, edge, m, q, d, flip = reference
-    root_q, sd = math.sqrt(q), math.sqrt(d)
-    m1, r = m * p / root_q + dm, p / root_q + dr
+    root_q = math.sqrt(q)
     width = math.sqrt(d * gap)
     n0 = 1.0 - m * m / q
     rho, v0 = 0.0, n0
@@ -198,15 +221,15 @@ def limit_averages(reference, p, gap, kappa, dm, dr, level, u, w, y, wy):
         v0 = n0 - rho * rho
         if not v0 > 0.0:
             return math.nan, math.nan, math.nan
-    n = outer_nodes(reference, abs(p) / math.sqrt(gap), level, u, w)
+    centre = edge_of_constraint(reference, p, dm, dr, kappa)
+    n = outer_nodes(reference, centre, math.inf, max(abs(p), abs(dr) * root_q) / math.sqrt(gap), level, u, w)
     if n < 0:
         return math.nan, math.nan, math.nan
     ratio = 1.5 - 0.4 * level
     z1 = z2 = z3 = 0.0
     for i in range(n):
         g = u[i]
-        delta, _ = move(rule, loss, c, edge, (m if kind == MIXTURE else 0.0) + math.sqrt(d * q) * g)
-        mean = (m1 if kind == MIXTURE else 0.0) + p * sd * g + r * delta
+        mean, delta, _ = field_mean(reference, p, dm, dr, g)
         top = min((kappa - mean) / width, REACH)
         if top <= -REACH:
             continue
@@ -234,12 +257,12 @@ def limit_averages(reference, p, gap, kappa, dm, dr, level, u, w, y, wy):
 
 
 @jit
-def limit_step(reference, p, gap, kappa, dm, dr, level, u, w, y, wy):
-    """What the equations at q1 = 1 answer to (dm, dr), and the load that they hold at: (dm', dr', alpha')."""
+def limit_step(reference, alpha, p, gap, kappa, dm, dr, level, u, w, y, wy):
+    """What the equations at q1 = 1 answer to (dm, dr, 1 - p^2)."""
     kind, rule, loss, c, edge, m, q, d, flip = reference
     one, moved, square = limit_averages(reference, p, gap, kappa, dm, dr, level, u, w, y, wy)
-    quadratic = dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr
-    alpha = d * (gap - quadratic) / square
     big_a, big_c = alpha / d * one, alpha / d * moved
     new_dr = -(m * big_a + big_c) / q
-    return big_a + m * new_dr, new_dr, alpha
+    new_dm = big_a + m * new_dr
+    quadratic = new_dm * new_dm - 2.0 * m * new_dm * new_dr - (q - m * m) * new_dr * new_dr
+    return new_dm, new_dr, quadratic + alpha / d * square

@@ -13,12 +13,12 @@ from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.losses import CODES
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import bracketed, system
+from flatphys.numerics.roots import bracketed, newton
 from flatphys.saddle.minimiser_entropy import BY_LOSS, CONSTANT, FITTED, LIFTED, MIXTURE, POSTERIOR, TEACHER, limit_step, step
 from flatphys.state import State
 
 TOLERANCE = 1e-10
-NEAREST = 1e-4  # angle to the reference (radians) from which the range of feasible overlaps is followed
+CLOSED = 1e-2  # v1/(1-p^2) below which a stalled solve has met the end of the feasible range, not a numerical obstacle
 
 
 def reference_of(state: State) -> tuple:
@@ -88,7 +88,7 @@ def _read_off(reference, alpha, p, gap, kappa, beta, x, residual) -> Point:
 
 
 def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | None:
-    """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if not found."""
+    """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if unsatisfiable."""
 
     def answer(x, load):
         return step(reference, load, p, gap, kappa, beta, x[0], x[1], x[2], 0, *buffers(), *buffers(1))[:3]
@@ -100,17 +100,13 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
     def gaps(z, load):
         x = unpack(z)
         new = answer(x, load)
-        if not all(map(math.isfinite, new)):
-            return np.array([1e3, 1e3, 1e3])
         scale = math.sqrt(x[2])
         return np.array([(new[0] - x[0]) / scale, (new[1] - x[1]) / scale, (new[2] - x[2]) / x[2]])
 
     def polish(x, load):
         x = np.array(x)
         z = np.array([x[0], x[1], math.log(x[2] / (gap - x[2]))])
-        with np.errstate(all="ignore"):
-            z = system(lambda y: gaps(y, load), z)
-        residual = float(np.max(np.abs(gaps(z, load))))
+        z, residual = newton(lambda y: gaps(y, load), z)
         return unpack(z), residual
 
     if guess is not None:
@@ -124,7 +120,7 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
         trial = x
         if trial is None:
             dm, dr, b = answer(np.zeros(3), target)
-            trial = np.array([dm, dr, min(max(b, 1e-14), 0.3 * gap)]) if b > 0.0 and math.isfinite(b) else None
+            trial = np.array([dm, dr, min(max(b, 1e-280), 0.3 * gap)]) if b > 0.0 and math.isfinite(b) else None
         if trial is not None:
             found, residual = polish(trial, target)
             if residual < TOLERANCE:
@@ -132,59 +128,80 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
                 continue
         stride *= 0.4
         if stride < 1e-5 * alpha:
-            return None
+            if beta == math.inf and x is not None and 1.0 - x[2] / gap < CLOSED:
+                return None
+            raise NotConverged(
+                f"the local entropy at overlap {p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints",
+                {} if x is None else {"dm": x[0], "dr": x[1], "B": x[2]}, math.nan,
+            )  # fmt: skip
     return _read_off(reference, alpha, p, gap, kappa, beta, x, residual)
 
 
-def limit_load(reference, angle, kappa, guess):
-    """(alpha'(p), dm, dr) at p = cos(angle): the load up to which the constraint can be met there."""
-    p, gap = math.cos(angle), math.sin(angle) ** 2
+def largest_overlap(state: State, margin: float) -> float:
+    """The largest overlap with the rule at which weights reach `margin` on every pattern (1 if the rule itself does).
 
-    def gaps(x):
-        new = limit_step(reference, p, gap, kappa, x[0], x[1], 0, *buffers(), *buffers(1))
-        return np.array([new[0] - x[0], new[1] - x[1]]) / math.sqrt(gap) if math.isfinite(new[2]) else np.array([1e3, 1e3])
-
-    with np.errstate(all="ignore"):
-        x = system(gaps, np.array(guess))
-    residual = float(np.max(np.abs(gaps(x))))
-    if not residual < 1e-9:
-        raise NotConverged(f"the largest feasible load at overlap {p:.6g} was found only to a residual of {residual:.1e}", {"dm": x[0], "dr": x[1]}, residual)
-    return limit_step(reference, p, gap, kappa, x[0], x[1], 0, *buffers(), *buffers(1))[2], x[0], x[1]
-
-
-def overlap_range(state: State, margin: float) -> tuple[float, float]:
-    """(smallest, largest) overlap with the rule at which weights reach `margin` on every pattern.
-
-    Raises `Unsatisfiable` where there is none.
+    Solves the equations at q1 = 1 for 1 - p^2, from a vanishing load of the counted constraint, where p = 1, up to
+    the actual one.  Raises `Unsatisfiable` where the two ends of the range of feasible overlaps have met.
     """
-    from flatphys.observables.margins import margins
-
     reference, alpha = reference_of(state), state.alpha
-    guess = (0.0, 0.0)
-    angle, edges, feasible = NEAREST, [], None
-    previous = angle
-    while True:
-        load, *guess = limit_load(reference, angle, margin, guess)
-        now = load > alpha
-        if feasible is None and now:  # all the way to the rule itself, if that fulfils the constraint
-            law = margins(state)
-            if law.cdf(np.nextafter(margin * law.norm, -math.inf)) > 1e-14:
-                raise NotConverged(f"the largest overlap lies closer to 1 than {1.0 - math.cos(NEAREST):.1e}", {"overlap": math.cos(NEAREST)}, math.nan)
-            edges.append(1.0)
-        elif feasible is not None and now != feasible:
-            start = tuple(guess)
-            edges.append(math.cos(bracketed(lambda a: math.log(limit_load(reference, a, margin, start)[0] / alpha), previous, angle)))
-        feasible, previous = now, angle
-        if len(edges) == 2:
-            break
-        if angle >= math.pi - NEAREST:
-            if feasible:
-                edges.append(-1.0)
-            break
-        angle = min(angle * 1.5 if angle < 0.1 else angle + 0.06, math.pi - NEAREST)
-    if not edges:
-        raise Unsatisfiable(
-            f"at alpha={alpha:g} no weights reach margin {margin:g} on every pattern at any overlap with {state.model.learner!r}; "
-            f"lower alpha or the margin, or count at a finite beta"
-        )
-    return edges[1], edges[0]
+    square = limit_step(reference, 1.0, 1.0, 1e-12, margin, 0.0, 0.0, 0, *buffers(), *buffers(1))[2]
+    if square < 1e-16:
+        return 1.0
+
+    def residuals(z, load):
+        gap = math.exp(z[2])
+        if not gap < 1.0:
+            return np.full(3, math.nan)
+        width = math.sqrt(gap)
+        new = limit_step(reference, load, math.sqrt(1.0 - gap), gap, margin, width * z[0], width * z[1], 0, *buffers(), *buffers(1))
+        return np.array([new[0] / width - z[0], new[1] / width - z[1], new[2] / gap - 1.0])
+
+    load = min(alpha, 1e-5 / square)
+    z, stride, previous = np.array([0.0, 0.0, math.log(load * square)]), math.log(4.0), None
+    at = None
+    while at is None or at < alpha:
+        target = load if at is None else min(alpha, at * math.exp(stride))
+        guess = z if previous is None else z + (z - previous[0]) * (math.log(target / at) / math.log(at / previous[1]))
+        found, residual = newton(lambda y, t=target: residuals(y, t), guess)
+        if residual < TOLERANCE:
+            previous, z, at, stride = (z, at) if at is not None else None, found, target, 1.5 * stride
+            continue
+        if at is None:
+            raise NotConverged(f"the largest overlap with {state.model!r} could not be followed from small loads", {}, residual)
+        stride *= 0.4
+        if stride < 1e-6:
+            speed = (z[2] - previous[0][2]) / math.log(at / previous[1])  # diverges where the range closes
+            best = {"overlap": math.sqrt(1.0 - math.exp(z[2])), "load": at}
+            if speed > 30.0:
+                raise Unsatisfiable(
+                    f"at alpha={alpha:g} no weights reach margin {margin:g} on every pattern at any overlap with {state.model.learner!r} "
+                    f"(possible up to {at:.6g}); lower alpha or the margin, or count at a finite beta"
+                )
+            raise NotConverged(f"the largest overlap with {state.model!r} was lost at {at:.6g} of alpha={alpha:g}", best, residual)
+    return math.sqrt(1.0 - math.exp(z[2]))
+
+
+def neighbourhood(state: State, overlaps, margin: float, beta: float) -> dict:
+    """Everything `local_entropy` reports at `overlaps` (any order), as arrays; statuses "ok" or "unsat"."""
+    reference, alpha = reference_of(state), state.alpha
+    overlaps = np.asarray(overlaps, dtype=float)
+    names = ("free_entropy", "slope", "train_error", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
+    out = {name: np.full(overlaps.shape, math.nan) for name in names}
+    status = np.full(overlaps.shape, "unsat", dtype="<U12")
+    top = largest_overlap(state, margin) if beta == math.inf else 1.0
+    root_q = math.sqrt(reference[6])
+    guess = None
+    for i in np.argsort(-overlaps):  # the largest overlaps, where the constraint bites, lean on their neighbours
+        p = float(overlaps[i])
+        if p > top:
+            continue
+        gap = (1.0 - p) * (1.0 + p)
+        scaled = None if guess is None else (guess.dm, guess.dr, guess.b * min(1.0, gap / (guess.b + guess.v1)))
+        point = solve_point(reference, alpha, p, gap, margin, beta, scaled)
+        if point is None:
+            continue
+        guess, status[i] = point, "ok"
+        values = (point.phi, point.slope, point.train_error, point.replicon, point.residual, point.quadrature_error)
+        for name, value in zip(names, (*values, p * p + point.b, reference[5] * p / root_q + point.dm, p / root_q + point.dr)):
+            out[name][i] = value
+    return {**out, "status": status}

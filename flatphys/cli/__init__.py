@@ -1,0 +1,39 @@
+"""The command line: `app` with its commands.  Everything heavy is imported inside a command, so that --help is instant."""
+
+from typing import Annotated
+
+import typer
+
+from flatphys.cli.output import examples
+
+app = typer.Typer(
+    name="flatphys",
+    help="The statistical physics of learning, semi-analytically: entropies, margins and generalization of solvable models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help and one-line usage errors: they survive pipes, logs and narrow terminals
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool):
+    if wanted:
+        from flatphys import __version__
+
+        typer.echo(f"flatphys {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(
+    epilog=examples("solve 0.5", "solve --data teacher --branches 1.3", "curve --alpha 0.1:0.8:50 --out entropy.csv", "figure all")
+    + "\n\nExit status: 0 success, 2 bad input, 1 everything else (no solution, not converged, file not writable)."
+)
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
+):
+    pass
+
+
+# Importing a module of commands registers them, in the order of --help.
+from flatphys.cli import states, questions, figure_command  # noqa: E402, F401, I001
+
+__all__ = ["app"]

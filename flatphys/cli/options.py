@@ -1,0 +1,146 @@
+"""The model options that every command shares, in one table, and how arguments are read.
+
+A new field of a data class or learner is one line in `FIELDS`, a new class one entry in `DATA` or
+`LEARNERS`.  Ranges are the library's to check: here a text only becomes a number.
+"""
+
+import dataclasses
+import inspect
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from flatphys.errors import InvalidInput
+from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher
+
+DATA = {"random-labels": RandomLabels, "teacher": Teacher}
+LEARNERS = {"gibbs": Gibbs, "bayes": Bayes, "max-margin": MaxMargin}
+
+
+def read_number(name: str, text: str) -> float:
+    """The number that `text` spells ("inf" included); its range is for the library to judge."""
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"{name} must be a number, got {text!r}") from None
+
+
+def _read_text(name: str, text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a data class or learner as an option: `--name METAVAR`, a flag where `read` is None."""
+
+    name: str
+    metavar: str
+    help: str
+    read: object = read_number
+
+
+FIELDS = (
+    Field("flip", "P", "teacher: probability of an inverted training label, 0 <= P < 0.5  [default: 0]"),
+    Field("weights", "KIND", "gibbs, bayes: binary or spherical  [default: binary for gibbs, spherical for bayes]", _read_text),
+    Field("margin", "KAPPA", "gibbs: stability that counts as correct, any sign  [default: 0]"),
+    Field("beta", "BETA", "gibbs: inverse temperature > 0, or inf for hard constraints  [default: inf]"),
+)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What the user typed about the model: a name of data, a name of a learner, and texts by field."""
+
+    data: str | None
+    learner: str | None
+    fields: dict
+
+    def model(self, data: str = "random-labels", learner: str = "gibbs") -> Model:
+        """The model asked for; the arguments are the defaults of the question at hand."""
+        data, learner = self.data or data, self.learner or learner
+        kinds = _choose("data", data, DATA), _choose("learner", learner, LEARNERS)
+        given = {field: self.fields[field.name] for field in FIELDS if self.fields[field.name] is not None}
+        for field in given:
+            if not any(field.name in _names(kind) for kind in kinds):
+                owners = [f"--data {name}" for name, kind in DATA.items() if field.name in _names(kind)]
+                owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in _names(kind)]
+                raise InvalidInput(f"--{field.name} does not apply to {data} data with a {learner} learner; it belongs to {', '.join(owners)}")
+        values = {field.name: field.read(field.name, value) if field.read else value for field, value in given.items()}
+        return Model(*(kind(**{name: value for name, value in values.items() if name in _names(kind)}) for kind in kinds))
+
+
+def _names(kind) -> set[str]:
+    """The fields of a data class or learner."""
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def _choose(option: str, name: str, table: dict):
+    from flatphys import validate
+
+    return table[validate.choice(f"--{option}", name, tuple(table))]
+
+
+def takes_model(command):
+    """Give `command` the model options of the table; it receives them as its argument `chosen`, a `ModelOptions`."""
+    signature = inspect.signature(command)
+    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "chosen"]
+    options = [
+        _option("data", Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")]),
+        _option("learner", Annotated[str | None, typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs]")]),
+    ]
+    for field in FIELDS:
+        if field.read is None:
+            options.append(_option(field.name, Annotated[bool | None, typer.Option(f"--{field.name}/--no-{field.name}", help=field.help)]))
+        else:
+            options.append(_option(field.name, Annotated[str | None, typer.Option(f"--{field.name}", metavar=field.metavar, help=field.help)]))
+
+    def with_model(**given):
+        fields = {field.name: given.pop(field.name) for field in FIELDS}
+        return command(chosen=ModelOptions(given.pop("data"), given.pop("learner"), fields), **given)
+
+    with_model.__name__, with_model.__doc__ = command.__name__, command.__doc__
+    with_model.__signature__ = inspect.Signature([*own, *options])
+    with_model.__annotations__ = {p.name: p.annotation for p in with_model.__signature__.parameters.values()}
+    return with_model
+
+
+def _option(name, annotation):
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def read_grid(name: str, text: str) -> list[float]:
+    """START:STOP:COUNT (both ends included), log:START:STOP:COUNT (equal ratios), or a comma-separated list."""
+    if ":" not in text:
+        return [read_number(name, part) for part in text.split(",")]
+    parts = text.split(":")
+    logarithmic = parts[0] == "log"
+    if logarithmic:
+        parts = parts[1:]
+    if len(parts) != 3:
+        raise InvalidInput(f"{name} must be START:STOP:COUNT, log:START:STOP:COUNT or a comma-separated list, got {text!r}")
+    start, stop = (read_number(name, part) for part in parts[:2])
+    if not (math.isfinite(start) and math.isfinite(stop)):
+        raise InvalidInput(f"{name} must have finite ends, got {text!r}")
+    try:
+        count = int(parts[2])
+    except ValueError:
+        count = 0
+    if count < 1 or count > 1_000_000:
+        raise InvalidInput(f"{name} must have a COUNT between 1 and 1000000, got {parts[2]!r}")
+    if logarithmic and not (start > 0.0 and stop > 0.0):
+        raise InvalidInput(f"{name} must have positive ends on a logarithmic grid, got {text!r}")
+    import numpy as np
+
+    return (np.geomspace if logarithmic else np.linspace)(start, stop, count).tolist()
+
+
+def describe(model: Model) -> dict:
+    """The model as plain values, by the names of the command line."""
+    out = {}
+    for part, table in (("data", DATA), ("learner", LEARNERS)):
+        value = getattr(model, part)
+        kind = next((name for name, cls in table.items() if cls is type(value)), type(value).__name__)
+        out[part] = {"kind": kind, **dataclasses.asdict(value)}
+    return out

@@ -1,0 +1,163 @@
+"""The saddle of the local entropy at one overlap: Newton's method on the conjugates.
+
+Unknowns (a, b^2, R1_hat) of `local_entropy_weights`.  They are good variables because every value of them
+belongs to overlaps that exist, because the map is close to linear in them where the representation degenerates
+(b^2 -> 0 at the reference's own overlap), and because they merely vanish where the counted constraints have
+no effect.  One evaluation is conjugates -> overlaps (weights) -> conjugates (patterns); the residual is the
+difference, relative to 1 + the value.  The Jacobian is taken by differences once and then carried along a
+curve with Broyden's updates.
+"""
+
+import math
+
+import numpy as np
+
+from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.averages import RANDOM
+from flatphys.saddle.local_entropy_explicit import teacher_sums
+from flatphys.saddle.local_entropy_patterns import boundary_sum, pattern_sums
+from flatphys.saddle.local_entropy_weights import scratch, weights_part
+
+CONVERGED = 1e-13  # residual at which the iteration is content
+TOLERANCE = 1e-10  # largest residual of a point that is returned
+MOST_STEPS = 30
+DIFFERENCE = 1e-6
+
+
+class Problem:
+    """What is counted around what: the reference's numbers, the load, the counted margin and beta.
+
+    ref : tuple, see `local_entropy_weights.weights_part`.
+    """
+
+    def __init__(self, ref, alpha, kappa, beta):
+        self.ref, self.alpha, self.kappa, self.beta = ref, alpha, kappa, beta
+        self.teacher = ref[1] != RANDOM
+        self.flat = ref[3] == 0.0  # no shared field z: the teacher as reference
+        self.active = [1] if self.flat else ([0, 1, 2] if self.teacher else [0, 1])
+        self.root_hat = math.sqrt(ref[5])
+        self.evaluations = 0  # of the integrand
+        self.iterations = 0  # of the map
+
+    def patterns(self, p, weights, level):
+        """(<a^2>, <a a_ref>, G_E, <b^2>, error, <teacher's share>) at the overlaps `weights`."""
+        v, a_u, d, big_b, c, v0 = weights[:6]
+        u, w = buffers(0)
+        y, yw = buffers(1)
+        if self.teacher:
+            out = teacher_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw, scratch())
+        else:
+            out = (*pattern_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, level, u, w, y, yw), 0.0)
+        self.evaluations += out[5]
+        self.iterations += 1
+        return out
+
+    def map(self, distance, x, field, share=1.0, level=0):
+        """(image of the conjugates x, weights' averages, patterns' averages); `share` scales the load."""
+        p = 1.0 - 2.0 * distance
+        weights = weights_part(self.ref, p, distance, x[0], max(x[1], 0.0), x[2], field, level, scratch())
+        patterns = self.patterns(p, weights, level)
+        alpha, v = share * self.alpha, weights[0]
+        image = np.zeros(3)
+        if not self.flat:
+            image[0] = alpha * patterns[1] / math.sqrt(v * self.ref[4]) / self.root_hat
+        image[1] = alpha * patterns[0] / v - image[0] * image[0]
+        if self.teacher:
+            image[2] = alpha * patterns[6] / math.sqrt(v)
+        return image, weights, patterns
+
+    def slope(self, distance, x, weights, level=0):
+        """d free entropy / d overlap."""
+        v, a_u, d, big_b, c, v0 = weights[:6]
+        moved = boundary_sum(
+            self.ref, self.kappa, self.beta, 1.0 - 2.0 * distance, v, a_u, d, big_b, c, v0, level, *buffers(0), *buffers(1)
+        )
+        return -weights[7] - x[0] * self.root_hat + self.alpha * moved
+
+
+class Point:
+    """A solution of the equations, or the best attempt."""
+
+    __slots__ = ("distance", "field", "jacobian", "patterns", "residual", "weights", "x")
+
+    def __init__(self, distance, x, field, jacobian, weights, patterns, residual):
+        self.distance, self.x, self.field, self.jacobian = distance, x, field, jacobian
+        self.weights, self.patterns, self.residual = weights, patterns, residual
+
+
+def _residual(x, image):
+    scale = 1.0 + np.abs(x)
+    scale[1] = 1.0 + x[1] + x[0] * x[0]
+    return (image - x) / scale
+
+
+def _jacobian(problem, distance, x, field, share, base):
+    n = len(problem.active)
+    jacobian = np.empty((n, n))
+    for k, i in enumerate(problem.active):
+        step = DIFFERENCE * (1.0 + abs(x[i]))
+        moved = x.copy()
+        moved[i] += step
+        image, _, _ = problem.map(distance, moved, field, share)
+        jacobian[:, k] = ((image - moved) - base)[problem.active] / step
+    return jacobian
+
+
+def solve(problem, distance, x, field, jacobian=None, share=1.0, most=MOST_STEPS) -> Point:
+    """Newton's iteration from the guess (x, field); the residual of the answer says whether it arrived."""
+    active = problem.active
+    image, weights, patterns = problem.map(distance, x, field, share)
+    difference = image - x
+    size = float(np.max(np.abs(_residual(x, image))))
+    best = Point(distance, x, weights[7], jacobian, weights, patterns, size if math.isfinite(size) else math.inf)
+    if not math.isfinite(size):
+        return best
+    fresh, stalled = False, 0
+    for _ in range(most):
+        if best.residual <= CONVERGED:
+            break
+        if jacobian is None:
+            jacobian = _jacobian(problem, distance, best.x, best.field, share, difference)
+            fresh = True
+        try:
+            step = -np.linalg.solve(jacobian, difference[active])
+        except np.linalg.LinAlgError:
+            break
+        if not np.all(np.isfinite(step)):
+            break
+        damping = 1.0
+        for k, i in enumerate(active):
+            room = 0.7 * (0.3 + abs(best.x[i]))
+            if abs(step[k]) > room:
+                damping = min(damping, room / abs(step[k]))
+        accepted = False
+        for attempt in range(4 if fresh else 1):
+            trial = best.x.copy()
+            trial[active] += damping * step
+            trial[1] = max(trial[1], 0.1 * best.x[1] if problem.teacher else 0.0)
+            image, weights, patterns = problem.map(distance, trial, best.field, share)
+            size = float(np.max(np.abs(_residual(trial, image))))
+            if size < (0.9 if fresh else 0.4) * best.residual:
+                accepted = True
+                break
+            damping *= 0.4
+        if not accepted:
+            if best.residual < 1e-11 and math.isfinite(size):
+                if size < best.residual:
+                    best = Point(distance, trial, weights[7], jacobian, weights, patterns, size)
+                stalled += 1
+                if stalled > 1 or fresh:
+                    break
+            if fresh:
+                break
+            jacobian = None
+            continue
+        moved = (trial - best.x)[active]
+        new = image - trial
+        if attempt == 0 or True:
+            change = (new - difference)[active] - jacobian @ moved
+            jacobian = jacobian + np.outer(change, moved) / (moved @ moved)
+        difference, fresh = new, False
+        best = Point(distance, trial, weights[7], jacobian, weights, patterns, size)
+    best.jacobian = jacobian
+    return best

@@ -1,0 +1,283 @@
+"""The command line: run as a process and through typer's runner, its files opened and compared with the library."""
+
+import csv
+import io
+import json
+import math
+import subprocess
+import sys
+import time
+
+import flatphys as fp
+import pytest
+from flatphys.cli import app
+from typer.testing import CliRunner
+
+BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
+TEACHER = fp.Model(fp.Teacher(), fp.Gibbs("binary"))
+
+
+def process(*arguments, cwd=None):
+    """(exit status, stdout, stderr) of `python -m flatphys` with these arguments."""
+    done = subprocess.run([sys.executable, "-m", "flatphys", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def cli(*arguments):
+    """The same in this process, which is faster."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def good(*arguments):
+    """stdout of a command that succeeds."""
+    status, out, err = cli(*arguments)
+    assert status == 0, err
+    return out
+
+
+def table(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+class TestProcess:
+    def test_solve_answers_with_the_librarys_entropy(self):
+        status, out, err = process("solve", "0.5")
+        assert (status, err) == (0, "")
+        assert f"{fp.solve(BINARY, 0.5).entropy:.10g}" in out
+        assert "nats per weight" in out
+        assert "\x1b[" not in out  # piped: no colours, no boxes
+
+    def test_json_holds_every_scalar_and_the_warnings(self):
+        status, out, err = process("solve", "0.9", "--json")
+        answer = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+        assert status == 0
+        assert answer["model"]["learner"] == {"kind": "gibbs", "weights": "binary", "margin": 0.0, "beta": "inf"}
+        assert answer["phase"] == "unsat"
+        with pytest.warns(fp.errors.NegativeEntropyWarning):
+            state = fp.solve(BINARY, 0.9)
+        for name, value in state.scalars().items():
+            assert answer[name] == value
+        assert [entry["category"] for entry in answer["warnings"]] == ["NegativeEntropyWarning"]
+        assert err.startswith("warning: the entropy of binary weights is negative") and err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        "arguments, status, sentence",
+        [
+            (["solve", "half"], 2, "error: alpha must be a number, got 'half'"),
+            (["solve", "-1"], 2, "error: alpha must be a finite number > 0, got -1"),
+            (["solve", "0.5", "--bogus", "1"], 2, "No such option: --bogus"),
+            (["solve", "--weights", "spherical", "2.5"], 1, "error: alpha=2.5 is beyond the capacity 2 of"),
+        ],
+    )
+    def test_a_failure_is_a_sentence_and_an_exit_status(self, arguments, status, sentence):
+        code, out, err = process(*arguments)
+        assert (code, out) == (status, "")
+        assert sentence in err
+        assert "Traceback" not in err
+
+    def test_help_is_instant_and_a_solve_takes_little_more_than_the_imports(self):
+        process("solve", "0.5")  # compiled code on disk
+        started = time.perf_counter()
+        process("--help")
+        assert time.perf_counter() - started < 1.0  # 0.07 s on an idle core
+        started = time.perf_counter()
+        process("solve", "0.5")
+        assert time.perf_counter() - started < 5.0  # 0.75 s on an idle core
+
+    def test_curve_writes_table_and_plot(self, tmp_path):
+        status, out, err = process("curve", "--alpha", "0.1:0.5:3", "--out", "a.csv", "--plot", "a.pdf", cwd=tmp_path)
+        assert (status, out) == (0, "")
+        assert "wrote a.csv" in err and "wrote a.pdf" in err
+        assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+        assert len(table((tmp_path / "a.csv").read_text())) == 3
+
+
+@pytest.mark.parametrize("command", ["solve", "curve", "threshold", "margins", "local-energy", "figure"])
+def test_every_command_has_help_with_examples(command):
+    out = good(command, "--help")
+    assert "Examples:" in out and f"  flatphys {command} " in out
+
+
+def test_version():
+    assert good("--version").strip() == f"flatphys {fp.__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["solve", "nan"], "alpha"),
+        (["solve", "inf"], "alpha"),
+        (["solve", "0"], "alpha"),
+        (["solve", "--weights", "binry", "0.5"], "did you mean 'binary'?"),
+        (["solve", "--data", "teachers", "0.5"], "did you mean 'teacher'?"),
+        (["solve", "--learner", "svm", "0.5"], "--learner must be one of"),
+        (["solve", "--data", "teacher", "--flip", "0.7", "0.5"], "flip must be a finite number >= 0 and < 0.5, got 0.7"),
+        (["solve", "--flip", "0.1", "0.5"], "--flip does not apply to random-labels data"),
+        (["solve", "--data", "teacher", "--learner", "max-margin", "--beta", "1", "0.5"], "it belongs to --learner gibbs"),
+        (["solve", "--margin", "nan", "0.5"], "margin must be a finite number, got nan"),
+        (["solve", "--margin", "wide", "0.5"], "margin must be a number, got 'wide'"),
+        (["solve", "--beta", "0", "0.5"], "beta must be a number > 0"),
+        (["solve", "--beta", "-2", "0.5"], "beta must be a number > 0"),
+        (["solve", "--learner", "max-margin", "1"], "learner MaxMargin is not defined on RandomLabels data"),
+        (["solve", "--ansatz", "2RSB", "0.5"], "ansatz must be one of"),
+        (["solve"], "Missing argument"),
+        (["curve"], "Missing option"),
+        (["curve", "--alpha", "0.1:0.5"], "--alpha must be START:STOP:COUNT"),
+        (["curve", "--alpha", "0.1:0.5:0"], "COUNT between 1 and"),
+        (["curve", "--alpha", "log:-1:2:3"], "positive ends"),
+        (["curve", "--alpha", "0:1:3"], "alpha must be a finite number > 0, got 0"),
+        (["curve", "--alpha", "0.1,0.2", "--format", "xml"], "--format must be one of"),
+        (["curve", "--alpha", "0.1,0.2", "--plot", "a.jpg"], ".png"),
+        (["curve", "--alpha", "0.1,0.2", "--plot", "a.png", "--quantity", "entrpy"], "did you mean 'entropy'?"),
+        (["threshold", "capcity"], "did you mean 'capacity'?"),
+        (["threshold", "max-margin"], "max-margin needs --alpha"),
+        (["threshold", "capacity", "--alpha", "1"], "--alpha does not apply"),
+        (["threshold", "at-line", "--ansatz", "1RSB"], "--ansatz applies to capacity"),
+        (["threshold", "ground-state", "--weights", "spherical", "--alpha", "1"], "alpha must be > 2, the capacity"),
+        (["threshold", "first-order-transition"], "needs Teacher data"),
+        (["margins", "0.5", "--branch", "teacher"], "--branch must be one of 'typical'"),
+        (["margins", "0.5", "--at", "nan"], "nan"),
+        (["local-energy", "0.5"], "either --sigma or --distance"),
+        (["local-energy", "0.5", "--distance", "2"], "distance must be finite and between 0 and 1"),
+        (["figure", "entropy"], "figure must be one of"),
+        (["figure"], "the figures are"),
+    ],
+)
+def test_bad_input_is_refused_by_name_with_status_2(arguments, named, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = cli(*arguments)
+    assert (status, out) == (2, "")
+    assert named in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_hard_constraints_beyond_capacity_name_both_questions_that_remain():
+    status, _, err = cli("solve", "--weights", "spherical", "2.5")
+    assert status == 1
+    error, hint = err.splitlines()
+    assert "beyond the capacity 2 of" in error and "ground_state" in error and "finite beta" in error
+    assert "flatphys threshold ground-state" in hint and "--beta" in hint
+    assert good("threshold", "ground-state", "--weights", "spherical", "--alpha", "2.5").strip()
+    assert good("solve", "--weights", "spherical", "--beta", "10", "2.5").strip()
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["solve", "1.3"], "branch of"),  # binary weights past 4/pi
+        (["curve", "--alpha", "2,3"], "branch of"),  # no point has a value
+        (["threshold", "freezing-beta", "--alpha", "0.5"], "does not freeze"),
+        (["threshold", "at-line", "--weights", "spherical"], "replicon"),
+        (["curve", "--alpha", "0.1,0.2", "--out", "missing/a.csv"], "cannot write missing/a.csv"),
+    ],
+)
+def test_what_has_no_answer_ends_with_status_1(arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = cli(*arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith("error: ") and sentence in err
+
+
+def test_model_options_reach_the_model():
+    answer = json.loads(good("solve", "--data", "teacher", "--flip", "0.1", "--margin", "-0.25", "--beta", "2", "--weights", "spherical", "1.5", "--json"))
+    state = fp.solve(fp.Model(fp.Teacher(flip=0.1), fp.Gibbs("spherical", margin=-0.25, beta=2.0)), 1.5)
+    assert answer["model"]["data"] == {"kind": "teacher", "flip": 0.1}
+    assert answer["R"] == state.R and answer["train_error"] == state.train_error
+    bayes = json.loads(good("solve", "--data", "teacher", "--learner", "bayes", "2", "--json"))
+    assert bayes["generalization_error"] == fp.bayes_error(fp.Teacher(), 2.0)
+
+
+def test_branches_are_listed_dominant_first_with_infinities_as_strings():
+    states = json.loads(good("solve", "--data", "teacher", "--branches", "1.3", "--json"))["states"]
+    assert [state["branch"] for state in states] == [state.branch for state in fp.branches(TEACHER, 1.3)] == ["teacher", "student", "intermediate"]
+    assert states[0]["q_hat"] == "inf"
+    lines = good("solve", "--data", "teacher", "--branches", "1.3").splitlines()
+    assert lines[1].split() == ["teacher", "student", "intermediate", "unit"]
+
+
+def test_curve_agrees_with_solve_and_explains_missing_values():
+    status, out, err = cli("curve", "--alpha", "0.25:1.5:6")
+    rows = table(out)
+    assert status == 0 and len(rows) == 6
+    for row in rows[:3]:
+        assert float(row["entropy"]) == fp.solve(BINARY, float(row["alpha"])).entropy
+    assert [row["status"] for row in rows] == ["ok"] * 5 + ["no_solution"]
+    assert rows[-1]["entropy"] == "" and "ends at alpha=1.27323954" in rows[-1]["message"]
+    assert all(row["message"] == "" for row in rows[:-1])
+    assert "(and at 1 more point)" in err  # one line per kind of warning, not per point
+
+
+def test_curve_in_json_with_branches(tmp_path):
+    path = tmp_path / "curve.json"
+    good("curve", "--data", "teacher", "--branches", "--alpha", "log:0.5:2:3", "--out", str(path))
+    answer = json.loads(path.read_text())
+    assert [(row["alpha"], row["branch"]) for row in answer["rows"]] == [
+        (alpha, branch)
+        for alpha, branches in ((0.5, ("student", "teacher", "intermediate")), (1.0, ("student", "teacher", "intermediate")), (2.0, ("teacher",)))
+        for branch in branches
+    ]
+    assert set(answer["rows"][0]) <= set(answer["columns"])
+
+
+def test_curve_draws_png(tmp_path):
+    path = tmp_path / "curve.png"
+    good("curve", "--weights", "spherical", "--margin", "-1", "--alpha", "1:12:12", "--plot", str(path), "--quantity", "q", "--out", str(tmp_path / "a.csv"))
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n") and path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "arguments, key, value",
+    [
+        (["capacity"], "capacity", 0.8330785997),  # Krauth & Mezard 1989: 0.833
+        (["capacity", "--weights", "spherical"], "capacity", 2.0),  # Gardner 1988
+        (["first-order-transition", "--data", "teacher"], "transition", 1.24468399),  # Gyorgyi 1990: 1.245
+        (["first-order-transition", "--data", "teacher"], "spinodal", 1.49263182),  # Seung et al. 1992: 1.493
+        (["at-line"], "at_line", 1.01465361),  # Krauth & Mezard 1989: 1.015
+        (["capacity", "--weights", "spherical", "--margin", "-1", "--ansatz", "1RSB"], "capacity", 12.31963435),
+    ],
+)
+def test_threshold_gives_the_published_numbers(arguments, key, value):
+    assert json.loads(good("threshold", *arguments, "--json"))[key] == pytest.approx(value, rel=1e-8)
+
+
+def test_threshold_questions_at_a_load():
+    assert json.loads(good("threshold", "max-margin", "--alpha", "0.5", "--json"))["max_margin"] == fp.max_margin(BINARY, 0.5)
+    assert json.loads(good("threshold", "bayes-error", "--data", "teacher", "--alpha", "2", "--json"))["bayes_error"] == fp.bayes_error(fp.Teacher(), 2.0)
+    frozen = json.loads(good("threshold", "ground-state", "--alpha", "1", "--json"))
+    assert frozen["beta"] == json.loads(good("threshold", "freezing-beta", "--alpha", "1", "--json"))["freezing_beta"]
+    assert frozen["train_error"] == fp.ground_state(BINARY, 1.0).train_error
+    assert json.loads(good("threshold", "capacity", "--data", "teacher", "--json"))["capacity"] == "inf"
+
+
+def test_margins_and_local_energy():
+    law = fp.margins(fp.solve(BINARY, 0.5))
+    rows = table(good("margins", "0.5", "--at", "-1:2:4"))
+    assert [float(row["x"]) for row in rows] == [-1.0, 0.0, 1.0, 2.0]
+    assert [float(row["pdf"]) for row in rows] == [law.pdf(x) for x in (-1.0, 0.0, 1.0, 2.0)]
+    summary = json.loads(good("margins", "0.5", "--json"))
+    assert (summary["mean"], summary["points"]) == (law.mean, [])
+    assert "skewness" in good("margins", "0.5")
+    ground = json.loads(good("margins", "--weights", "spherical", "3", "--branch", "ground-state", "--json"))
+    assert ground["atoms"][0]["place"] == 0.0 and 0.0 < ground["atoms"][0]["mass"] < 1.0
+    rows = table(good("local-energy", "0.5", "--sigma", "0,0.5"))
+    assert float(rows[0]["local_energy"]) == 0.0
+    assert float(rows[1]["local_energy"]) == fp.local_energy(fp.solve(BINARY, 0.5), sigma=0.5)
+    teacher = json.loads(good("local-energy", "--data", "teacher", "1", "--branch", "teacher", "--distance", "0.1", "--json"))
+    assert teacher["points"][0]["local_energy"] == pytest.approx(math.acos(0.8) / math.pi, rel=1e-12)  # two hyperplanes at overlap 0.8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_a_drawn_table():
+    import os
+    import pty
+
+    main, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-m", "flatphys", "solve", "0.5"], stdout=terminal, stderr=subprocess.PIPE, env=environment, timeout=120)
+    os.close(terminal)
+    drawn = os.read(main, 100_000).decode()
+    os.close(main)
+    assert done.returncode == 0, done.stderr
+    assert "──" in drawn and "0.3143900669" in drawn
