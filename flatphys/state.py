@@ -97,7 +97,7 @@ class State:
     @property
     def stable(self) -> bool | None:
         """Whether replica symmetry is stable (the replicon is positive)."""
-        return None if self.at_eigenvalue is None else self.at_eigenvalue > 0.0
+        return None if self.at_eigenvalue is None else bool(self.at_eigenvalue > 0.0)
 
     @property
     def phase(self) -> str:

@@ -11,13 +11,13 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.display import figure, html_table, text_table
-from flatphys.errors import InvalidInput, NoSolution
+from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import equilibrium, margin_limit, minimiser, rsb_capacity
 from flatphys.saddle.branch import curve_point, read_off
-from flatphys.saddle.curve import Code, curve_of
+from flatphys.saddle.curve import Code, branch_names, curve_of, roots
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import state_at, warn
 from flatphys.state import State
@@ -177,7 +177,10 @@ def max_margin(model: Model, alpha: float) -> float:
             raise NoSolution(f"no margin above -40 has a positive entropy at alpha={alpha:g}")
     if excess(lo) == math.inf:  # with a clean teacher the capacity jumps to inf at margin 0
         lo = 1e-6
-    return bracketed(excess, lo, hi)
+    kappa = bracketed(excess, lo, hi)
+    if not abs(excess(kappa)) < 1e-9:  # a jump of the capacity, not a zero
+        raise NotConverged(f"the capacity jumps across alpha={alpha:g} at margin {kappa:g}", {"margin": kappa}, abs(excess(kappa)))
+    return kappa
 
 
 def at_line(model: Model) -> float:
@@ -194,15 +197,15 @@ def at_line(model: Model) -> float:
     return state.alpha
 
 
-def _lowest(model: Model, alpha: float) -> State:
-    """The stable branch of smallest overlap: the one that freezes."""
+def _low_branch(model: Model, alpha: float) -> State | None:
+    """The stable branch of smallest overlap, the one that freezes; None where it has ended."""
     code = Code(model)
     if code.kind == equilibrium.RANDOM:
         return equilibrium.dominant(model, alpha)
-    found = equilibrium.roots(code, math.log(alpha), stable_only=True)
-    if not found:
-        raise equilibrium.beyond(model, code, alpha)
-    return state_at(model, code, alpha, *found[0][:3])
+    for root in roots(code, math.log(alpha), stable_only=True):
+        if root[0] == branch_names(code.kind)[0]:
+            return state_at(model, code, alpha, *root[:3])
+    return None
 
 
 def _freezing_state(model: Model, alpha: float) -> State:
@@ -211,20 +214,38 @@ def _freezing_state(model: Model, alpha: float) -> State:
         raise InvalidInput(f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative")
 
     def state(log_beta):
-        return _lowest(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)
+        return _low_branch(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)
 
-    hi = 0.0
-    while not state(hi).entropy < 0.0:
-        hi += 0.7
+    # Downwards to a positive entropy, then upwards to a negative one, in shorter steps where the branch ends.
+    lo = 0.0
+    while (now := state(lo)) is None or not now.entropy > 0.0:
+        lo -= 0.7
+        if lo < -12.0:
+            raise NoSolution(f"{model!r} has no branch of positive entropy at alpha={alpha:g} at any beta down to {math.exp(lo):.1e}")
+    hi, step = lo, 0.7
+    while True:
+        now = state(hi + step)
+        if now is None:
+            step *= 0.5
+            if step < 1e-9:
+                raise NoSolution(
+                    f"the {branch_names(code.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
+                    f"(entropy {state(hi).entropy:.4g}), before it freezes; see first_order_transition"
+                )
+            continue
+        hi += step
+        if now.entropy < 0.0:
+            break
+        lo = hi
         if hi > 9.0:
             raise NoSolution(
                 f"{model!r} does not freeze at alpha={alpha:g} at any beta up to {math.exp(hi):.0f}: "
                 f"below its capacity the entropy of the ground state is positive"
             )
-    lo = hi - 0.7
-    while not state(lo).entropy > 0.0:
-        lo -= 0.7
-    return state(bracketed(lambda x: state(x).entropy, lo, hi))
+    frozen = state(bracketed(lambda x: state(x).entropy, lo, hi))
+    if not abs(frozen.entropy) < 1e-9:  # a jump between branches, not a zero
+        raise NotConverged(f"the entropy of {model!r} at alpha={alpha:g} jumps across zero", frozen.order, abs(frozen.entropy))
+    return frozen
 
 
 def freezing_beta(model: Model, alpha: float) -> float:
@@ -323,7 +344,7 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
         else:
             if la < curve.folds[1][2]:
                 return math.inf
-            last = equilibrium.roots(code, la, stable_only=True)[-1]
+            last = roots(code, la, stable_only=True)[-1]
             other = read_off(*code.args, la, last[1], last[2], 0, walk.u, walk.w)[_FREE]
         return out[_FREE] - other
 

@@ -13,10 +13,10 @@ from typing import Annotated
 import typer
 
 from flatphys.errors import InvalidInput
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher
 
-DATA = {"random-labels": RandomLabels, "teacher": Teacher}
-LEARNERS = {"gibbs": Gibbs, "bayes": Bayes, "max-margin": MaxMargin}
+DATA = {"random-labels": RandomLabels, "teacher": Teacher, "gaussian-mixture": GaussianMixture}
+LEARNERS = {"gibbs": Gibbs, "erm": ERM, "max-margin": MaxMargin, "bayes": Bayes, "hebb": Hebb}
 
 
 def read_number(name: str, text: str) -> float:
@@ -46,6 +46,11 @@ FIELDS = (
     Field("weights", "KIND", "gibbs, bayes: binary or spherical  [default: binary for gibbs, spherical for bayes]", _read_text),
     Field("margin", "KAPPA", "gibbs: stability that counts as correct, any sign  [default: 0]"),
     Field("beta", "BETA", "gibbs: inverse temperature > 0, or inf for hard constraints  [default: inf]"),
+    Field("variance", "D", "gaussian-mixture: variance of each cloud  [default: 1]"),
+    Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
+    Field("loss", "LOSS", "erm: square, logistic, hinge or squared_hinge  [default: logistic]", _read_text),
+    Field("l2", "L2", "erm: regularisation (l2/2)|w|^2 of the sum over patterns  [default: 0.1]"),
+    Field("bias", "", "erm, max-margin, hebb: train a bias too (gaussian-mixture)  [default: no-bias]", None),
 )
 
 
@@ -59,7 +64,10 @@ class ModelOptions:
 
     def model(self, data: str = "random-labels", learner: str = "gibbs") -> Model:
         """The model asked for; the arguments are the defaults of the question at hand."""
-        data, learner = self.data or data, self.learner or learner
+        data = self.data or data
+        if data == "gaussian-mixture" and learner == "gibbs":
+            learner = "erm"  # Gibbs learners are not defined there
+        learner = self.learner or learner
         kinds = _choose("data", data, DATA), _choose("learner", learner, LEARNERS)
         given = {field: self.fields[field.name] for field in FIELDS if self.fields[field.name] is not None}
         for field in given:
@@ -88,7 +96,7 @@ def takes_model(command):
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "chosen"]
     options = [
         _option("data", Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")]),
-        _option("learner", Annotated[str | None, typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs]")]),
+        _option("learner", Annotated[str | None, typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]")]),
     ]
     for field in FIELDS:
         if field.read is None:

@@ -22,7 +22,9 @@ QUESTIONS = {
     "first-order-transition": (lambda model, *_: fp.first_order_transition(model), False, "gibbs"),
     "freezing-beta": (lambda model, alpha, _: fp.freezing_beta(model, alpha), True, "gibbs"),
     "ground-state": (lambda model, alpha, _: fp.ground_state(model, alpha), True, "gibbs"),
-    "bayes-error": (lambda model, alpha, _: fp.bayes_error(model.data, alpha, model.learner.weights), True, "bayes"),
+    "separability": (lambda model, *_: fp.separability_threshold(model.data, model.learner.bias), False, "max-margin"),
+    "optimal-l2": (lambda model, alpha, _: fp.optimal_l2(model, alpha), True, "erm"),
+    "bayes-error": (lambda model, alpha, _: fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical")), True, "bayes"),
 }
 
 
@@ -32,6 +34,8 @@ QUESTIONS = {
     "threshold capacity --weights spherical --margin -1 --ansatz 1RSB",
     "threshold ground-state --weights spherical --alpha 3",
     "threshold first-order-transition --data teacher --json",
+    "threshold separability --data gaussian-mixture --positive 0.2 --bias",
+    "threshold optimal-l2 --data gaussian-mixture --positive 0.2 --loss logistic --alpha 2",
 )  # fmt: skip
 @takes_model
 def threshold(

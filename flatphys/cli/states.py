@@ -1,4 +1,4 @@
-"""Commands about states: solve, curve, margins, local-energy."""
+"""Commands about states: solve, curve, margins, local-energy, relative-flatness."""
 
 import pathlib
 from typing import Annotated
@@ -50,6 +50,7 @@ def chosen_state(model, alpha: float, branch: str | None):
     "solve 0.5",
     "solve --data teacher --branches 1.3",
     "solve --weights spherical --margin -0.5 --beta 3 4 --json",
+    "solve --data gaussian-mixture --positive 0.2 --bias --loss logistic --l2 0.01 2",
 )  # fmt: skip
 @takes_model
 def solve(
@@ -197,3 +198,15 @@ def local_energy(
         write(as_json({"model": describe(model), "alpha": load_, "points": rows, "warnings": found}), out)
     else:
         write(as_csv([name, "local_energy"], rows), out)
+
+
+@command(app, "relative-flatness", "relative-flatness --data gaussian-mixture --loss logistic --l2 0.01 2")
+@takes_model
+def relative_flatness(alpha: Alpha, chosen: ModelOptions, json: Json = False):
+    """|w|^2 Tr Hessian / N of the mean training loss, at the minimiser of an erm learner."""
+    model, load_ = chosen.model(learner="erm"), load(read_number("alpha", alpha))
+    with collected_warnings() as found:
+        value = fp.relative_flatness(fp.solve(model, load_))
+    if json:
+        return write(as_json({"model": describe(model), "alpha": load_, "relative_flatness": value, "warnings": found}), None)
+    print_table(f"{model!r} at alpha={load_:g}", ["", "value"], [["relative_flatness", figure(value)]])
