@@ -94,8 +94,9 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
         return step(reference, load, p, gap, kappa, beta, x[0], x[1], x[2], 0, *buffers(), *buffers(1))[:3]
 
     def unpack(z):
+        # in units of sqrt(B), in which weak and strong constraints look alike
         b = gap / (1.0 + math.exp(-z[2])) if z[2] > -700.0 else 0.0
-        return np.array([z[0], z[1], b])
+        return np.array([math.sqrt(b) * z[0], math.sqrt(b) * z[1], b])
 
     def gaps(z, load):
         x = unpack(z)
@@ -105,7 +106,8 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
 
     def polish(x, load):
         x = np.array(x)
-        z = np.array([x[0], x[1], math.log(x[2] / (gap - x[2]))])
+        scale = math.sqrt(x[2])
+        z = np.array([x[0] / scale, x[1] / scale, math.log(x[2] / (gap - x[2]))])
         z, residual = newton(lambda y: gaps(y, load), z)
         return unpack(z), residual
 
@@ -150,7 +152,7 @@ def largest_overlap(state: State, margin: float) -> float:
 
     def residuals(z, load):
         gap = math.exp(z[2])
-        if not gap < 1.0:
+        if not 1e-300 < gap < 1.0:
             return np.full(3, math.nan)
         width = math.sqrt(gap)
         new = limit_step(reference, load, math.sqrt(1.0 - gap), gap, margin, width * z[0], width * z[1], 0, *buffers(), *buffers(1))
