@@ -18,6 +18,22 @@ def text_table(title: str, rows: list[tuple[str, str]]) -> str:
     return "\n".join([title] + [f"  {name:<{width}}  {value}" for name, value in rows])
 
 
+class Table:
+    """Prints as a titled table of two columns: a subclass gives `_title()` and `_rows()`."""
+
+    def _title(self) -> str:
+        return type(self).__name__
+
+    def _rows(self) -> list[tuple[str, str]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return text_table(self._title(), self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), self._rows())
+
+
 def html_table(title: str, rows: list[tuple[str, str]]) -> str:
     """The same as an HTML table with a caption."""
     body = "".join(

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from flatphys.display import figure, html_table, text_table
+from flatphys.display import Table, figure
 from flatphys.model import Model
 
 # A binary count below this is negative by physics, not by rounding (references at the largest
@@ -26,7 +26,7 @@ SCALARS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class State:
+class State(Table):
     """A saddle point of `model` at load `alpha`.
 
     Every entry of `order` is also an attribute (`state.q`, `state.R_hat`, ...).  A quantity that the
@@ -124,8 +124,5 @@ class State:
         ]
         return rows
 
-    def __repr__(self) -> str:
-        return text_table(f"State of {self.model!r}", self._rows())
-
-    def _repr_html_(self) -> str:
-        return html_table(f"State of {self.model!r}", self._rows())
+    def _title(self):
+        return f"State of {self.model!r}"

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from flatphys.display import figure, html_table, text_table
+from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 
 
-class MarginDistribution:
+class MarginDistribution(Table):
     """The law of the training stabilities t = y (x.w / sqrt N + b).
 
     A subclass gives `_pdf(x)` and `_cdf(x)` on one-dimensional float arrays and the scalar function
@@ -92,11 +92,8 @@ class MarginDistribution:
         rows = [(name, figure(getattr(self, name))) for name in ("mean", "variance", "skewness", "mass_below_zero")]
         return rows + [("atom", f"{mass:.10g} at {place:.10g}") for place, mass in self.atoms]
 
-    def __repr__(self) -> str:
-        return text_table("Distribution of training stabilities", self._rows())
-
-    def _repr_html_(self) -> str:
-        return html_table("Distribution of training stabilities", self._rows())
+    def _title(self):
+        return "Distribution of training stabilities"
 
 
 class _Scaled(MarginDistribution):

@@ -1,0 +1,124 @@
+"""Capacities and largest margins: how much can be stored, and how safely."""
+
+import math
+from dataclasses import replace
+
+from flatphys import validate
+from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.model import GaussianMixture, MaxMargin, Model, Teacher, check_model
+from flatphys.numerics.roots import bracketed
+from flatphys.saddle import margin_limit, minimiser, rsb_capacity
+from flatphys.saddle.averages import RANDOM, SPHERICAL
+from flatphys.saddle.curve import Code
+from flatphys.saddle.dispatch import solve
+from flatphys.state import State
+from flatphys.thresholds.walk import gibbs_code, zero_on_branches
+
+
+def capacity(model: Model, ansatz: str = "RS") -> float:
+    """The load alpha_c up to which weights reach the learner's margin on every pattern.
+
+    Binary weights: where the replica-symmetric entropy vanishes (Krauth & Mezard 1989).  Spherical
+    weights: where q -> 1 (Gardner 1988), 1/alpha_c = (1+kappa^2) H(-kappa) + kappa G(kappa) for random
+    labels; at negative margin an upper bound, improved by ansatz="1RSB".  With a teacher and margin <= 0
+    the answer is inf.
+
+    Parameters
+    ----------
+    model : Model
+        With a Gibbs learner at beta = inf, or MaxMargin (its separability threshold).
+    ansatz : "RS" or "1RSB"
+        "1RSB" for spherical weights and random labels.
+    """
+    check_model(model)
+    validate.choice("ansatz", ansatz, ("RS", "1RSB"))
+    if isinstance(model.learner, MaxMargin):
+        return separability_threshold(model.data, model.learner.bias)
+    code = gibbs_code(model, "capacity", hard=True)
+    spherical, random = code.weights == SPHERICAL, code.kind == RANDOM
+    if ansatz == "1RSB":
+        if not (spherical and random):
+            raise InvalidInput(
+                f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
+                f"only of spherical weights with random labels and negative margin"
+            )
+        if code.kappa < rsb_capacity.NEGLIGIBLE:
+            return rsb_capacity.capacity(code.kappa)[0]
+        return margin_limit.random_label_capacity(code.kappa)  # replica symmetry is stable up to there
+    if spherical:
+        return margin_limit.random_label_capacity(code.kappa) if random else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
+    return capacity_state(model, code).alpha
+
+
+def capacity_state(model: Model, code: Code):
+    """Binary weights: the state at which the entropy vanishes."""
+    if code.kind != RANDOM and code.flip == 0.0 and code.kappa <= 0.0:
+        order = {"q": 1.0, "R": 1.0}
+        return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
+    state = zero_on_branches(model, code, "entropy")
+    if state is None:
+        raise NoSolution(f"the entropy of {model!r} stays positive along its whole branch")
+    return state
+
+
+def max_margin(model: Model, alpha: float) -> float:
+    """The largest margin that weights reach on every pattern at load alpha.
+
+    Binary weights: the margin of zero entropy.  Spherical weights: the inverse of `capacity` (for
+    random labels below alpha = 2 and with a teacher, exact).  The learner's own margin is not used.
+    """
+    check_model(model)
+    alpha = validate.load(alpha)
+    if isinstance(model.learner, MaxMargin):
+        return solve(model, alpha).margin
+    code = gibbs_code(model, "max_margin", hard=True)
+    if code.weights == SPHERICAL:
+        if code.kind == RANDOM:
+            return margin_limit.largest_margin_random(alpha)
+        return margin_limit.largest_margin_teacher(alpha, code.flip)[0]
+    target = math.log(alpha)
+
+    def excess(kappa):
+        other = replace(model, learner=replace(model.learner, margin=kappa))
+        load = capacity_state(other, Code(other)).alpha
+        return math.log(load) - target if load < math.inf else math.inf
+
+    # The spherical perceptron reaches more: a bracket from above, then down until the load fits.
+    if code.kind == RANDOM:
+        hi = margin_limit.largest_margin_random(alpha)
+    else:
+        hi = margin_limit.largest_margin_teacher(alpha, code.flip)[0]
+        if code.flip == 0.0 and not excess(1e-6) > 0.0:
+            return 0.0  # past the transition no margin above the teacher's own survives
+    step = 0.25
+    lo = hi - step
+    while not excess(lo) > 0.0:
+        hi, step = lo, 2.0 * step
+        lo = hi - step
+        if lo < -40.0:
+            raise NoSolution(f"no margin above -40 has a positive entropy at alpha={alpha:g}")
+    if excess(lo) == math.inf:  # with a clean teacher the capacity jumps to inf at margin 0
+        lo = 1e-6
+    kappa = bracketed(excess, lo, hi)
+    if not abs(excess(kappa)) < 1e-9:  # a jump of the capacity, not a zero
+        raise NotConverged(f"the capacity jumps across alpha={alpha:g} at margin {kappa:g}", {"margin": kappa}, abs(excess(kappa)))
+    return kappa
+
+
+def separability_threshold(data, bias: bool = False) -> float:
+    """The load up to which some weights (and bias) classify every training pattern correctly.
+
+    Parameters
+    ----------
+    data : GaussianMixture or Teacher
+        Any class balance; with a teacher math.inf unless labels are flipped.
+    bias : bool
+        Whether a bias is available (mixture).
+    """
+    validate.instance("data", data, (GaussianMixture, Teacher))
+    bias = validate.flag("bias", bias)
+    if isinstance(data, Teacher):
+        if bias:
+            raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
+        return margin_limit.capacity_teacher(0.0, data.flip)[0]
+    return minimiser.separability_threshold(data, bias)

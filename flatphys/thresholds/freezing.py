@@ -1,0 +1,114 @@
+"""Stability, freezing and ground states: where the replica-symmetric picture ends."""
+
+import math
+from dataclasses import replace
+
+from flatphys import validate
+from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.model import Model, check_model
+from flatphys.numerics.roots import bracketed
+from flatphys.saddle import equilibrium, margin_limit
+from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL
+from flatphys.saddle.curve import Code, branch_names, roots
+from flatphys.saddle.equilibrium import state_at, warn
+from flatphys.state import State
+from flatphys.thresholds.capacity import capacity_state
+from flatphys.thresholds.walk import gibbs_code, zero_on_branches
+
+
+def at_line(model: Model) -> float:
+    """The load at which the replicon of de Almeida and Thouless vanishes, at the learner's margin and beta.
+
+    Replica symmetry is stable below it.  Binary weights may reach it only past the vanishing of their
+    entropy.  Raises `NoSolution` where the replicon stays positive (spherical weights at
+    non-negative margin: stable up to capacity).
+    """
+    code = gibbs_code(model, "at_line")
+    state = zero_on_branches(model, code, "replicon")
+    if state is None:
+        raise NoSolution(f"the replicon of {model!r} stays positive: replica symmetry is stable up to the end of the branch")
+    return state.alpha
+
+
+def _low_branch(model: Model, alpha: float) -> State | None:
+    """The stable branch of smallest overlap, the one that freezes; None where it has ended."""
+    code = Code(model)
+    if code.kind == RANDOM:
+        return equilibrium.dominant(model, alpha)
+    for root in roots(code, math.log(alpha), stable_only=True):
+        if root[0] == branch_names(code.kind)[0]:
+            return state_at(model, code, alpha, *root[:3])
+    return None
+
+
+def _freezing_state(model: Model, alpha: float) -> State:
+    code = gibbs_code(model, "freezing_beta")
+    if code.weights != BINARY:
+        raise InvalidInput(f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative")
+
+    def state(log_beta):
+        return _low_branch(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)
+
+    # Downwards to a positive entropy, then upwards to a negative one, in shorter steps where the branch ends.
+    lo = 0.0
+    while (now := state(lo)) is None or not now.entropy > 0.0:
+        lo -= 0.7
+        if lo < -12.0:
+            raise NoSolution(f"{model!r} has no branch of positive entropy at alpha={alpha:g} at any beta down to {math.exp(lo):.1e}")
+    hi, step = lo, 0.7
+    while True:
+        now = state(hi + step)
+        if now is None:
+            step *= 0.5
+            if step < 1e-9:
+                raise NoSolution(
+                    f"the {branch_names(code.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
+                    f"(entropy {state(hi).entropy:.4g}), before it freezes; see first_order_transition"
+                )
+            continue
+        hi += step
+        if now.entropy < 0.0:
+            break
+        lo = hi
+        if hi > 9.0:
+            raise NoSolution(
+                f"{model!r} does not freeze at alpha={alpha:g} at any beta up to {math.exp(hi):.0f}: "
+                f"below its capacity the entropy of the ground state is positive"
+            )
+    frozen = state(bracketed(lambda x: state(x).entropy, lo, hi))
+    if not abs(frozen.entropy) < 1e-9:  # a jump between branches, not a zero
+        raise NotConverged(f"the entropy of {model!r} at alpha={alpha:g} jumps across zero", frozen.order, abs(frozen.entropy))
+    return frozen
+
+
+def freezing_beta(model: Model, alpha: float) -> float:
+    """The inverse temperature at which the entropy of binary weights vanishes; the learner's own beta is not used.
+
+    Beyond it the system is frozen: energy and train error stay what they are there (Krauth & Mezard
+    1989; exact one-step solution).  Raises `NoSolution` below capacity, where solutions remain.
+    """
+    check_model(model)
+    return _freezing_state(model, validate.load(alpha)).model.learner.beta
+
+
+def ground_state(model: Model, alpha: float) -> State:
+    """Zero temperature above capacity: the state of least train error, at the learner's margin.
+
+    Spherical weights: replica symmetric (Gardner & Derrida 1988), a lower bound on the train error, with
+    `beta_one_minus_q` = lim beta (1-q).  Binary weights: the frozen state, found at the beta where
+    the entropy vanishes (`state.model.learner.beta`).  Raises `InvalidInput` below capacity, where the
+    least train error is zero, and warns (`ReplicaSymmetryWarning`) where the state is only a bound.
+    """
+    check_model(model)
+    alpha = validate.load(alpha)
+    code = gibbs_code(model, "ground_state", hard=True)
+    if code.weights == SPHERICAL:
+        state = margin_limit.solve_ground_state(model, alpha)
+        warn(state)
+        return state
+    limit = capacity_state(model, code).alpha
+    if not alpha > limit:
+        raise InvalidInput(
+            f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be satisfied, use solve"
+        )
+    return _freezing_state(model, alpha)

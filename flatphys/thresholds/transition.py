@@ -1,0 +1,94 @@
+"""First-order transitions between the student and the teacher branch."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from flatphys.display import Table, figure
+from flatphys.errors import InvalidInput, NoSolution
+from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
+from flatphys.numerics.roots import bracketed
+from flatphys.saddle.branch import read_off
+from flatphys.saddle.curve import Code, curve_of, roots
+from flatphys.saddle.equilibrium import state_at
+from flatphys.state import State
+from flatphys.thresholds.walk import FREE, Walk
+
+
+@dataclass(frozen=True, repr=False)
+class FirstOrderTransition(Table):
+    """A discontinuous transition between the student and the teacher branch.
+
+    Attributes
+    ----------
+    transition : float
+        Load at which both branches have the same free entropy.
+    spinodal : float
+        Load at which the student branch ends.
+    lower_spinodal : float
+        Load from which the teacher branch exists (0: at every load).
+    at_transition, at_spinodal : State
+        The student state there.
+    """
+
+    transition: float
+    spinodal: float
+    lower_spinodal: float
+    at_transition: State
+    at_spinodal: State
+
+    def _rows(self):
+        return [(name, figure(getattr(self, name))) for name in ("lower_spinodal", "transition", "spinodal")]
+
+    def _title(self):
+        return f"First-order transition of {self.at_spinodal.model!r} (loads alpha)"
+
+
+def first_order_transition(model: Model) -> FirstOrderTransition:
+    """Where the learner jumps to the teacher: the equality of free entropies and the spinodals.
+
+    Binary weights with a teacher (Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992), at the learner's
+    margin and beta, Gibbs or Bayes.  Raises `NoSolution` where learning is continuous.
+    """
+    check_model(model)
+    if not isinstance(model.data, Teacher) or not isinstance(model.learner, (Gibbs, Bayes)):
+        raise InvalidInput(f"first_order_transition needs Teacher data and a Gibbs or Bayes learner, got {model!r}")
+    code = Code(model)
+    curve = curve_of(code.args)
+    if not curve.folds or curve.pieces[0][3] < 0.0:
+        raise NoSolution(f"{model!r} learns continuously: alpha(q) has no fold, no first-order transition")
+    fold_s, fold_partner, fold_la = curve.folds[0]
+    spinodal = math.exp(fold_la)
+    high = curve.pieces[2] if len(curve.pieces) > 2 else None
+    if high is None and not code.has_teacher_state:
+        raise NoSolution(f"the student branch of {model!r} ends at alpha={spinodal:.10g} without another branch to jump to")
+    lower = 0.0 if high is None else math.exp(curve.folds[1][2])
+    walk = Walk(code)
+    s, partner = curve.pieces[0][0], curve.pieces[0][1]
+
+    def gap(x, guess):
+        """Free entropy of the student minus that of the teacher branch, at the student's load."""
+        la, _, out = walk.at(x, guess)
+        alpha = math.exp(la)
+        if code.has_teacher_state:
+            other = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
+        else:
+            if la < curve.folds[1][2]:
+                return math.inf
+            last = roots(code, la, stable_only=True)[-1]
+            other = read_off(*code.args, la, last[1], last[2], 0, walk.u, walk.w)[FREE]
+        return out[FREE] - other
+
+    values = np.array([gap(a, b) for a, b in zip(s, partner)])
+    falls = np.flatnonzero((values[:-1] > 0.0) & (values[1:] <= 0.0))
+    if not falls.size:
+        raise NoSolution(f"the student branch of {model!r} dominates up to its spinodal at alpha={spinodal:.10g}")
+    i = falls[-1]
+    root = bracketed(lambda x: min(gap(x, partner[i]), 1e3), s[i], s[i + 1])
+    la, r, _ = walk.at(root, partner[i])
+    name = curve.names(code.kind)[0]
+    return FirstOrderTransition(
+        math.exp(la), spinodal, lower,
+        state_at(model, code, math.exp(la), name, root, r), state_at(model, code, spinodal, name, fold_s, fold_partner),
+    )  # fmt: skip
