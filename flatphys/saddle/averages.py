@@ -21,7 +21,7 @@ import math
 
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
-from flatphys.numerics.gaussian import density, log_2cosh, tail
+from flatphys.numerics.gaussian import density, tail
 from flatphys.numerics.quadrature import NOWHERE, gaussian_nodes
 
 BINARY, SPHERICAL = 0, 1

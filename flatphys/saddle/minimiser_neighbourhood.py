@@ -13,7 +13,7 @@ from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.losses import CODES
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import bracketed, newton
+from flatphys.numerics.roots import newton
 from flatphys.saddle.minimiser_entropy import BY_LOSS, CONSTANT, FITTED, LIFTED, MIXTURE, POSTERIOR, TEACHER, limit_step, step
 from flatphys.state import State
 
