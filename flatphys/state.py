@@ -40,7 +40,8 @@ class State(Table):
         "RS" or "1RSB".
     branch : str
         Which branch of the saddle-point equations: "typical" (random labels); with a teacher
-        "student", "intermediate" (never stable) or "teacher" (highest overlap).
+        "student", "intermediate" (never stable) or "teacher" (highest overlap); "ground_state",
+        "max_margin", "minimiser" (ERM), "rule" (Hebb, and Bayes on the mixture).
     order : dict[str, float]
         The order parameters.  With hard constraints near capacity `one_minus_q` keeps the digits
         that q = 1 - one_minus_q loses.

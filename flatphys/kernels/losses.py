@@ -201,8 +201,8 @@ def response(loss, e, c):
 def features(loss, c):
     """(kind, p1, w1, p2, w2): where the response, as a function of e, is not smooth.
 
-    ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 >= p2 and is a polynomial
-    between them.  UNKNOWN: the quadrature has to find out.
+    ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 >= p2, is a
+    polynomial above and between them, and vanishes with l below p2.  UNKNOWN: the quadrature has to find out.
     """
     if loss == SQUARE:
         return square_features(c)

@@ -29,16 +29,15 @@ from scipy.special import ndtr
 
 from flatphys.errors import InvalidInput, NotConverged
 from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
-from flatphys.model import Bayes
-from flatphys.model_minimiser_draft import ERM, GaussianMixture, Hebb
+from flatphys.model import ERM, Bayes, GaussianMixture, Hebb
 from flatphys.observables.distribution import MarginDistribution
+from flatphys.saddle.minimiser_averages import LOBATTO_W, LOBATTO_X
 from flatphys.saddle.minimiser_custom import compiled
 from flatphys.saddle.skew import skew_arrays
 
 REACH = 9.6  # standard deviations of the cavity margin beyond which there is no mass (1e-21)
 TOLERANCE = 3e-15
 ROUNDS = 50  # a panel is halved at most so often
-_X, _W = np.polynomial.legendre.leggauss(16)
 
 
 def integrate(function, edges, rounding=0.0):
@@ -53,8 +52,8 @@ def integrate(function, edges, rounding=0.0):
 
     def sums(a, b):
         half = 0.5 * (b - a)
-        x = (0.5 * (a + b))[:, None] + half[:, None] * _X
-        return np.atleast_2d(function(x.ravel())).reshape(-1, *x.shape) @ _W * half
+        x = (0.5 * (a + b))[:, None] + half[:, None] * LOBATTO_X
+        return np.atleast_2d(function(x.ravel())).reshape(-1, *x.shape) @ LOBATTO_W * half
 
     total, whole = 0.0, sums(left, right)
     allowed = TOLERANCE * np.abs(whole).sum(axis=1, keepdims=True) + rounding
@@ -181,6 +180,8 @@ class TrainedMargins(MarginDistribution):
 
     def rise_after_noise(self, scale: float) -> float:
         """P(t + scale g < 0) - P(t < 0) with standard normal g, without cancellation for small `scale`."""
+        if scale == 0.0:
+            return 0.0
         grid = np.concatenate([self._places / scale, np.linspace(-REACH, REACH, 17)])
         grid = grid[np.abs(grid) <= REACH]
         base = self._cdf(np.zeros(1))[0]
@@ -254,20 +255,3 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
     if loss in MARGIN_FIT:
         places = np.append(places, 1.0)  # the density jumps there
     return TrainedMargins(cavity, back, places, norm, atom=1.0 if loss == "hinge" else None, moments=moments)
-
-
-def local_energy_minimiser(state, sigma):
-    """Mean rise of the training error when every w_i becomes w_i (1 + sigma z_i), z_i standard normal.
-
-    `sigma` > 0, a number or an array; the bias stays.  Returns the same shape.
-    """
-    try:
-        sigmas = np.asarray(sigma, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"sigma must be a number or an array of numbers, got {sigma!r}") from None
-    if not (np.isfinite(sigmas).all() and (sigmas >= 0.0).all()):
-        raise InvalidInput(f"sigma must be finite and >= 0, got {sigma!r}")
-    dist = law(state)
-    scale = dist._cavity.scale
-    out = np.array([dist.rise_after_noise(s * scale) if s > 0.0 else 0.0 for s in sigmas.ravel()])
-    return float(out[0]) if sigmas.ndim == 0 else out.reshape(sigmas.shape)

@@ -11,7 +11,7 @@ when the weights are multiplied by a factor and the loss is evaluated at the mar
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.model_minimiser_draft import ERM, GaussianMixture
+from flatphys.model import ERM, GaussianMixture
 from flatphys.observables.minimiser_margins import law
 from flatphys.saddle.minimiser_custom import compiled
 

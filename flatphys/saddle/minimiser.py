@@ -33,7 +33,7 @@ from scipy.optimize import brentq
 
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, Unsatisfiable
 from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
-from flatphys.model_minimiser_draft import GaussianMixture
+from flatphys.model import GaussianMixture
 from flatphys.saddle.minimiser_averages import MIXTURE, TEACHER
 from flatphys.saddle.minimiser_custom import compiled
 from flatphys.saddle.minimiser_newton import GOOD
@@ -171,6 +171,7 @@ def _state(model, alpha, machinery, p, x, info) -> State:
     return State(
         model=model,
         alpha=alpha,
+        branch="minimiser",
         order=order,
         train_error=train_error,
         train_loss=train_loss,
@@ -253,6 +254,7 @@ def solve_hebb(model, alpha: float) -> State:
         return State(
             model=model,
             alpha=alpha,
+            branch="rule",
             order={"m": m, "q": q, "b": 0.0, "q_orthogonal": 1.0 / alpha},
             train_error=float(skew_cdf(-1.0 / (alpha * math.sqrt(q)), tau, data.flip)),
             generalization_error=math.atan2(1.0, tau) / math.pi,
@@ -279,6 +281,7 @@ def _closed(model, alpha, m, q, b, own) -> State:
     return State(
         model=model,
         alpha=alpha,
+        branch="rule",
         order={"m": m, "q": q, "b": b, "q_orthogonal": q - m * m},
         train_error=mixture_error(rho, m + own, b, s),
         generalization_error=mixture_error(rho, m, b, s),
@@ -309,6 +312,7 @@ def solve_max_margin_mixture(model, alpha: float) -> State:
     return State(
         model=model,
         alpha=alpha,
+        branch="max_margin",
         order={"m": m, "q": 1.0, "b": b, "margin": best["margin"]},
         train_error=0.0,
         generalization_error=mixture_error(data.positive, m, b, root),

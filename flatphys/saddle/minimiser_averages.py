@@ -26,8 +26,8 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
-from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
-from flatphys.numerics.quadrature import DIGITS, LEGENDRE_W, LEGENDRE_X, MAX_NODES, ORDER, PANEL_RATIO, gaussian_nodes, panel_nodes
+from flatphys.numerics.gaussian import density, tail
+from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, gaussian_nodes, panel_nodes
 
 MIXTURE, TEACHER = 0, 1
 A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages
@@ -38,10 +38,19 @@ REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maxim
 MAX_DEPTH = 40  # a panel is halved at most so often: 1e-12 of its length
 ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest response
 
+# Bisected panels use Gauss-Lobatto nodes: a jump next to an edge, where Gauss's rule has no nodes, would
+# else be overlooked.  The outermost nodes stand a hair inside, on the panel's own side of a known jump.
+_BASIS = np.polynomial.legendre.Legendre.basis(16)
+LOBATTO_X = np.concatenate([[-1.0 + 1e-12], np.sort(_BASIS.deriv().roots().real), [1.0 - 1e-12]])
+LOBATTO_W = 2.0 / (17.0 * 16.0 * np.concatenate([[1.0], _BASIS(LOBATTO_X[1:-1]) ** 2, [1.0]]))
+
 
 @jit
 def nodes(loss, c, e0, s, growth, level, u, w):
-    """Nodes u and weights w (density G included) for averages over 1 - omega = e0 - s u; their number, or -1."""
+    """Nodes u and weights w (density G included) for averages of f, k, l over 1 - omega = e0 - s u; their number, or -1.
+
+    Not for functions that are nonzero where a kinked response vanishes.
+    """
     kind, p1, w1, p2, w2 = features(loss, c)
     narrow = math.sqrt(DIGITS / growth) / 2.0 if growth > 4.0 else math.inf  # of Phi(tau z)
     if kind == ANALYTIC:
@@ -51,9 +60,8 @@ def nodes(loss, c, e0, s, growth, level, u, w):
     if kind == KINKED:
         n, start = 0, -REACH
         marks = (0.0, narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
-        for part in range(3):
-            stop = (e0 - p1) / s if part == 0 else ((e0 - p2) / s if part == 1 else REACH)
-            stop = min(max(stop, start), REACH)
+        for part in range(2):  # beyond the second kink there is nothing
+            stop = min(max((e0 - (p1 if part == 0 else p2)) / s, start), REACH)
             if stop > start:
                 n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
                 if n < 0:
@@ -70,10 +78,10 @@ def panel_sums(loss, c, e0, s, a, b):
     """Integrals of G f, G k and G l over u in [a, b] by one panel."""
     half, mid = 0.5 * (b - a), 0.5 * (a + b)
     sum_f = sum_k = sum_l = 0.0
-    for i in range(ORDER):
-        x = mid + half * LEGENDRE_X[i]
+    for i in range(LOBATTO_X.size):
+        x = mid + half * LOBATTO_X[i]
         _, f, k, loss_value = response(loss, e0 - s * x, c)
-        weight = half * LEGENDRE_W[i] * density(x)
+        weight = half * LOBATTO_W[i] * density(x)
         sum_f += weight * f
         sum_k += weight * k
         sum_l += weight * loss_value
@@ -117,13 +125,13 @@ def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
                 left[top + 2], right[top + 2], depth[top + 2] = a, mid, d + 1
                 top += 2
                 continue
-            if n + 2 * ORDER > u.size:
+            if n + 2 * LOBATTO_X.size > u.size:
                 return -1
             for part in range(2):
                 lo, half = (a, 0.5 * (mid - a)) if part == 0 else (mid, 0.5 * (b - mid))
-                for j in range(ORDER):
-                    u[n] = lo + half * (1.0 + LEGENDRE_X[j])
-                    w[n] = half * LEGENDRE_W[j] * density(u[n])
+                for j in range(LOBATTO_X.size):
+                    u[n] = lo + half * (1.0 + LOBATTO_X[j])
+                    w[n] = half * LOBATTO_W[j] * density(u[n])
                     n += 1
     return n
 

@@ -319,14 +319,12 @@ def solve(p, alpha, l2, x, u, w, table):
 
 @jit
 def judge(p, alpha, l2, x, u, w, table):
-    """(error of x by the second rule, E l, E k^2) at a solution x."""
-    f, jac, g = np.empty(N), np.empty((N, N)), np.empty(N)
-    equations(p, alpha, l2, x, 1, u, w, table, g, jac)
-    equations(p, alpha, l2, x, 0, u, w, table, f, jac)
-    for j in range(N):
-        g[j] -= f[j]
-    eliminate(jac, g)
-    return max(abs(g[0]) / max(abs(x[0]), 1e-300), abs(g[1]), abs(g[2]), abs(g[3]) / (1.0 + abs(x[3]))), table[LOSS, 0], table[K2, 0]
+    """(error of x by the second rule, E l, E k^2) at a solution x: the Newton step that the second rule would make."""
+    f, jac = np.empty(N), np.empty((N, N))
+    equations(p, alpha, l2, x, 1, u, w, table, f, jac)
+    eliminate(jac, f)
+    error = max(abs(f[0]) / max(abs(x[0]), 1e-300), abs(f[1]), abs(f[2]), abs(f[3]) / (1.0 + abs(x[3])))
+    return error, table[LOSS, 0], table[K2, 0]
 
 
 @jit

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from flatphys.errors import InvalidInput, NotConverged
-from flatphys.model_minimiser_draft import ERM
+from flatphys.model import ERM
 from flatphys.saddle.minimiser import mixture_error, order_parameters, parameters, solve_erm
 from flatphys.saddle.minimiser_averages import MIXTURE
 from flatphys.saddle.minimiser_custom import compiled
