@@ -23,6 +23,7 @@ from flatphys.saddle.averages import (
 
 CONVERGED = 1e-14  # relative violation of an equation at which a root search is content
 MAX_STEPS = 80
+LOG_HUGE = 28.0  # loads beyond 1e12 patterns per weight are not followed
 
 
 @jit
@@ -133,12 +134,12 @@ def conjugates(kind, s, partner):
 
 @jit
 def trace(weights, kind, flip, kappa, beta, grid, partner, v_min, la, partners, u, w):
-    """log alpha and the partner along `grid`, from a guess at its start; returns the number of points kept.
+    """log alpha and the partner along `grid`, from a guess at its start: (number of points kept, whether the end was reached).
 
-    Ends where 1-q < v_min, where the load has stopped changing, where an equation has no root, or where
-    the buffers are too small.
+    The end is where 1-q < v_min, where the load has stopped changing, or where it exceeds every use.  A branch
+    is lost earlier where an equation has no root near its neighbour's.
     """
-    kept = 0
+    kept, ended = 0, False
     for i in range(grid.size):
         if kept > 1:  # follow the branch linearly
             slope = (partners[kept - 1] - partners[kept - 2]) / (grid[i - 1] - grid[i - 2])
@@ -152,9 +153,10 @@ def trace(weights, kind, flip, kappa, beta, grid, partner, v_min, la, partners, 
         kept += 1
         q_hat, r_hat = conjugates(kind, grid[i], partner)
         v = weights_average(weights, kind, q_hat, r_hat, 0, u, w)[0]
-        if v < v_min or (v < 1e-6 and abs(la[i] - la[i - 1]) < 1e-9):
+        if v < v_min or (v < 1e-6 and (abs(la[i] - la[i - 1]) < 1e-9 or la[i] > LOG_HUGE)):
+            ended = True
             break
-    return kept
+    return kept, ended or la[kept - 1] > LOG_HUGE
 
 
 @jit

@@ -55,6 +55,8 @@ class Curve:
 
     pieces : list of (s, partner, log_alpha arrays, direction), in the order of growing overlap.
     folds : list of (s, partner, log alpha), between consecutive pieces.
+    resolved : whether the curve was followed to its end.  Binary weights with a teacher at margins between about
+        -1e-3 and 0 turn too sharply next to q = R = 1: the branch closest to the teacher is then missing.
     """
 
     def __init__(self, args):
@@ -67,9 +69,10 @@ class Curve:
         knee = max(start + 18.0, 0.0) + 7.0
         grid = np.concatenate([np.arange(start, knee, 0.15), np.arange(knee, 140.0, 0.4)])
         la, partners = np.empty(grid.size), np.empty(grid.size)
-        # Where q = R = 1 is a solution the curve approaches it exponentially fast: follow it much further in 1-q.
-        v_min = 1e-30 if teacher_state_exists(*args) else 1e-13
-        n = trace(*args, grid, partner, v_min, la, partners, *buffers())
+        # Binary weights come exponentially close to their teacher where q = R = 1 is a solution, or nearly one
+        # (a margin of 1e-5): their curve is followed much further in 1-q.
+        v_min = 1e-30 if weights == BINARY and kind != RANDOM else 1e-13
+        n, self.resolved = trace(*args, grid, partner, v_min, la, partners, *buffers())
         self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
 

@@ -120,10 +120,30 @@ def _ordered(model: Model, code: Code, alpha: float, stable_only: bool) -> list[
     found = [state_at(model, code, alpha, *root[:3]) for root in roots(code, math.log(alpha), stable_only)]
     if code.has_teacher_state:
         found.append(_teacher_state(model, code, alpha))
-    if not found:
+    if code.kind != RANDOM and not curve_of(code.args).resolved:
+        _refuse_unresolved(model, code, alpha, found, stable_only)
+    elif not found:
         raise beyond(model, code, alpha)
     sign = 1.0 if code.kind == RANDOM else -1.0
     return sorted(found, key=lambda state: (state.branch == "intermediate", sign * state.free_entropy))
+
+
+def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State], dominant_only: bool) -> None:
+    """Raise where the branch that could not be followed, the closest to the teacher, may matter.
+
+    Its free entropy is about that of the teacher itself, -alpha beta flip.
+    """
+    *_, last, direction = curve_of(code.args).pieces[-1]
+    if direction > 0.0 and math.log(alpha) <= last[-1]:
+        return  # the curve was lost on the branch closest to the teacher, at larger loads
+    teacher = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
+    if dominant_only and found and max(state.free_entropy for state in found) > teacher + 0.01:
+        return
+    raise NotConverged(
+        f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "
+        f"use margin 0, where it is exact, or one below -0.01",
+        found[0].order if found else None, found[0].residual if found else math.nan,
+    )  # fmt: skip
 
 
 def dominant(model: Model, alpha: float) -> State:

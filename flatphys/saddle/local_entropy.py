@@ -5,8 +5,10 @@
 (`local_entropy_weights` and `local_entropy_patterns` hold the two parts, `local_entropy_newton` one point.)
 A curve starts at d = 1/4, where the equations are benign: the counted weights are first shown a small share of
 the patterns, then all of them.  From there it is followed both ways in xi = atanh p, in steps that shrink where
-Newton's method does not arrive.  Where the steps shrink to nothing and the Jacobian becomes singular, the
-saddle has met another one and disappeared: no solution at this distance (typical solutions are isolated).
+Newton's method does not arrive.  Where the steps shrink to nothing the saddle has disappeared: either q1 -> 1,
+the counted weights have closed in on each other (spherical: the volume is zero beyond, "unsat"; binary: typical
+solutions are isolated, "no_solution"), or the Jacobian is singular, two saddles have met ("no_solution").
+Steps that shrink for any other reason raise `NotConverged`.
 
 Replicon of the counted weights: 1 - alpha E[g'^2] T4.
 Sources: Franz & Parisi 1995; Huang & Kabashima 2014; Baldassi et al. 2020, 2021.
@@ -18,14 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.saddle.local_entropy_newton import CONVERGED, TOLERANCE, Point, Problem, solve
+from flatphys.saddle.averages import SPHERICAL
+from flatphys.saddle.local_entropy_newton import ROUGH, TOLERANCE, Point, Problem, solve
 
 START = 0.25  # distance at which a curve starts
 LONGEST = 0.7  # step in xi between solved points
-SHORTEST = 2e-3  # a step this short has met a fold
-SINGULAR = 0.5  # smallest singular value of the Jacobian, relative to the start, that counts as a fold
+SHORTEST = 1e-4  # a step this short has met an end of the curve
+SINGULAR = 0.05  # smallest singular value of the logarithmic Jacobian that counts as a fold
+CLOSED = 0.03  # 1-q1 below this share of 1-p^2: the counted weights have closed in on each other
 FIELDS = (
-    "value", "free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error",
+    "free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error",
 )  # fmt: skip
 
 
@@ -37,12 +41,38 @@ class Reference:
     alpha: float
 
 
+START_XI = 0.5 * math.log((1.0 - START) / START)
+
+
 def _xi(distance):
     return 0.5 * math.log((1.0 - distance) / distance)
 
 
 def _distance(xi):
     return 1.0 / (1.0 + math.exp(2.0 * xi))
+
+
+def _follow_one(now, before, r):
+    """Linear continuation, in the inverse where the quantity grows towards a pole."""
+    if abs(now) > 3.0 and now * before > 0.0 and abs(now) > abs(before):
+        inverse = (1.0 + r) / now - r / before
+        if inverse * now > 0.25:
+            return 1.0 / inverse
+    return now + r * (now - before)
+
+
+def _follow(now, before, r):
+    """Conjugates (a, b^2, R1_hat) continued by the fraction r of the last step; b^2 stays positive."""
+    b = _follow_one(math.sqrt(now[1]), math.sqrt(before[1]), r)
+    b = max(b, 0.5 * math.sqrt(now[1]))
+    return np.array([_follow_one(now[0], before[0], r), b * b, _follow_one(now[2], before[2], r)])
+
+
+def _scaled_singular(point: Point) -> float:
+    """Smallest singular value of the Jacobian in the logarithms of the conjugates."""
+    jacobian = point.jacobian
+    x = np.maximum(np.abs(point.x), 0.1)[[1] if jacobian.shape[0] == 1 else slice(jacobian.shape[0])]
+    return float(np.linalg.svd(jacobian * x[None, :] / x[:, None], compute_uv=False)[-1])
 
 
 class Curve:
@@ -52,6 +82,7 @@ class Curve:
         self.problem = Problem(reference.numbers, reference.alpha, kappa, beta)
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
+        self.reasons = ["no_solution", "no_solution"]
         self._start()
 
     def _arrived(self, point):
@@ -59,46 +90,62 @@ class Curve:
 
     def _start(self):
         """Solve at d = 1/4, showing the counted weights a growing share of the patterns."""
-        x, field, jacobian = np.zeros(3), _xi(START), None
-        share, step = 0.0, 1.0
-        while share < 1.0:
+        x, field, jacobian = np.zeros(3), START_XI, None
+        for _ in range(8):  # the damped map: often close enough to start with all of them
+            image, weights, _ = self.problem.map(START, x, field, level=-1)
+            if not np.all(np.isfinite(image)):
+                break
+            x, field = 0.5 * (x + image), weights[7]
+            x[1] = max(x[1], 0.0)
+        point = solve(self.problem, START, x, field)
+        if self._arrived(point):
+            self.points[START_XI] = point
+            return
+        trail = [(0.0, np.zeros(3), START_XI)]
+        step = 0.2
+        while trail[-1][0] < 1.0:
+            share, x, field = trail[-1]
             trial = min(1.0, share + step)
-            guess, f = x.copy(), field
-            for _ in range(6 if share == 0.0 else 0):
-                image, weights, _ = self.problem.map(START, guess, f, trial)
-                if not np.all(np.isfinite(image)):
-                    break
-                guess, f = 0.5 * (guess + image), weights[7]
-                guess[1] = max(guess[1], 0.0)
-            point = solve(self.problem, START, guess, f, None, trial)
-            if self._arrived(point):
-                share, x, field = trial, point.x, point.field
-                step = min(2.0 * step, 0.5)
+            if len(trail) == 1:  # linear response: at x = 0 itself the Jacobian does not exist with a teacher
+                x, weights, _ = self.problem.map(START, x, field, trial, -1)
+                field = weights[7]
             else:
-                step *= 0.25
+                before, old, old_field = trail[-2]
+                r = (trial - share) / (share - before)
+                x, field = x + r * (x - old), field + r * (field - old_field)
+                x[1] = max(x[1], 0.5 * trail[-1][1][1])
+            point = solve(self.problem, START, x, field, jacobian, trial, fine=trial == 1.0)
+            if point.residual <= (TOLERANCE if trial == 1.0 else ROUGH):
+                trail.append((trial, point.x, point.field))
+                jacobian = point.jacobian
+                step *= 1.5
+            else:
+                step, jacobian = 0.3 * step, None
                 if step < 1e-3:
                     raise NotConverged(
                         f"the local entropy at distance {START} was solved only to a residual of {point.residual:.1e}",
                         {"q1": 1.0 - point.weights[0]}, point.residual,
                     )  # fmt: skip
-        self.points[_xi(START)] = point
+        self.points[START_XI] = point
 
     def at(self, distance: float) -> Point | None:
         """The saddle at `distance`, None where it does not exist."""
         xi = _xi(distance)
-        side = 1 if xi > _xi(START) else -1
+        side = 1 if xi > START_XI else -1
         if not self.ends[0] < xi < self.ends[1]:
             return None
         known = sorted(self.points, key=lambda k: abs(k - xi))
-        for k in known[:1]:
-            if self.points[k].distance == distance:
-                return self.points[k]
         here = known[0]
+        if self.points[here].distance == distance:
+            return self.points[here]
         step = math.inf
-        failed = None
         while True:
             left = xi - here
-            length = min(abs(left), LONGEST, step)
+            room = self._room(here, side)
+            if self._openness(here) < CLOSED and abs(left) > 1.5 * room:
+                length = 1.5 * room
+                break
+            length = min(abs(left), LONGEST, step, 0.7 * room)
             target = here + math.copysign(length, left)
             arriving = length == abs(left)
             d = distance if arriving else _distance(target)
@@ -114,18 +161,41 @@ class Curve:
             if step < SHORTEST:
                 break
         last = self.points[here]
-        if self._folding(last):
-            self.ends[(1 + (1 if xi > here else -1)) // 2] = here + math.copysign(length, left)
-            return None
-        raise NotConverged(
-            f"the local entropy at distance {distance:.6g} was solved only to a residual of {failed.residual:.1e} "
-            f"(it is known at distance {last.distance:.6g})",
-            {"q1": 1.0 - failed.weights[0]}, failed.residual,
-        )  # fmt: skip
+        end = here + math.copysign(length, left)
+        if self._openness(here) < CLOSED:
+            self._end(side, end, "unsat" if self.problem.ref[0] == SPHERICAL else "no_solution")
+        elif _scaled_singular(last) < SINGULAR:
+            self._end(side, end, "no_solution")
+        else:
+            raise NotConverged(
+                f"the local entropy at distance {distance:.6g} was solved only to a residual of {failed.residual:.1e} "
+                f"(it is known at distance {last.distance:.6g})",
+                {"q1": 1.0 - failed.weights[0]}, failed.residual,
+            )  # fmt: skip
+        return None
 
-    def _folding(self, point):
-        smallest = np.linalg.svd(point.jacobian, compute_uv=False)[-1] if point.jacobian is not None else math.nan
-        return True or smallest < SINGULAR
+    def _openness(self, xi):
+        """(1-q1)/(1-p^2) at a solved point: 1 without constraints, 0 where the counted weights close in on each other."""
+        point = self.points[xi]
+        return point.weights[0] / (4.0 * point.distance * (1.0 - point.distance))
+
+    def _room(self, here, side):
+        """Distance in xi from `here` to where the openness would vanish linearly, going to `side`."""
+        behind = [k for k in self.points if (here - k) * side > 0.0]
+        if not behind:
+            return math.inf
+        last = max(behind, key=lambda k: k * side)
+        now, before = self._openness(here), self._openness(last)
+        if now > 0.5 or not now < 0.9 * before:
+            return math.inf
+        return now * abs(here - last) / (before - now)
+
+    def _end(self, side, xi, reason):
+        self.ends[side > 0], self.reasons[side > 0] = xi, reason
+
+    def reason(self, distance: float) -> str:
+        """Why there is no point at `distance`: "no_solution" or "unsat"."""
+        return self.reasons[_xi(distance) > START_XI]
 
     def _guess(self, here, target):
         """Conjugates, field and Jacobian at `target`, from the solved points around `here`."""
@@ -135,24 +205,27 @@ class Curve:
         if others and abs(others[0] - here) > 0.02 * abs(target - here):
             k = others[0]
             other = self.points[k]
-            r = (target - here) / (here - k)
-            r = min(max(r, -2.0), 2.0)
-            x = point.x + r * (point.x - other.x)
-            if x[1] < 0.0:
-                x[1] = 0.3 * point.x[1]
-            if (x[0] > 0.0) != (point.x[0] > 0.0):
-                x[0] = 0.3 * point.x[0]
-            field = point.field + r * (point.field - other.field)
+            r = min(max((target - here) / (here - k), -2.0), 2.0)
+            x = _follow(point.x, other.x, r)
+            field = _follow_one(point.field, other.field, r)
         return x, field, point.jacobian
+
+    def free_entropy(self, point: Point) -> float:
+        """The extremal phi at a point."""
+        return point.weights[8] + self.problem.alpha * point.patterns[2]
+
+    def slope(self, point: Point) -> float:
+        """d phi/d overlap at a point."""
+        return self.problem.slope(point.distance, point.x, point.weights)
 
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, with its quadrature error."""
         problem, w = self.problem, point.weights
-        v, a_u, d, big_b, c, v0, r1, field, entropic, t4 = w
+        v, _, d, _, _, _, r1, field, _, t4 = w
         ref, alpha = problem.ref, problem.alpha
-        free = entropic + alpha * point.patterns[2]
+        free = self.free_entropy(point)
         error = point.patterns[4]
-        slope = problem.slope(point.distance, point.x, w)
+        slope = self.slope(point)
         image, fine_w, fine_p = problem.map(point.distance, point.x, field, level=1)
         fine_slope = problem.slope(point.distance, point.x, fine_w, 1)
         fine_free = fine_w[8] + alpha * fine_p[2]
@@ -165,24 +238,28 @@ class Curve:
         qt, vt = ref[3], ref[4]
         p = 1.0 - 2.0 * point.distance
         return {
-            "value": free + problem.beta * alpha * error if problem.beta < math.inf else free,
             "free_entropy": free,
             "slope": slope,
             "train_error": error,
             "q1": 1.0 - v,
-            "t": qt * p + d * math.sqrt(qt * vt),
-            "R1": r1,
+            "t": math.nan if problem.flat else qt * p + d * math.sqrt(qt * vt),
+            "R1": p if problem.flat else (r1 if problem.teacher else math.nan),
             "at_eigenvalue": 1.0 - alpha * point.patterns[3] / (v * v) * t4,
             "residual": point.residual,
             "quadrature_error": worth,
         }
 
 
-def curve(reference: Reference, distances, kappa: float, beta: float):
-    """(list of dicts or None, one a distance), solved outwards from the start whatever their order."""
-    solver = Curve(reference, kappa, beta)
-    out = [None] * len(distances)
-    for i in sorted(range(len(distances)), key=lambda i: abs(_xi(distances[i]) - _xi(START))):
-        point = solver.at(distances[i])
-        out[i] = None if point is None else solver.read(point)
-    return out
+def curve(reference: Reference, distances, kappa: float, beta: float) -> dict:
+    """Columns of `FIELDS` and "status" at `distances`, solved outwards from the start whatever their order."""
+    out = {name: np.full(len(distances), math.nan) for name in FIELDS}
+    status = np.full(len(distances), "ok", dtype="<U11")
+    solver = Curve(reference, kappa, beta) if len(distances) else None
+    for i in sorted(range(len(distances)), key=lambda i: abs(_xi(distances[i]) - START_XI)):
+        point = solver.at(float(distances[i]))
+        if point is None:
+            status[i] = solver.reason(float(distances[i]))
+            continue
+        for name, value in solver.read(point).items():
+            out[name][i] = value
+    return {**out, "status": status}

@@ -20,22 +20,25 @@ from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
 from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.local_entropy_patterns import RATIO, channel_zero, outer_nodes, reference_pole
-from flatphys.saddle.local_entropy_weights import REACH, finer, sum_step
+from flatphys.saddle.local_entropy_patterns import DECAY, channel_zero, outer_nodes, reference_pole
+from flatphys.saddle.local_entropy_weights import REACH, finer, panel_ratio, sum_step
 
 
 @jit
 def _outer_step(width, turn, root_b, tilt_z, tilt_e, boost, pole):
-    """Largest step of the z sum over the shifts of eta that may accompany a shift of z (h kept at its place)."""
-    best = 0.0
+    """(step, step without the reference's pole) of the z sum, largest over the shifts of eta that go with it at fixed u - k'."""
+    best = smooth = 0.0
     for i in range(42):
         lam = (i - 20) * 0.1
         lam = lam / (1.02 - abs(lam) * 0.5)
         if i == 41:
             lam = -turn / root_b if root_b > 1e-200 else 0.0
         q = tilt_z + tilt_e * lam
-        best = max(best, sum_step(min(width / max(abs(turn + root_b * lam), 1e-300), pole), 1.0 + lam * lam + q * q + boost))
-    return best
+        reach = width / max(abs(turn + root_b * lam), 1e-300)
+        grow = 1.0 + lam * lam + q * q
+        best = max(best, sum_step(min(reach, pole), grow + boost))
+        smooth = max(smooth, sum_step(reach, grow))
+    return best, smooth
 
 
 @jit
@@ -54,7 +57,8 @@ def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     tilt_e = c_t / (root_b * root_0) if big_b > 0.0 else 0.0
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     pole, center = reference_pole(ref)
-    n = outer_nodes(level, _outer_step(width, d / root_t, root_b, tilt_z, tilt_e, qt / vt, pole), pole, center, reach, u, w)
+    h, smooth = _outer_step(width, d / root_t, root_b, tilt_z, tilt_e, qt / vt, pole)
+    n = outer_nodes(level, h, smooth, pole, center, reach, u, w)
     he, oe = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e), level)
     half = int(REACH / he)
     if n < 0 or 2 * half + 1 > table.shape[1]:
@@ -63,9 +67,9 @@ def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         e = (j - half) * he + oe
         table[0, j] = e
         table[1, j] = he * INV_SQRT_2PI * math.exp(-0.5 * e * e)
-    ratio = (1.0 if level == 0 else 0.75) * RATIO
+    ratio = panel_ratio(level)
     size = abs(a_u)
-    smooth = max(width, 2.0 * root_b) / max(size, 1e-300)
+    blur = max(width, 2.0 * root_b) / max(size, 1e-300)
     hard = beta_ref == math.inf
     stay = 0.0 if hard else math.exp(-beta_ref)
     sum_aa = sum_ar = sum_f = sum_bb = sum_e = sum_t = 0.0
@@ -74,20 +78,25 @@ def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         z = u[i]
         k = (margin - root_q * z) / root_t
         log_f_ref, a_ref, _, _ = error_counting(k, beta_ref)
+        most = 0.0
         for j in range(2 * half + 1):
             arg = tilt_z * z + tilt_e * table[0, j]
             table[2, j] = table[1, j] * 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-arg))
+            most = max(most, table[2, j])
             table[3, j] = table[1, j] * 2.0 * (1.0 - 2.0 * flip) * density(arg) / root_0
+        if w[i] * most < 1e-20:
+            continue
         x_edge = (kappa - mz * z - a_u * k) / root_v
         spot = (x_edge - place) * root_v / a_u if size > 0.0 else math.inf
-        marks = (spot, smooth, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+        marks = (spot, blur, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
         top = (math.sqrt(reach * reach + k * k) if k > 0.0 else reach) - k
+        cap = min(2.0 * ratio, DECAY / max(k, 1e-9))
         nodes = 0
         if not hard:
-            nodes = panel_nodes(0, min(-reach - k, 0.0), 0.0, ratio, 2.0 * ratio, marks, y, yw)
+            nodes = panel_nodes(0, min(-reach - k, 0.0), 0.0, ratio, cap, marks, y, yw)
         below = nodes
         if nodes >= 0:
-            nodes = panel_nodes(nodes, max(0.0, -reach - k), max(top, 0.0), ratio, 2.0 * ratio, marks, y, yw)
+            nodes = panel_nodes(nodes, max(0.0, -reach - k), max(top, 0.0), ratio, cap, marks, y, yw)
         if nodes < 0:
             return nan, nan, nan, nan, nan, 0, nan
         count += nodes * (2 * half + 1)

@@ -18,6 +18,7 @@ from flatphys.saddle.local_entropy_explicit import teacher_sums
 from flatphys.saddle.local_entropy_patterns import boundary_sum, pattern_sums
 from flatphys.saddle.local_entropy_weights import scratch, weights_part
 
+ROUGH = 1e-6  # the same on coarse sums
 CONVERGED = 1e-13  # residual at which the iteration is content
 TOLERANCE = 1e-10  # largest residual of a point that is returned
 MOST_STEPS = 30
@@ -55,7 +56,7 @@ class Problem:
     def map(self, distance, x, field, share=1.0, level=0):
         """(image of the conjugates x, weights' averages, patterns' averages); `share` scales the load."""
         p = 1.0 - 2.0 * distance
-        weights = weights_part(self.ref, p, distance, x[0], max(x[1], 0.0), x[2], field, level, scratch())
+        weights = weights_part(self.ref, p, distance, x[0], max(x[1], 0.0), x[2], field, max(level, 0), scratch())
         patterns = self.patterns(p, weights, level)
         alpha, v = share * self.alpha, weights[0]
         image = np.zeros(3)
@@ -91,72 +92,65 @@ def _residual(x, image):
     return (image - x) / scale
 
 
-def _jacobian(problem, distance, x, field, share, base):
+def _jacobian(problem, distance, x, field, share, base, level):
     n = len(problem.active)
     jacobian = np.empty((n, n))
     for k, i in enumerate(problem.active):
         step = DIFFERENCE * (1.0 + abs(x[i]))
         moved = x.copy()
         moved[i] += step
-        image, _, _ = problem.map(distance, moved, field, share)
+        image, _, _ = problem.map(distance, moved, field, share, level)
         jacobian[:, k] = ((image - moved) - base)[problem.active] / step
     return jacobian
 
 
-def solve(problem, distance, x, field, jacobian=None, share=1.0, most=MOST_STEPS) -> Point:
-    """Newton's iteration from the guess (x, field); the residual of the answer says whether it arrived."""
+def solve(problem, distance, x, field, jacobian=None, share=1.0, fine=True) -> Point:
+    """The saddle near the guess (x, field); the residual of the answer says whether it was reached.
+
+    Newton's iteration runs on coarse sums first, and on full ones (if `fine`) only to polish.
+    """
+    point = _iterate(problem, distance, x, field, jacobian, share, -1, ROUGH)
+    if not fine or not point.residual <= 100.0 * ROUGH:
+        return point
+    return _iterate(problem, distance, point.x, point.field, point.jacobian, share, 0, CONVERGED)
+
+
+def _iterate(problem, distance, x, field, jacobian, share, level, goal):
     active = problem.active
-    image, weights, patterns = problem.map(distance, x, field, share)
+    image, weights, patterns = problem.map(distance, x, field, share, level)
     difference = image - x
     size = float(np.max(np.abs(_residual(x, image))))
     best = Point(distance, x, weights[7], jacobian, weights, patterns, size if math.isfinite(size) else math.inf)
-    if not math.isfinite(size):
-        return best
-    fresh, stalled = False, 0
-    for _ in range(most):
-        if best.residual <= CONVERGED:
+    fresh = False
+    for _ in range(MOST_STEPS):
+        if best.residual <= goal or best.residual == math.inf:
             break
         if jacobian is None:
-            jacobian = _jacobian(problem, distance, best.x, best.field, share, difference)
-            fresh = True
+            jacobian, fresh = _jacobian(problem, distance, best.x, best.field, share, difference, level), True
         try:
             step = -np.linalg.solve(jacobian, difference[active])
         except np.linalg.LinAlgError:
             break
         if not np.all(np.isfinite(step)):
             break
-        damping = 1.0
-        for k, i in enumerate(active):
-            room = 0.7 * (0.3 + abs(best.x[i]))
-            if abs(step[k]) > room:
-                damping = min(damping, room / abs(step[k]))
-        accepted = False
-        for attempt in range(4 if fresh else 1):
+        damping = min(1.0, float(np.min(0.7 * (0.3 + np.abs(best.x[active])) / np.maximum(np.abs(step), 1e-300))))
+        for _ in range(4 if fresh else 1):
             trial = best.x.copy()
             trial[active] += damping * step
             trial[1] = max(trial[1], 0.1 * best.x[1] if problem.teacher else 0.0)
-            image, weights, patterns = problem.map(distance, trial, best.field, share)
+            image, weights, patterns = problem.map(distance, trial, best.field, share, level)
             size = float(np.max(np.abs(_residual(trial, image))))
             if size < (0.9 if fresh else 0.4) * best.residual:
-                accepted = True
                 break
             damping *= 0.4
-        if not accepted:
-            if best.residual < 1e-11 and math.isfinite(size):
-                if size < best.residual:
-                    best = Point(distance, trial, weights[7], jacobian, weights, patterns, size)
-                stalled += 1
-                if stalled > 1 or fresh:
-                    break
-            if fresh:
+        else:
+            if fresh or best.residual < 1e-11:  # at the level of rounding there is nothing to gain
                 break
             jacobian = None
             continue
-        moved = (trial - best.x)[active]
-        new = image - trial
-        if attempt == 0 or True:
-            change = (new - difference)[active] - jacobian @ moved
-            jacobian = jacobian + np.outer(change, moved) / (moved @ moved)
+        moved, new = (trial - best.x)[active], image - trial
+        change = (new - difference)[active] - jacobian @ moved
+        jacobian = jacobian + np.outer(change, moved) / (moved @ moved)
         difference, fresh = new, False
         best = Point(distance, trial, weights[7], jacobian, weights, patterns, size)
     best.jacobian = jacobian

@@ -29,12 +29,12 @@ from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import INV_SQRT_2PI, log_tail, tail
 from flatphys.numerics.quadrature import panel_nodes
 from flatphys.saddle.averages import H_ZERO_IM, H_ZERO_RE, f_zero
-from flatphys.saddle.local_entropy_weights import REACH, finer, sum_step
+from flatphys.saddle.local_entropy_weights import REACH, finer, panel_ratio, sum_step
 
 MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
-MOST_OUTER = 900  # the same along z
+MOST_OUTER = 200  # the same along z
 SHARP = 1e-7  # a step narrower than this is a step
-RATIO = 1.5  # panel length over distance to a feature, for 16 nodes
+DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
 
 
 @jit
@@ -45,11 +45,11 @@ def channel_zero(beta):
 
 
 @jit
-def outer_nodes(level, step, pole, center, reach, u, w):
+def outer_nodes(level, step, smooth, pole, center, reach, u, w):
     """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
 
-    The panels are graded towards `center` (a singularity at distance `pole`) and no longer than four
-    steps elsewhere.  Weights contain the density.
+    The panels are graded towards `center` (a singularity at distance `pole`); elsewhere they follow `smooth`,
+    the step that would do without that singularity.  Weights contain the density.
     """
     n = 0
     if 2.0 * reach <= MOST_OUTER * step:
@@ -61,9 +61,9 @@ def outer_nodes(level, step, pole, center, reach, u, w):
             w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
             n += 1
         return n
-    ratio = RATIO if level == 0 else 0.75 * RATIO
+    ratio = panel_ratio(level)
     marks = (center, pole, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
-    n = panel_nodes(0, -reach, reach, ratio, ratio, marks, u, w)
+    n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
     for i in range(n):
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
     return n
@@ -71,8 +71,8 @@ def outer_nodes(level, step, pole, center, reach, u, w):
 
 @jit
 def outer_step(width, mz, s, kz, c, rest, pole):
-    """Largest step of the z sum over the shifts lambda of m that may accompany a shift of z."""
-    best = 0.0
+    """(step, step without the reference's pole) of the z sum, largest over the shifts lambda of m that go with it."""
+    best = smooth = 0.0
     for i in range(41):
         lam = (i - 20) * 0.1
         lam = lam / (1.02 - abs(lam) * 0.5)  # 0 to 100, dense around 0
@@ -85,9 +85,10 @@ def outer_step(width, mz, s, kz, c, rest, pole):
                 lam = kz / c if abs(c) > 1e-3 else 0.0
             move = abs(mz + s * lam)
             q = (kz - c * lam) / rest if rest > 0.0 else (0.0 if kz == c * lam else 1e9)
-            h = sum_step(min(width / max(move, 1e-300), pole), 1.0 + lam * lam + q * q)
-            best = max(best, h)
-    return best
+            reach = width / max(move, 1e-300)
+            best = max(best, sum_step(min(reach, pole), 1.0 + lam * lam + q * q))
+            smooth = max(smooth, sum_step(reach, 1.0 + lam * lam))
+    return best, smooth
 
 
 @jit
@@ -116,7 +117,8 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
     if qt > 0.0:
         pole, center = reference_pole(ref)
         kz = -root_q / root_t
-        n = outer_nodes(level, outer_step(width, mz, s, kz, c, rest, pole), pole, center, reach, u, w)
+        h, smooth = outer_step(width, mz, s, kz, c, rest, pole)
+        n = outer_nodes(level, h, smooth, pole, center, reach, u, w)
     else:
         n = 1
         u[0], w[0] = 0.0, 1.0
@@ -127,7 +129,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
     span = 2.0 * reach * rest + reach * abs(c)
     sharp = not span <= MOST_SUM * step
     step, offset = finer(step, level)
-    ratio = RATIO if level == 0 else 0.75 * RATIO
+    ratio = panel_ratio(level)
     narrow = rest / abs(c) if sharp else 1.0
     rate = s / root_v
     sum_aa = sum_ar = sum_f = sum_bb = sum_e = 0.0
@@ -156,19 +158,20 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
             place_m = (x0 - place) / rate - origin
             marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, place_m, width / s, 0.0, math.inf, 0.0, math.inf)
             start, stop = lo - origin, hi - origin
+            cap = min(ratio, DECAY / max(k, 1e-9))
             if hard:
                 edge = 9.0 * narrow if narrow > SHARP else 0.0
                 if c > 0.0:
                     start = max(start, -edge)
                 else:
                     stop = min(stop, edge)
-                nodes = panel_nodes(0, start, stop, ratio, ratio, marks, y, yw) if stop > start else 0
+                nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw) if stop > start else 0
             elif narrow > SHARP:
-                nodes = panel_nodes(0, start, stop, ratio, ratio, marks, y, yw)
+                nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw)
             else:
-                nodes = panel_nodes(0, min(start, 0.0), 0.0, ratio, ratio, marks, y, yw)
+                nodes = panel_nodes(0, min(start, 0.0), 0.0, ratio, cap, marks, y, yw)
                 if nodes >= 0:
-                    nodes = panel_nodes(nodes, 0.0, max(stop, 0.0), ratio, ratio, marks, y, yw)
+                    nodes = panel_nodes(nodes, 0.0, max(stop, 0.0), ratio, cap, marks, y, yw)
             if nodes < 0:
                 return math.nan, math.nan, math.nan, math.nan, math.nan, 0
             x0 -= rate * origin
@@ -220,8 +223,10 @@ def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         yw[j] = h * INV_SQRT_2PI * math.exp(-0.5 * y[j] * y[j])
     if qt > 0.0:
         pole, center = reference_pole(ref)
-        grow = 1.0 + tilt_z * tilt_z + (qt / vt)
-        n = outer_nodes(level, sum_step(min(width / max(abs(turn), 1e-300), pole), grow), pole, center, REACH, u, w)
+        grow = 1.0 + tilt_z * tilt_z
+        open_width = width / max(abs(turn), 1e-300)
+        h = sum_step(min(open_width, pole), grow + qt / vt)
+        n = outer_nodes(level, h, sum_step(open_width, grow), pole, center, REACH, u, w)
     else:
         n = 1
         u[0], w[0] = 0.0, 1.0

@@ -36,12 +36,14 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.quadrature import panel_nodes
 from flatphys.saddle.averages import RANDOM, SPHERICAL
 
 REACH = 9.0  # where the Gaussian density is 3e-18 of its maximum
 DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36
 MAX_SHIFT = 6.0
-MAX_NODES = 4096
+MAX_NODES = 8192
+MOST_SUM = 400  # more trapezoid nodes than this, and graded panels are cheaper
 _local = threading.local()
 
 
@@ -63,8 +65,16 @@ def sum_step(width, growth):
 
 @jit
 def finer(h, level):
-    """(step, offset) of the working rule (level 0) or of the independent, finer one (level 1)."""
-    return (h, 0.0) if level == 0 else (0.8 * h, 0.3 * h)
+    """(step, offset) of a rule: level 0 to work with, 1 independent and finer, -1 coarse, good to 1e-7 (a Gaussian) or better."""
+    if level == 0:
+        return h, 0.0
+    return (0.8 * h, 0.3 * h) if level > 0 else (1.6 * h, 0.0)
+
+
+@jit
+def panel_ratio(level):
+    """Panel length over distance to a feature, for 16 nodes, by level as in `finer`."""
+    return 1.5 if level == 0 else (1.1 if level > 0 else 3.0)
 
 
 @jit
@@ -86,25 +96,42 @@ def _spherical(ref, p, omega, a, b2, r1_hat):
 
 
 @jit
-def _moments(ref, a, b, level, table):
-    """Nodes x along h and, at each, the first three moments of mt: h = sigma x + ..., (number, sigma)."""
+def _moments(ref, a, b, r1_hat, field, level, table):
+    """Nodes x along h = sigma x + R1_hat + s P and, at each, the first three moments of mt: (number, sigma, adapted).
+
+    Where tanh h is too steep for a trapezoid sum the nodes are panels `adapted` to the guess `field` of P.
+    """
     qt_hat, r_hat = ref[5], ref[8]
     sigma = math.hypot(a, b)
     along, across = (a / sigma, b / sigma) if sigma > 0.0 else (1.0, 0.0)
     root = math.sqrt(qt_hat)
     slope_x, slope_y = root * along, root * across
-    hx, ox = finer(sum_step(0.5 * math.pi / max(sigma, abs(slope_x), 1e-300), 1.0), level)
+    hx = sum_step(0.5 * math.pi / max(sigma, abs(slope_x), 1e-300), 1.0)
     hy, oy = finer(sum_step(0.5 * math.pi / max(slope_y, 1e-300), 1.0), level)
-    nx, ny = int(REACH / hx), int(REACH / hy)
-    if 2 * nx + 1 > MAX_NODES or 2 * ny + 1 > MAX_NODES:
-        return -1, sigma
+    ny = int(REACH / hy)
+    if 2 * ny + 1 > MAX_NODES:
+        return -1, sigma, False
+    adapted = 2.0 * REACH > MOST_SUM * hx
+    if adapted:
+        smooth = sum_step(0.5 * math.pi / max(abs(slope_x), 1e-300), 1.0)
+        ratio = panel_ratio(level)
+        width = 0.5 * math.pi / sigma
+        marks = (-(r1_hat + field) / sigma, width, -(r1_hat - field) / sigma, width, 0.0, math.inf, 0.0, math.inf)
+        nx = panel_nodes(0, -REACH, REACH, ratio, min(ratio, 3.6 * ratio * smooth), marks, table[0], table[1])
+        if nx < 0:
+            return -1, sigma, True
+    else:
+        hx, ox = finer(hx, level)
+        nx = 2 * int(REACH / hx) + 1
+        for i in range(nx):
+            table[0, i], table[1, i] = (i - nx // 2) * hx + ox, hx
     yw, yz = table[6], table[7]
     for j in range(2 * ny + 1):
         y = (j - ny) * hy + oy
         yz[j] = -slope_y * y + r_hat
         yw[j] = hy * INV_SQRT_2PI * math.exp(-0.5 * y * y)
-    for i in range(2 * nx + 1):
-        x = (i - nx) * hx + ox
+    for i in range(nx):
+        x = table[0, i]
         m1 = m2 = m3 = 0.0
         if root == 0.0:
             pass
@@ -120,9 +147,9 @@ def _moments(ref, a, b, level, table):
                 wt *= tau
                 m2 += wt
                 m3 += wt * tau
-        table[0, i], table[1, i] = x, hx * INV_SQRT_2PI * math.exp(-0.5 * x * x)
+        table[1, i] *= INV_SQRT_2PI * math.exp(-0.5 * x * x)
         table[2, i], table[3, i], table[4, i] = m1, m2, m3
-    return 2 * nx + 1, sigma
+    return nx, sigma, adapted
 
 
 @jit
@@ -146,19 +173,24 @@ def _flip_fraction(n, sigma, r1_hat, field, sides, table):
 @jit
 def _binary(ref, p, distance, a, b2, r1_hat, field, level, table):
     kind, qt, vt, qt_hat, r = ref[1], ref[3], ref[4], ref[5], ref[6]
-    n, sigma = _moments(ref, a, math.sqrt(b2), level, table)
     nan = math.nan
-    if n < 0:
-        return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
     sides = 1 if kind == RANDOM else 2
     target = math.log(distance / (1.0 - distance))
-    for _ in range(60):  # the logit of the distance is nearly linear in P
-        low, high, slope = _flip_fraction(n, sigma, r1_hat, field, sides, table)
-        step = (math.log(low / high) - target) * low * high / -slope
-        if math.isnan(step):
+    n, sigma = 0, 0.0
+    for _ in range(8):
+        guess = field
+        n, sigma, adapted = _moments(ref, a, math.sqrt(b2), r1_hat, guess, level, table)
+        if n < 0:
             return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
-        field += min(max(step, -3.0), 3.0)
-        if abs(step) < 1e-14 * (1.0 + abs(field)):
+        for _ in range(60):  # the logit of the distance is nearly linear in P
+            low, high, slope = _flip_fraction(n, sigma, r1_hat, field, sides, table)
+            step = (math.log(low / high) - target) * low * high / -slope
+            if math.isnan(step):
+                return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
+            field += min(max(step, -3.0), 3.0)
+            if abs(step) < 1e-14 * (1.0 + abs(field)):
+                break
+        if not adapted or abs(field - guess) < 0.5:
             break
     factor = 2.0 / sides
     v = gap = delta = r1 = t4 = logz = 0.0
