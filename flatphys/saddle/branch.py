@@ -22,6 +22,7 @@ from flatphys.saddle.averages import (
 )
 
 CONVERGED = 1e-14  # relative violation of an equation at which a root search is content
+SETTLED = 1e-12  # one at which it is content as well once three steps have not improved it: rounding
 MAX_STEPS = 80
 LOG_HUGE = 28.0  # loads beyond 1e12 patterns per weight are not followed
 
@@ -29,12 +30,14 @@ LOG_HUGE = 28.0  # loads beyond 1e12 patterns per weight are not followed
 @jit
 def next_root_guess(x0, f0, x1, f1, lo, hi, cap):
     """Secant step from (x0, f0), (x1, f1), kept inside [lo, hi] and no longer than `cap`."""
-    x = x1 - f1 * (x1 - x0) / (f1 - f0) if f1 != f0 else x1 + cap
+    x = x1 - f1 * (x1 - x0) / (f1 - f0) if f1 != f0 else math.nan
     if x > x1 + cap:
         x = x1 + cap
     elif x < x1 - cap:
         x = x1 - cap
-    if math.isnan(x) or x <= lo or x >= hi:
+    if math.isnan(x):  # equal values: step aside
+        x = x1 + 1e-3 * cap
+    if x <= lo or x >= hi:
         if lo > -1e300 and hi < 1e300:
             x = 0.5 * (lo + hi)
         elif x <= lo:
@@ -56,24 +59,27 @@ def curve_point(weights, kind, flip, kappa, beta, s, partner, level, u, w):
     x0, f0 = partner, la - lr
     if math.isnan(f0):
         return math.nan, math.nan, math.inf
-    best, best_f, best_la = x0, f0, la
+    best, best_f, best_la, idle = x0, f0, la, 0
     x1 = x0 - f0 if abs(f0) < 0.5 else (x0 - 0.5 if f0 > 0.0 else x0 + 0.5)
     cap = 1.0
     for _ in range(MAX_STEPS):
-        if abs(best_f) <= CONVERGED:
+        if abs(best_f) <= CONVERGED or (idle > 2 and abs(best_f) < SETTLED):
             break
         la, lr = log_alphas(weights, kind, flip, kappa, beta, x1, s, level, u, w)
         f1 = la - lr
         if math.isnan(f1):
+            if abs(best_f) < SETTLED:  # a secant through rounding errors may lead anywhere
+                break
             return math.nan, math.nan, math.inf
+        idle += 1
         if abs(f1) < abs(best_f):
-            best, best_f, best_la = x1, f1, la
+            best, best_f, best_la, idle = x1, f1, la, 0
         if f1 < 0.0:
             lo = max(lo, x1)
         else:
             hi = min(hi, x1)
         x2 = next_root_guess(x0, f0, x1, f1, lo, hi, cap)
-        cap *= 1.5
+        cap = min(1.5 * cap, 16.0)
         if abs(x2 - x1) <= 1e-16 * (1.0 + abs(x1)):
             break
         x0, f0, x1 = x1, f1, x2
@@ -88,7 +94,7 @@ def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, partner, lo, hi
     """
     la, partner, inner = curve_point(weights, kind, flip, kappa, beta, s, partner, 0, u, w)
     x0, f0 = s, direction * (la - log_alpha)
-    best, best_partner, best_f = x0, partner, max(abs(f0), inner)
+    best, best_partner, best_f, idle = x0, partner, max(abs(f0), inner), 0
     if f0 < 0.0:
         lo = max(lo, x0)
     else:
@@ -101,15 +107,18 @@ def root_at_load(weights, kind, flip, kappa, beta, log_alpha, s, partner, lo, hi
     cap = 2.0
     count = 1
     for _ in range(MAX_STEPS):
-        if best_f <= CONVERGED:
+        if best_f <= CONVERGED or (idle > 2 and best_f < SETTLED):
             break
         la, partner, inner = curve_point(weights, kind, flip, kappa, beta, x1, partner, 0, u, w)
         count += 1
         f1 = direction * (la - log_alpha)
         if math.isnan(f1):
+            if best_f < SETTLED:
+                break
             return best, best_partner, math.inf, count
+        idle += 1
         if max(abs(f1), inner) < best_f:
-            best, best_partner, best_f = x1, partner, max(abs(f1), inner)
+            best, best_partner, best_f, idle = x1, partner, max(abs(f1), inner), 0
         if f1 < 0.0:
             lo = max(lo, x1)
         else:

@@ -75,6 +75,8 @@ class Curve:
         n, self.resolved = trace(*args, grid, partner, v_min, la, partners, *buffers())
         self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
+        # a falling last piece leads to a branch closer to the teacher, unless that branch is q = R = 1 itself
+        self.resolved = self.resolved and (self.pieces[-1][-1] > 0.0 or teacher_state_exists(*args))
 
     def _cut(self):
         step = np.diff(self.la)

@@ -3,8 +3,8 @@
     phi(p) = extr { entropic part + alpha G_E },     value = phi + beta alpha train_error
 
 (`local_entropy_weights` and `local_entropy_patterns` hold the two parts, `local_entropy_newton` one point.)
-A curve starts at d = 1/4, where the equations are benign: the counted weights are first shown a small share of
-the patterns, then all of them.  From there it is followed both ways in xi = atanh p, in steps that shrink where
+A curve starts at d = 1/4, where the equations are benign, or at another distance if there is nothing to count
+there (`local_entropy_start`).  From there it is followed both ways in xi = atanh p, in steps that shrink where
 Newton's method does not arrive.  Where the steps shrink to nothing the saddle has disappeared: either q1 -> 1,
 the counted weights have closed in on each other (spherical: the volume is zero beyond, "unsat"; binary: typical
 solutions are isolated, "no_solution"), or the Jacobian is singular, two saddles have met ("no_solution").
@@ -21,13 +21,13 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.saddle.averages import SPHERICAL
-from flatphys.saddle.local_entropy_newton import ROUGH, TOLERANCE, Point, Problem, solve
+from flatphys.saddle.local_entropy_newton import TOLERANCE, Point, Problem, openness, solve
+from flatphys.saddle.local_entropy_start import CLOSED, first_point
 
 START = 0.25  # distance at which a curve starts
 LONGEST = 0.7  # step in xi between solved points
 SHORTEST = 1e-4  # a step this short has met an end of the curve
 SINGULAR = 0.05  # smallest singular value of the logarithmic Jacobian that counts as a fold
-CLOSED = 0.03  # 1-q1 below this share of 1-p^2: the counted weights have closed in on each other
 FIELDS = (
     "free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error",
 )  # fmt: skip
@@ -83,55 +83,29 @@ class Curve:
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
-        self._start()
+        self._closed = "unsat" if reference.numbers[0] == SPHERICAL else "no_solution"
+        self._begin()
 
     def _arrived(self, point):
         return point.residual <= TOLERANCE
 
-    def _start(self):
-        """Solve at d = 1/4, showing the counted weights a growing share of the patterns."""
-        x, field, jacobian = np.zeros(3), START_XI, None
-        for _ in range(8):  # the damped map: often close enough to start with all of them
-            image, weights, _ = self.problem.map(START, x, field, level=-1)
-            if not np.all(np.isfinite(image)):
-                break
-            x, field = 0.5 * (x + image), weights[7]
-            x[1] = max(x[1], 0.0)
-        point = solve(self.problem, START, x, field)
-        if self._arrived(point):
-            self.points[START_XI] = point
-            return
-        trail = [(0.0, np.zeros(3), START_XI)]
-        step = 0.2
-        while trail[-1][0] < 1.0:
-            share, x, field = trail[-1]
-            trial = min(1.0, share + step)
-            if len(trail) == 1:  # linear response: at x = 0 itself the Jacobian does not exist with a teacher
-                x, weights, _ = self.problem.map(START, x, field, trial, -1)
-                field = weights[7]
-            else:
-                before, old, old_field = trail[-2]
-                r = (trial - share) / (share - before)
-                x, field = x + r * (x - old), field + r * (field - old_field)
-                x[1] = max(x[1], 0.5 * trail[-1][1][1])
-            point = solve(self.problem, START, x, field, jacobian, trial, fine=trial == 1.0)
-            if point.residual <= (TOLERANCE if trial == 1.0 else ROUGH):
-                trail.append((trial, point.x, point.field))
-                jacobian = point.jacobian
-                step *= 1.5
-            else:
-                step, jacobian = 0.3 * step, None
-                if step < 1e-3:
-                    raise NotConverged(
-                        f"the local entropy at distance {START} was solved only to a residual of {point.residual:.1e}",
-                        {"q1": 1.0 - point.weights[0]}, point.residual,
-                    )  # fmt: skip
-        self.points[START_XI] = point
+    def _begin(self):
+        """Solve one distance from which the others can be reached; none means that there is nothing to count."""
+        problem = self.problem
+        own = 0.5 * problem.ref[4] if not problem.flat else 0.1  # where the reference's own samples are
+        for distance in (START, own, 0.02, 0.4):
+            point = first_point(problem, distance)
+            if point is not None:
+                self.start_xi = _xi(distance)
+                self.points[self.start_xi] = point
+                return
+        self.start_xi, self.ends = START_XI, [START_XI, START_XI]
+        self.reasons = [self._closed] * 2
 
     def at(self, distance: float) -> Point | None:
         """The saddle at `distance`, None where it does not exist."""
         xi = _xi(distance)
-        side = 1 if xi > START_XI else -1
+        side = 1 if xi > self.start_xi else -1
         if not self.ends[0] < xi < self.ends[1]:
             return None
         known = sorted(self.points, key=lambda k: abs(k - xi))
@@ -142,7 +116,7 @@ class Curve:
         while True:
             left = xi - here
             room = self._room(here, side)
-            if self._openness(here) < CLOSED and abs(left) > 1.5 * room:
+            if openness(self.points[here]) < CLOSED and abs(left) > 1.5 * room:
                 length = 1.5 * room
                 break
             length = min(abs(left), LONGEST, step, 0.7 * room)
@@ -162,8 +136,8 @@ class Curve:
                 break
         last = self.points[here]
         end = here + math.copysign(length, left)
-        if self._openness(here) < CLOSED:
-            self._end(side, end, "unsat" if self.problem.ref[0] == SPHERICAL else "no_solution")
+        if openness(self.points[here]) < CLOSED:
+            self._end(side, end, self._closed)
         elif _scaled_singular(last) < SINGULAR:
             self._end(side, end, "no_solution")
         else:
@@ -174,18 +148,13 @@ class Curve:
             )  # fmt: skip
         return None
 
-    def _openness(self, xi):
-        """(1-q1)/(1-p^2) at a solved point: 1 without constraints, 0 where the counted weights close in on each other."""
-        point = self.points[xi]
-        return point.weights[0] / (4.0 * point.distance * (1.0 - point.distance))
-
     def _room(self, here, side):
         """Distance in xi from `here` to where the openness would vanish linearly, going to `side`."""
         behind = [k for k in self.points if (here - k) * side > 0.0]
         if not behind:
             return math.inf
         last = max(behind, key=lambda k: k * side)
-        now, before = self._openness(here), self._openness(last)
+        now, before = openness(self.points[here]), openness(self.points[last])
         if now > 0.5 or not now < 0.9 * before:
             return math.inf
         return now * abs(here - last) / (before - now)
@@ -195,7 +164,7 @@ class Curve:
 
     def reason(self, distance: float) -> str:
         """Why there is no point at `distance`: "no_solution" or "unsat"."""
-        return self.reasons[_xi(distance) > START_XI]
+        return self.reasons[_xi(distance) > self.start_xi]
 
     def _guess(self, here, target):
         """Conjugates, field and Jacobian at `target`, from the solved points around `here`."""
@@ -255,7 +224,7 @@ def curve(reference: Reference, distances, kappa: float, beta: float) -> dict:
     out = {name: np.full(len(distances), math.nan) for name in FIELDS}
     status = np.full(len(distances), "ok", dtype="<U11")
     solver = Curve(reference, kappa, beta) if len(distances) else None
-    for i in sorted(range(len(distances)), key=lambda i: abs(_xi(distances[i]) - START_XI)):
+    for i in sorted(range(len(distances)), key=lambda i: abs(_xi(distances[i]) - solver.start_xi)):
         point = solver.at(float(distances[i]))
         if point is None:
             status[i] = solver.reason(float(distances[i]))

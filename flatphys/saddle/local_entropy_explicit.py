@@ -20,6 +20,7 @@ from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
 from flatphys.numerics.quadrature import panel_nodes
+from flatphys.saddle.averages import H_ZERO_IM, H_ZERO_RE
 from flatphys.saddle.local_entropy_patterns import DECAY, channel_zero, outer_nodes, reference_pole
 from flatphys.saddle.local_entropy_weights import REACH, finer, panel_ratio, sum_step
 
@@ -58,7 +59,7 @@ def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     pole, center = reference_pole(ref)
     h, smooth = _outer_step(width, d / root_t, root_b, tilt_z, tilt_e, qt / vt, pole)
-    n = outer_nodes(level, h, smooth, pole, center, reach, u, w)
+    n = outer_nodes(level, h, smooth, pole, center, ref, reach, u, w)
     he, oe = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e), level)
     half = int(REACH / he)
     if n < 0 or 2 * half + 1 > table.shape[1]:
@@ -88,7 +89,8 @@ def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
             continue
         x_edge = (kappa - mz * z - a_u * k) / root_v
         spot = (x_edge - place) * root_v / a_u if size > 0.0 else math.inf
-        marks = (spot, blur, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+        other = (x_edge - H_ZERO_RE) * root_v / a_u if size > 0.0 else math.inf
+        marks = (spot, blur, other, max(H_ZERO_IM * root_v, 2.0 * root_b) / max(size, 1e-300), 0.0, math.inf, 0.0, math.inf)
         top = (math.sqrt(reach * reach + k * k) if k > 0.0 else reach) - k
         cap = min(2.0 * ratio, DECAY / max(k, 1e-9))
         nodes = 0

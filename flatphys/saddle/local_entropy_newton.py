@@ -15,6 +15,7 @@ import numpy as np
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import RANDOM
 from flatphys.saddle.local_entropy_explicit import teacher_sums
+from flatphys.saddle.local_entropy_label import MOST_GAMMA
 from flatphys.saddle.local_entropy_patterns import boundary_sum, pattern_sums
 from flatphys.saddle.local_entropy_weights import scratch, weights_part
 
@@ -45,10 +46,12 @@ class Problem:
         v, a_u, d, big_b, c, v0 = weights[:6]
         u, w = buffers(0)
         y, yw = buffers(1)
-        if self.teacher:
+        if self.teacher and _gamma(a_u, big_b, c, v0) > MOST_GAMMA:
             out = teacher_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw, scratch())
-        else:
-            out = (*pattern_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, level, u, w, y, yw), 0.0)
+        elif v0 > 0.0:
+            out = pattern_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw)
+        else:  # b = 0 away from the reference's own overlap: no such weights
+            return (math.nan,) * 5 + (0, math.nan)
         self.evaluations += out[5]
         self.iterations += 1
         return out
@@ -84,6 +87,17 @@ class Point:
     def __init__(self, distance, x, field, jacobian, weights, patterns, residual):
         self.distance, self.x, self.field, self.jacobian = distance, x, field, jacobian
         self.weights, self.patterns, self.residual = weights, patterns, residual
+
+
+def _gamma(a_u, big_b, c, v0):
+    """Slope of the teacher's field in the field that two-dimensional sums leave out (`local_entropy_label`)."""
+    total = math.sqrt(a_u * a_u + big_b)
+    return abs(c / math.sqrt(big_b * v0) * a_u / total) if big_b > 0.0 and v0 > 0.0 else 0.0
+
+
+def openness(point: Point) -> float:
+    """(1-q1)/(1-p^2): 1 without constraints, 0 where the counted weights close in on each other."""
+    return point.weights[0] / (4.0 * point.distance * (1.0 - point.distance))
 
 
 def _residual(x, image):

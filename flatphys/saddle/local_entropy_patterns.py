@@ -1,4 +1,4 @@
-"""One pattern that the reference has learnt: averages over its fields, random labels.
+"""One pattern that the reference has learnt: averages over its fields.
 
 Given the field z that all references share, the reference's own field is h = sqrt(qt) z + sqrt(1-qt) u and a
 counted weight's mean field is (A, B, D, V of `local_entropy_weights`)
@@ -19,6 +19,10 @@ Nodes.  The z sum runs along a contour that may be shifted in z and m together, 
 m -> m + i lambda y; lambda is chosen for the largest step.  The m sum is a trapezoid, or, where Q turns into
 a step (B -> 0: small distances, c -> 1), graded panels that start at the step m = k'/c.
 
+With a teacher a pattern also weighs 2 [flip + (1-2 flip) H(-Y)] (`local_entropy_label`), and R1_hat = alpha <a>_teacher/sqrt V,
+the average with 2 (1-2 flip) G(Y)/sqrt(v0) in its place.  Where its dependence on the field left out is strong, the
+three-dimensional sums of `local_entropy_explicit` take over.
+
 Slope: d G_E/dp = Int Dz g_ref(z) Int Deta g at u = k' (what p moves is the correlation of M with h).
 """
 
@@ -28,12 +32,14 @@ from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import INV_SQRT_2PI, log_tail, tail
 from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.averages import H_ZERO_IM, H_ZERO_RE, f_zero
+from flatphys.saddle.averages import H_ZERO_IM, H_ZERO_RE, RANDOM, f_zero
+from flatphys.saddle.local_entropy_label import half_line, whole_line
 from flatphys.saddle.local_entropy_weights import REACH, finer, panel_ratio, sum_step
 
 MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
 MOST_OUTER = 200  # the same along z
 SHARP = 1e-7  # a step narrower than this is a step
+FAINT = -44.0  # logarithm of a weight below which a node is passed over
 DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
 
 
@@ -45,7 +51,7 @@ def channel_zero(beta):
 
 
 @jit
-def outer_nodes(level, step, smooth, pole, center, reach, u, w):
+def outer_nodes(level, step, smooth, pole, center, ref, reach, u, w):
     """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
 
     The panels are graded towards `center` (a singularity at distance `pole`); elsewhere they follow `smooth`,
@@ -62,7 +68,9 @@ def outer_nodes(level, step, smooth, pole, center, reach, u, w):
             n += 1
         return n
     ratio = panel_ratio(level)
-    marks = (center, pole, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+    scale = math.sqrt(ref[4] / ref[3])
+    far = ref[9] / math.sqrt(ref[3]) - scale * H_ZERO_RE  # at a finite beta there are zeros near those of H as well
+    marks = (center, pole, far, H_ZERO_IM * scale, 0.0, math.inf, 0.0, math.inf)
     n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
     for i in range(n):
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
@@ -70,7 +78,7 @@ def outer_nodes(level, step, smooth, pole, center, reach, u, w):
 
 
 @jit
-def outer_step(width, mz, s, kz, c, rest, pole):
+def outer_step(width, mz, s, kz, c, rest, pole, tilt_z, tilt_m):
     """(step, step without the reference's pole) of the z sum, largest over the shifts lambda of m that go with it."""
     best = smooth = 0.0
     for i in range(41):
@@ -86,8 +94,10 @@ def outer_step(width, mz, s, kz, c, rest, pole):
             move = abs(mz + s * lam)
             q = (kz - c * lam) / rest if rest > 0.0 else (0.0 if kz == c * lam else 1e9)
             reach = width / max(move, 1e-300)
-            best = max(best, sum_step(min(reach, pole), 1.0 + lam * lam + q * q))
-            smooth = max(smooth, sum_step(reach, 1.0 + lam * lam))
+            tilt = tilt_z + tilt_m * lam
+            grow = 1.0 + lam * lam + tilt * tilt
+            best = max(best, sum_step(min(reach, pole), grow + q * q))
+            smooth = max(smooth, sum_step(reach, grow))
     return best, smooth
 
 
@@ -103,29 +113,35 @@ def reference_pole(ref):
 
 
 @jit
-def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
-    """(<a^2>, <a a_ref>, <log f>, <b^2>, counted train error, evaluations) of the module's docstring."""
-    qt, vt, margin, beta_ref = ref[3], ref[4], ref[9], ref[10]
+def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y, yw):
+    """(<a^2>, <a a_ref>, <log f>, <b^2>, counted train error, evaluations, <a>_teacher) of the module's docstring."""
+    flip, qt, vt, r, margin, beta_ref = ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
+    teacher = ref[1] != RANDOM
     root_q, root_t, root_v = math.sqrt(qt), math.sqrt(vt), math.sqrt(v)
     s = math.sqrt(a_u * a_u + big_b)
     c = a_u / s if s > 0.0 else 0.0
     rest = math.sqrt(big_b) / s if s > 0.0 else 1.0
     mz = root_q * p + root_t * d
+    tilt_z = r / math.sqrt(qt * v0) if teacher else 0.0
+    tilt_e = c_t / math.sqrt(big_b * v0) if teacher and big_b > 0.0 else 0.0
+    tilt_m, gamma = tilt_e * rest, tilt_e * c
+    turn = 2.0 * (1.0 - 2.0 * flip) / math.sqrt(v0)
+    sum_t = 0.0
     place, width = channel_zero(beta)
     width *= root_v
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     if qt > 0.0:
         pole, center = reference_pole(ref)
         kz = -root_q / root_t
-        h, smooth = outer_step(width, mz, s, kz, c, rest, pole)
-        n = outer_nodes(level, h, smooth, pole, center, reach, u, w)
+        h, smooth = outer_step(width, mz, s, kz, c, rest, pole, tilt_z, tilt_m)
+        n = outer_nodes(level, h, smooth, pole, center, ref, reach, u, w)
     else:
         n = 1
         u[0], w[0] = 0.0, 1.0
     hard = beta_ref == math.inf
     stay = 0.0 if hard else math.exp(-beta_ref)
-    log_gain = 0.0 if hard else math.log(-math.expm1(-beta_ref))
-    step = sum_step(width / s if s > 0.0 else math.inf, 1.0 / (rest * rest) if rest > 0.0 else math.inf)
+    gain = 1.0 if hard else -math.expm1(-beta_ref)
+    step = sum_step(width / s if s > 0.0 else math.inf, tilt_m * tilt_m + (1.0 / (rest * rest) if rest > 0.0 else math.inf))
     span = 2.0 * reach * rest + reach * abs(c)
     sharp = not span <= MOST_SUM * step
     step, offset = finer(step, level)
@@ -155,8 +171,8 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
                 yw[j] = step
         else:
             origin = k / c
-            place_m = (x0 - place) / rate - origin
-            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, place_m, width / s, 0.0, math.inf, 0.0, math.inf)
+            place_m, spot_m = (x0 - place) / rate - origin, (x0 - H_ZERO_RE) / rate - origin
+            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, place_m, width / s, spot_m, H_ZERO_IM * root_v / s, 0.0, math.inf)
             start, stop = lo - origin, hi - origin
             cap = min(ratio, DECAY / max(k, 1e-9))
             if hard:
@@ -173,23 +189,46 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
                 if nodes >= 0:
                     nodes = panel_nodes(nodes, 0.0, max(stop, 0.0), ratio, cap, marks, y, yw)
             if nodes < 0:
-                return math.nan, math.nan, math.nan, math.nan, math.nan, 0
+                return math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan
             x0 -= rate * origin
         count += nodes
-        t_aa = t_a = t_f = t_bb = t_e = 0.0
+        t_aa = t_a = t_f = t_bb = t_e = t_t = 0.0
         for j in range(nodes):
             m = origin + y[j]
             e0 = -c * y[j] / rest if sharp and narrow > SHARP else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
-            if hard:
-                weight = math.exp(-0.5 * m * m + log_tail(e0) - log_f_ref) if e0 > -1e6 else math.exp(-0.5 * m * m - log_f_ref)
+            bound = -0.5 * m * m - log_f_ref
+            if hard and e0 > 0.0:
+                bound -= 0.5 * e0 * e0
+            if bound < FAINT:
+                continue
+            turned = 0.0
+            if not teacher:
+                if hard:
+                    weight = math.exp(bound) if e0 < -9.0 else (math.exp(log_tail(e0) - 0.5 * m * m - log_f_ref))
+                else:
+                    inside = gain * tail(e0) if abs(e0) < 40.0 else (gain if e0 < 0.0 else 0.0)
+                    weight = math.exp(bound) * (stay + inside)
             else:
-                inside = math.exp(log_gain) * tail(e0) if abs(e0) < 1e6 else (math.exp(log_gain) if e0 < 0.0 else 0.0)
-                weight = math.exp(-0.5 * m * m - log_f_ref) * (stay + inside)
+                alpha = tilt_z * z + tilt_m * m
+                share = toward = 0.0
+                if e0 < 40.0:
+                    i0, share, toward = half_line(max(e0, -40.0), alpha, gamma)
+                    scale = gain if hard or e0 <= 0.0 else gain * math.exp(-0.5 * e0 * e0)
+                    share = scale * (flip * i0 + (1.0 - 2.0 * flip) * share)
+                    toward *= scale
+                if not hard:
+                    full, full_turn = whole_line(alpha, gamma)
+                    share += stay * (flip + (1.0 - 2.0 * flip) * full)
+                    toward += stay * full_turn
+                weight = 2.0 * math.exp(bound)
+                turned = 0.5 * weight * turn * toward * yw[j]
+                weight *= share
             weight *= yw[j]
             x = x0 - rate * y[j]
             log_f, ga, gb, free = error_counting(x, beta)
             t_aa += weight * ga * ga
             t_a += weight * ga
+            t_t += turned * ga
             t_f += weight * log_f
             t_bb += weight * gb * gb
             if free > 0.0:
@@ -200,7 +239,8 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, level, u, w, y, yw):
         sum_f += weight * t_f
         sum_bb += weight * t_bb
         sum_e += weight * t_e
-    return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count
+        sum_t += weight * t_t
+    return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count, sum_t
 
 
 @jit
@@ -210,7 +250,7 @@ def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     root_q, root_t, root_v, root_b = math.sqrt(qt), math.sqrt(vt), math.sqrt(v), math.sqrt(big_b)
     width = channel_zero(beta)[1] * root_v
     turn = d / root_t  # how M moves with z while h stays at the margin
-    teacher = kind != 0 and qt > 0.0
+    teacher = kind != RANDOM
     rho = c_t / root_b if big_b > 0.0 else 0.0
     tilt_z = r / root_q / math.sqrt(v0) if teacher else 0.0
     tilt_e = rho / math.sqrt(v0) if teacher else 0.0
@@ -226,7 +266,7 @@ def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         grow = 1.0 + tilt_z * tilt_z
         open_width = width / max(abs(turn), 1e-300)
         h = sum_step(min(open_width, pole), grow + qt / vt)
-        n = outer_nodes(level, h, sum_step(open_width, grow), pole, center, REACH, u, w)
+        n = outer_nodes(level, h, sum_step(open_width, grow), pole, center, ref, REACH, u, w)
     else:
         n = 1
         u[0], w[0] = 0.0, 1.0

@@ -39,7 +39,7 @@ from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import panel_nodes
 from flatphys.saddle.averages import RANDOM, SPHERICAL
 
-REACH = 9.0  # where the Gaussian density is 3e-18 of its maximum
+REACH = 8.6  # where the Gaussian density is 1e-16 of its maximum
 DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36
 MAX_SHIFT = 6.0
 MAX_NODES = 8192
