@@ -2,8 +2,8 @@
 
 numba decides whether a cached function is stale by looking at the file that defines it, not
 at the files it calls, so after an edit in one module a cached caller elsewhere would go on
-returning the old number.  The cache folder is therefore named by a hash of all of flatphys'
-sources: any edit starts an empty folder.
+returning the old number.  The cache folder is therefore named by a hash of the sources of all rooms
+that hold kernels: any edit there starts an empty folder.
 """
 
 import hashlib
@@ -18,12 +18,13 @@ import platformdirs
 __all__ = ["cache_folder", "jit"]
 
 _PACKAGE = pathlib.Path(__file__).parent
+_ROOMS = ("numerics", "kernels", "saddle", "observables")  # a kernel elsewhere must be added here: a test looks for it
 _STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
 
 
 def _source_hash() -> str:
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted(p for room in _ROOMS for p in (_PACKAGE / room).rglob("*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,6 +1,10 @@
 """Property tests draw the same examples on every machine, and have no time limit (kernels compile on first use)."""
 
-import hypothesis
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small systems: threads cost 20 times what they save on a busy machine
+
+import hypothesis  # noqa: E402
 
 hypothesis.settings.register_profile("flatphys", deadline=None, derandomize=True, database=None, print_blob=False)
 hypothesis.settings.load_profile("flatphys")

@@ -10,6 +10,10 @@ TITLES = {
     "capacity-vs-margin": "Capacity against margin, binary and spherical weights, with stability and one-step RSB lines",
     "learning-curves": "Generalization error of the teacher-student problem, with the first-order jump",
     "margin-distributions": "Distributions of stabilities: typical solutions, finite temperature, teacher, maximum margin",
+    "erm-learning-curves": "Generalization error of trained classifiers: interpolation peak, Bayes-optimal floor",
+    "erm-unbalanced": "Generalization error on an unbalanced mixture, with and without a bias",
+    "erm-margins": "Training stabilities below and above the separability threshold, with simulations",
+    "flatness-generalization": "Local energy and relative flatness against generalization error along a path in l2",
 }
 
 

@@ -6,6 +6,7 @@ import pathlib
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 COLUMN = 3.386  # inches: one column of a two-column page (86 mm)
 PAGE = 7.0  # both columns
@@ -34,6 +35,8 @@ LABELS = {
     "q_hat": r"conjugate overlap $\hat q$",
     "R_hat": r"conjugate overlap $\hat R$",
     "cosine": "cosine with the teacher",
+    "local_energy": r"local energy $\delta E(\sigma)$",
+    "relative_flatness": "relative flatness",
 }
 
 _RC = {
@@ -86,6 +89,13 @@ def panels(rows: int = 1, columns: int = 1, width: float = COLUMN, height: float
 def letter(ax, text: str, x: float = 0.03, y: float = 0.95, ha: str = "left"):
     """A panel's letter or short title, inside it."""
     ax.text(x, y, text, transform=ax.transAxes, ha=ha, va="top")
+
+
+def plain_ticks(axis, places):
+    """Ticks of a logarithmic axis at `places`, written as plain numbers."""
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, path: pathlib.Path) -> pathlib.Path:

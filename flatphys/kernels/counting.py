@@ -21,9 +21,10 @@ def error_counting(x, beta):
     m, d, log_h = mills(x)
     if beta == math.inf:
         return log_h, m, -m * d, 0.0
-    odds = math.log(-math.expm1(-beta)) + beta + log_h  # log of s/(1-s)
+    fulfilled = math.log(-math.expm1(-beta)) + log_h
+    odds = fulfilled + beta  # log of s/(1-s)
     free = logistic(-odds)
     s = logistic(odds)
-    log_f = -beta - math.log(free) if odds < 0.0 else odds - beta - math.log(s)
+    log_f = -beta - math.log(free) if odds < 0.0 else fulfilled - math.log(s)
     a = m * s
     return log_f, a, a * (x * free - d * s), free

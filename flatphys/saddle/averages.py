@@ -80,6 +80,7 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
         logz += w[i] * (abs(h) + math.log1p(e))
     if n < 0:
         v = math.nan
+    q = min(q, 1.0)  # rounding next to the teacher
     r, t2, one_minus_r = 0.0, q, 1.0
     if kind == NISHIMORI:
         r, t2, one_minus_r = q, q * v, v

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from flatphys.errors import NotConverged
 from flatphys.kernels.counting import error_counting
 from flatphys.model import Bayes, Model, Teacher
 from flatphys.numerics.quadrature import buffers
@@ -73,10 +74,15 @@ class Curve:
         # (a margin of 1e-5): their curve is followed much further in 1-q.
         v_min = 1e-30 if weights == BINARY and kind != RANDOM else 1e-13
         n, self.resolved = trace(*args, grid, partner, v_min, la, partners, *buffers())
+        if n < 2:
+            raise NotConverged(f"the equations could not be followed from small loads at margin {kappa:g}, beta {beta:g}, flip {flip:g}")
         self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
-        # a falling last piece leads to a branch closer to the teacher, unless that branch is q = R = 1 itself
-        self.resolved = self.resolved and (self.pieces[-1][-1] > 0.0 or teacher_state_exists(*args))
+        if kind == TEACHER and not teacher_state_exists(*args):
+            # a falling last piece leads to a branch closer to the teacher, and at finite beta every load has a solution
+            *_, last, direction = self.pieces[-1]
+            whole = direction > 0.0 and (beta == math.inf or last[-1] > LOG_LARGE) and all(math.isfinite(f[2]) for f in self.folds)
+            self.resolved = self.resolved and whole
 
     def _cut(self):
         step = np.diff(self.la)
@@ -102,6 +108,9 @@ class Curve:
         """The branches' names, piece by piece."""
         low, high = branch_names(kind)
         return [("intermediate" if d < 0 else (low if i == 0 else high)) for i, (*_, d) in enumerate(self.pieces)]
+
+
+LOG_LARGE = 14.0  # a million patterns per weight
 
 
 @lru_cache(maxsize=512)

@@ -85,7 +85,7 @@ def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partne
     if not residual <= TOLERANCE:
         raise NotConverged(
             f"the {name} branch of {model!r} at alpha={alpha:g} was solved only to a residual of {residual:.1e} "
-            f"(tolerance {TOLERANCE:g}); it lies too close to the end of the branch, move alpha by a relative 1e-10",
+            f"(tolerance {TOLERANCE:g}): it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
             order, residual,
         )  # fmt: skip
     # Violations of the equations under the finer rule, and differences of what is reported.
@@ -141,7 +141,7 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
         return
     raise NotConverged(
         f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "
-        f"use margin 0, where it is exact, or one below -0.01",
+        f"use margin 0, where it is exact, or one further from 0",
         found[0].order if found else None, found[0].residual if found else math.nan,
     )  # fmt: skip
 

@@ -10,16 +10,41 @@ little of the teacher), and the series in it needs only the moments I_k = Int_{e
 
     J = H(-alpha) I_0 - G(alpha) sum_{k>=1} gamma^k/k! He_{k-1}(alpha) I_k,   I_k = e0^(k-1) G(e0) + (k-1) I_{k-2}
 
+For e0 > FAR the same series is taken around e = e0, alpha - gamma e0 for alpha, whose moments
+Int_0^inf Dx x^k exp(-e0 x)/k! = T_k fall fast: T_{k+1} = T_k rho_k, rho_k = 1/(e0 + (k+2) rho_{k+1}) (continued fraction).
 For e0 > 0 everything is returned times exp(e0^2/2), so that nothing underflows.
 """
 
 import math
+
+import numpy as np
 
 from flatphys._jit import jit
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, mills, tail
 
 MOST_GAMMA = 0.3  # largest |gamma| for the series: terms that cancel grow like exp(gamma e0 alpha)
 MOST_TERMS = 60
+FAR = 2.0
+DEPTH = 20  # steps of the continued fraction before the first that is used
+
+
+@jit
+def _far_share(e0, alpha, gamma, i0):
+    """J for e0 > FAR, by the series around e0."""
+    terms = min(MOST_TERMS - DEPTH, 4 + int(-38.0 / math.log(abs(gamma)))) if abs(gamma) > 1e-8 else 3
+    rho = np.empty(MOST_TERMS + 1)
+    k = terms + DEPTH
+    rho[k] = 0.5 * (math.sqrt(e0 * e0 + 4.0 * (k + 1.0)) - e0) / (k + 1.0)
+    while k > 0:
+        k -= 1
+        rho[k] = 1.0 / (e0 + (k + 2.0) * rho[k + 1])
+    total, size = 0.0, i0
+    he_before, he = 0.0, 1.0
+    for k in range(1, terms + 1):
+        size *= gamma * rho[k - 1]
+        total += he * size
+        he_before, he = he, alpha * he - (k - 1) * he_before
+    return tail(-alpha) * i0 - density(alpha) * total
 
 
 @jit
@@ -41,6 +66,8 @@ def half_line(e0, alpha, gamma):
     j_sum = tail(-alpha) * i0
     if gamma == 0.0:
         return i0, j_sum, k_sum
+    if e0 > FAR:
+        return i0, _far_share(e0, alpha - gamma * e0, gamma, i0), k_sum
     g = density(alpha)
     if g == 0.0:
         return i0, j_sum, k_sum

@@ -38,7 +38,8 @@ from flatphys.saddle.local_entropy_weights import REACH, finer, panel_ratio, sum
 
 MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
 MOST_OUTER = 200  # the same along z
-SHARP = 1e-7  # a step narrower than this is a step
+SHARP = 1e-7  # a step narrower than this is a step: the error is its square
+SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
 FAINT = -44.0  # logarithm of a weight below which a node is passed over
 DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
 
@@ -147,6 +148,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     step, offset = finer(step, level)
     ratio = panel_ratio(level)
     narrow = rest / abs(c) if sharp else 1.0
+    resolved = narrow > (SHARP_TEACHER if teacher else SHARP)
     rate = s / root_v
     sum_aa = sum_ar = sum_f = sum_bb = sum_e = 0.0
     count = 0
@@ -172,17 +174,17 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         else:
             origin = k / c
             place_m, spot_m = (x0 - place) / rate - origin, (x0 - H_ZERO_RE) / rate - origin
-            marks = (0.0, 3.0 * narrow if narrow > SHARP else math.inf, place_m, width / s, spot_m, H_ZERO_IM * root_v / s, 0.0, math.inf)
+            marks = (0.0, 3.0 * narrow if resolved else math.inf, place_m, width / s, spot_m, H_ZERO_IM * root_v / s, 0.0, math.inf)
             start, stop = lo - origin, hi - origin
             cap = min(ratio, DECAY / max(k, 1e-9))
             if hard:
-                edge = 9.0 * narrow if narrow > SHARP else 0.0
+                edge = 9.0 * narrow if resolved else 0.0
                 if c > 0.0:
                     start = max(start, -edge)
                 else:
                     stop = min(stop, edge)
                 nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw) if stop > start else 0
-            elif narrow > SHARP:
+            elif resolved:
                 nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw)
             else:
                 nodes = panel_nodes(0, min(start, 0.0), 0.0, ratio, cap, marks, y, yw)
@@ -195,7 +197,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
         t_aa = t_a = t_f = t_bb = t_e = t_t = 0.0
         for j in range(nodes):
             m = origin + y[j]
-            e0 = -c * y[j] / rest if sharp and narrow > SHARP else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
+            e0 = -c * y[j] / rest if sharp and resolved else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
             bound = -0.5 * m * m - log_f_ref
             if hard and e0 > 0.0:
                 bound -= 0.5 * e0 * e0

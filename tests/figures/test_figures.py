@@ -109,3 +109,108 @@ def test_margin_distributions_have_their_jumps_and_atoms():
     x, pdf = style.select(records, "stability", "pdf", law=atoms["ground state"]["law"], atom=None)
     gap = [t for t, p in zip(x, pdf) if p == 0.0 and t < 0.0]
     assert min(gap) < -1.4 and max(gap) > -0.1  # Gardner & Derrida 1988: no stabilities just below the margin
+
+
+def solved(data, record, bias=False):
+    """The state that a record of a learning curve stands for."""
+    return fp.solve(fp.Model(data, fp.ERM(record["line"], record["l2"], bias)), record["alpha"])
+
+
+def test_erm_learning_curves_stay_above_bayes_and_peak_at_interpolation():
+    module = figures.load("erm-learning-curves")
+    records = module.compute(points=12)
+    for name, data in (("mixture", module.MIXTURE), ("teacher", module.TEACHER)):
+        mine = [r for r in records if r["data"] == name]
+        floor = {r["alpha"]: r["generalization_error"] for r in mine if r["line"] == "Bayes"}
+        for record in mine:
+            least = floor.get(record["alpha"], fp.bayes_error(data, record["alpha"]))
+            assert record["generalization_error"] >= least * (1.0 - 1e-12)
+        for record in [r for r in mine if r.get("l2") in (module.WEAK, module.STRONG)][::29]:  # continuation ends where a fresh start does
+            assert record["generalization_error"] == pytest.approx(solved(data, record).generalization_error, rel=1e-11)
+        x, y = style.select(mine, "alpha", "generalization_error", line="square", l2=module.WEAK)
+        assert x[int(np.argmax(y))] == pytest.approx(1.0, abs=0.02)
+        before = [e for a, e in zip(x, y) if a < 1.0]
+        assert max(y) > 0.42 and min(before) < before[0] and min(before) < 0.8 * max(y)  # down, up to the peak, and down again
+    strong = style.select(records, "alpha", "generalization_error", data="mixture", line="square", l2=module.STRONG)[1]
+    assert np.all(np.diff(strong) < 0.0)
+    for loss in module.COLOURS:  # the best l2 is better than a weak one at every load
+        x, best = style.select(records, "alpha", "generalization_error", line=loss, l2="optimal")
+        weak = [fp.solve(fp.Model(module.TEACHER, fp.ERM(loss, module.WEAK)), a).generalization_error for a in x]
+        assert np.all(np.array(best) <= np.array(weak) * (1.0 + 1e-12))
+
+
+def test_a_bias_helps_on_the_unbalanced_mixture():
+    module = figures.load("erm-unbalanced")
+    records = module.compute(points=10)
+    assert all(record["excess"] > -1e-12 for record in records)
+    for loss in module.COLOURS:
+        grids = {bias: style.select(records, "alpha", "generalization_error", line=loss, l2=module.WEAK, bias=bias) for bias in (False, True)}
+        shared = [(a, dict(zip(*grids[False]))[a], e) for a, e in zip(*grids[True]) if a in grids[False][0]]
+        assert len(shared) > 10 and all(with_bias < without for _, without, with_bias in shared)
+        alpha, without, with_bias = shared[len(shared) // 2]
+        for bias, error in ((False, without), (True, with_bias)):
+            state = fp.solve(fp.Model(module.DATA, fp.ERM(loss, module.WEAK, bias)), alpha)
+            assert error == pytest.approx(state.generalization_error, rel=1e-11)
+        # without a bias the error is that of the balanced mixture
+        balanced = fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM(loss, module.WEAK)), alpha)
+        assert without == pytest.approx(balanced.generalization_error, rel=1e-11)
+        best = style.select(records, "alpha", "generalization_error", line=loss, l2="optimal")[1]
+        assert max(best) < module.DATA.positive  # better than always answering with the larger class
+    assert set(style.select(records, "alpha", "excess", line="Bayes")[1]) == {0.0}
+    x, y = style.select(records, "alpha", "generalization_error", line="without bias")
+    assert y == [fp.bayes_error(fp.GaussianMixture(), a) for a in x]
+    assert fp.optimal_l2(fp.Model(module.DATA, fp.ERM("square")), 2.0) == math.inf
+
+
+def test_simulated_margins_lie_within_their_errors():
+    module = figures.load("erm-margins")
+    records = module.compute(points=20, n=300, samples=6)
+    for name, learner in module.LEARNERS.items():
+        for alpha in module.LOADS[name]:
+            mine = [r for r in records if r["learner"] == name and r["alpha"] == alpha]
+            theory, dots = ([r for r in mine if r["kind"] == kind] for kind in ("bin", "simulation"))
+            assert [r["stability"] for r in theory] == [r["stability"] for r in dots]
+            z = [(b["value"] - a["value"]) / b["error"] for a, b in zip(theory, dots)]
+            assert np.sqrt(np.mean(np.square(z))) < 1.4 and np.abs(z).max() < 5.0
+            law = fp.margins(fp.solve(fp.Model(fp.GaussianMixture(), learner), alpha))
+            assert [(r["stability"], r["value"]) for r in mine if r["kind"] == "atom"] == list(law.atoms)
+            masses = [r["value"] for r in mine if r["kind"] in ("bin", "atom")]
+            assert sum(masses) == pytest.approx(1.0, abs=0.03)  # the range shows nearly everything, and nothing twice
+            atoms = [[r for r in mine if r["kind"] == kind] for kind in ("atom", "simulated atom")]
+            assert len(atoms[0]) == len(atoms[1]) == (0 if name == "logistic" else 1)
+            for atom, seen in zip(*atoms):
+                assert seen["value"] == pytest.approx(atom["value"], abs=4.0 * seen["error"] + 0.01)
+                assert seen["stability"] == pytest.approx(atom["stability"], abs=1e-3 if name == "hinge" else 0.1)
+    places = {r["alpha"]: r["stability"] for r in records if r["learner"] == "max margin" and r["kind"] == "atom"}
+    assert places[2.0] == pytest.approx(fp.solve(fp.Model(fp.GaussianMixture(), fp.MaxMargin()), 2.0).margin, rel=1e-12)
+
+
+def test_flatness_follows_generalization_on_the_mixture_and_leaves_it_with_a_teacher():
+    module = figures.load("flatness-generalization")
+    records = module.compute(per_decade=3)
+
+    def path(data, loss, quantity):
+        return np.array(style.select(records, "l2", quantity, data=data, loss=loss)[1])
+
+    for data in module.DATA:
+        for loss in module.LOSSES:
+            assert np.all(np.diff(path(data, loss, "local_energy")) < 0.0)  # a larger l2 is always flatter
+            assert np.all(path(data, loss, "generalization_error") >= path(data, loss, "bayes") * (1.0 - 1e-12))
+    for loss in module.LOSSES:
+        assert np.all(np.diff(path("mixture", loss, "generalization_error")) < 0.0)  # and better: the two agree
+        error = path("teacher", loss, "generalization_error")
+        best = int(np.argmin(error))
+        assert 0 < best < len(error) - 1 and error[-1] > 1.05 * error[best]  # beyond the best l2 flatter is worse
+        marked = [r for r in records if r["data"] == "teacher" and r["loss"] == loss and r["mark"] == "best"]
+        assert len(marked) == 1 and marked[0]["generalization_error"] == error[best]
+    # square loss, teacher with 10% noise: optimal l2 from pi/2/(1 - 2 eta)^2 - 1, for every load
+    best = next(r["l2"] for r in records if r["mark"] == "best" and r["loss"] == "square")
+    assert best == pytest.approx(0.5 * math.pi / 0.8**2 - 1.0, rel=1e-6)
+    # logistic, separable: the curvature vanishes as l2 -> 0, where the error is largest
+    bend, error = path("mixture", "logistic", "relative_flatness"), path("mixture", "logistic", "generalization_error")
+    assert bend[0] < 0.2 * bend.max() and error[0] == error.max()
+    for record in records[::37]:
+        state = fp.solve(fp.Model(module.DATA[record["data"]], fp.ERM(record["loss"], record["l2"])), module.ALPHA)
+        assert record["generalization_error"] == pytest.approx(state.generalization_error, rel=1e-11)
+        assert record["local_energy"] == pytest.approx(fp.local_energy(state, sigma=module.SIGMA), rel=1e-9)
+        assert record["relative_flatness"] == pytest.approx(fp.relative_flatness(state), rel=1e-9)

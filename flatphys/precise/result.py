@@ -1,0 +1,73 @@
+"""Refined: a saddle point in mpmath numbers."""
+
+from dataclasses import dataclass
+
+import mpmath as mp
+
+from flatphys.display import Table
+from flatphys.model import Model
+
+SCALARS = (
+    "free_entropy", "entropy", "energy", "train_error", "generalization_error", "bayes_error", "cosine", "at_eigenvalue",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Refined(Table):
+    """A saddle point to `digits` digits.  Names and units are those of `State`; numbers are mpmath's `mpf`.
+
+    Attributes
+    ----------
+    model, alpha, branch
+        What was solved; alpha (like margin, beta, flip) is the binary number that the float holds.
+    digits : int
+        Relative accuracy of the order parameters.
+    order : dict[str, mpf]
+        The order parameters, also attributes.
+    residuals : dict[str, mpf]
+        Relative violation of each saddle-point equation, evaluated by a second, interleaved quadrature.
+    free_entropy, entropy, train_error, energy, generalization_error, bayes_error, cosine, at_eigenvalue
+        As in `State`; None where the learner has none.
+    """
+
+    model: Model
+    alpha: object
+    branch: str
+    digits: int
+    order: dict
+    residuals: dict
+    free_entropy: object = None
+    entropy: object = None
+    train_error: object = None
+    generalization_error: object = None
+    bayes_error: object = None
+    cosine: object = None
+    at_eigenvalue: object = None
+
+    def __getattr__(self, name):
+        order = self.__dict__.get("order", {})
+        if name in order:
+            return order[name]
+        raise AttributeError(f"this refined state has no {name!r}; its order parameters are {', '.join(order) or 'none'}")
+
+    def __dir__(self):
+        return sorted({*super().__dir__(), *self.order})
+
+    @property
+    def energy(self):
+        """Number of errors per weight, alpha * train_error."""
+        return None if self.train_error is None else mp.fmul(self.alpha, self.train_error, exact=True)
+
+    @property
+    def residual(self):
+        """The largest violation of an equation."""
+        return max(map(abs, self.residuals.values()), default=mp.mpf(0))
+
+    def _rows(self):
+        rows = [("alpha", mp.nstr(self.alpha, 17)), ("branch", self.branch)]
+        rows += [(name, mp.nstr(value, self.digits)) for name, value in self.order.items()]
+        rows += [(name, mp.nstr(getattr(self, name), self.digits)) for name in SCALARS if getattr(self, name) is not None]
+        return rows + [("residual", mp.nstr(self.residual, 3))]
+
+    def _title(self):
+        return f"{self.model!r} to {self.digits} digits"

@@ -1,0 +1,49 @@
+"""Importing flatphys is fast and loads none of the heavy packages; every public name resolves."""
+
+import subprocess
+import sys
+import time
+
+import flatphys as fp
+
+HEAVY = {"matplotlib", "scipy", "numba", "numpy", "mpmath", "pandas", "xarray", "typer"}
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_import_loads_no_heavy_package():
+    loaded = run(f"import sys, flatphys; print(*({HEAVY!r} & set(sys.modules)))").split()
+    assert not set(loaded) & {"matplotlib", "scipy", "numba"}, loaded
+
+
+def test_models_are_made_without_compiled_code():
+    run("import sys, flatphys as fp; fp.Model(fp.Teacher(0.1), fp.Gibbs('spherical', 0.2, 3)); assert 'numba' not in sys.modules")
+
+
+def test_import_takes_less_than_half_a_second():
+    """Best of three processes, the interpreter's own start included: other jobs share the machine."""
+    best = min(_timed() for _ in range(3))
+    assert best < 0.5, best
+
+
+def _timed():
+    start = time.perf_counter()
+    run("import flatphys")
+    return time.perf_counter() - start
+
+
+def test_a_solve_needs_no_matplotlib():
+    run("import sys, flatphys as fp; fp.solve(fp.Model(), 0.5); assert 'matplotlib' not in sys.modules")
+
+
+def test_every_public_name_resolves_and_is_listed():
+    for name in fp.__all__:
+        assert getattr(fp, name) is not None and name in dir(fp), name
+    assert len(set(fp.__all__)) == len(fp.__all__)
+
+
+def test_every_public_function_and_class_has_a_docstring():
+    for name in fp.__all__:
+        assert (getattr(fp, name).__doc__ or "").strip(), name
