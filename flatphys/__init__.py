@@ -20,6 +20,7 @@ _LAZY = {
     "largest_overlap": "flatphys.observables.largest_overlap",
     "teacher_state": "flatphys.observables.local_entropy",
     "flatness_threshold": "flatphys.flatness",
+    "replicated_entropy": "flatphys.observables.replicated",
     "CustomLoss": "flatphys.kernels.losses",
     "capacity": "flatphys.thresholds",
     "max_margin": "flatphys.thresholds",

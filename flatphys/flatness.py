@@ -80,8 +80,15 @@ def _around_max_margin(model: Model) -> float:
     return capacity_state(final, Code(final)).alpha
 
 
+def _of_replicated(model: Model) -> float:
+    """Load from which the densest regions, y -> inf solutions at mutual distance d, stop growing with d."""
+    from flatphys.saddle.replicated_threshold import replicated_flatness_threshold
+
+    return replicated_flatness_threshold(model).alpha
+
+
 # reference -> the search; other references slot in here
-_SEARCHES = {"max_margin": _around_max_margin}
+_SEARCHES = {"max_margin": _around_max_margin, "replicated": _of_replicated}
 
 
 def flatness_threshold(model: Model, reference: str = "max_margin") -> float:
@@ -90,9 +97,10 @@ def flatness_threshold(model: Model, reference: str = "max_margin") -> float:
     Parameters
     ----------
     model : Model
-        Binary weights, random labels; the learner's own margin is not used.
-    reference : "max_margin"
-        Whose neighbourhood is looked at: solutions with the largest margin at each load.
+        Binary weights; with "max_margin" on random labels, where the learner's own margin is not used.
+    reference : "max_margin" or "replicated"
+        Whose neighbourhood is looked at: solutions with the largest margin at each load, or the densest
+        regions there are (`replicated_entropy` at y = inf, at the learner's margin).
 
     Raises
     ------

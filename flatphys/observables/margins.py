@@ -19,8 +19,10 @@ def margins(state: State) -> MarginDistribution:
     0.0
     """
     validate.instance("state", state, (State,))
-    # imported here: either road compiles code that the other does not need
-    if isinstance(state.model.learner, (ERM, Hebb)) or isinstance(state.model.data, GaussianMixture):
+    # imported here: each road compiles code that the others do not need
+    if state.ansatz == "1RSB":
+        from flatphys.observables.replicated_margins import one_step_margins as law
+    elif isinstance(state.model.learner, (ERM, Hebb)) or isinstance(state.model.data, GaussianMixture):
         from flatphys.observables.minimiser_margins import law
     else:
         from flatphys.observables.gibbs_margins import law

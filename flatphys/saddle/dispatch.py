@@ -7,7 +7,7 @@ from flatphys import validate
 from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher, check_model
 from flatphys.state import State
 
-ANSATZE = ("RS",)
+ANSATZE = ("RS", "1RSB")
 
 # (data, learner) -> module, the function for the dominant state, the one for every branch.  Modules are
 # imported on first use: each brings its own compiled code.
@@ -43,8 +43,9 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
         Data and learner.
     alpha : float > 0
         Patterns per weight.
-    ansatz : "RS"
-        The replica-symmetric ansatz.
+    ansatz : "RS" or "1RSB"
+        Replica symmetry, or one step of its breaking: spherical weights at negative margin beyond the stability
+        line, binary weights at finite beta beyond the freezing one (order parameters q0, q1, parisi_m).
 
     Returns
     -------
@@ -80,6 +81,10 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
     check_model(model)
     alpha = validate.load(alpha)
     validate.choice("ansatz", ansatz, ANSATZE)
+    if ansatz == "1RSB":
+        from flatphys.saddle.replicated_one_step import solve_one_step
+
+        return solve_one_step(model, alpha)
     return _road(type(model.data), type(model.learner))[0](model, alpha)
 
 

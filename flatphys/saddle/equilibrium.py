@@ -183,7 +183,7 @@ def warn(state: State, stacklevel: int = 3) -> None:
     elif state.stable is False:
         warnings.warn(
             f"replica symmetry is unstable at alpha={state.alpha:g} (replicon {state.at_eigenvalue:.4g} < 0): "
-            f"the values are approximations or bounds; see at_line",
+            f"the values are approximations or bounds; see at_line, and solve(..., ansatz=\"1RSB\") where one step is offered",
             ReplicaSymmetryWarning, stacklevel,
         )  # fmt: skip
 

@@ -93,12 +93,19 @@ class Curve:
         """Solve one distance from which the others can be reached; none means that there is nothing to count."""
         problem = self.problem
         own = 0.5 * problem.ref[4] if not problem.flat else 0.1  # where the reference's own samples are
+        failure = None
         for distance in (START, own, 0.02, 0.4):
-            point = first_point(problem, distance)
+            try:
+                point = first_point(problem, distance)
+            except NotConverged as error:  # elsewhere than at START this says nothing
+                failure = error if distance == START else failure
+                continue
             if point is not None:
                 self.start_xi = _xi(distance)
                 self.points[self.start_xi] = point
                 return
+        if failure is not None:
+            raise failure
         self.start_xi, self.ends = START_XI, [START_XI, START_XI]
         self.reasons = [self._closed] * 2
 

@@ -20,6 +20,7 @@ from flatphys.saddle.local_entropy_patterns import boundary_sum, pattern_sums
 from flatphys.saddle.local_entropy_weights import scratch, weights_part
 
 ROUGH = 1e-6  # the same on coarse sums
+NEAR = 1e-3  # where coarse sums stall closer than this, full ones are tried
 CONVERGED = 1e-13  # residual at which the iteration is content
 TOLERANCE = 1e-10  # largest residual of a point that is returned
 MOST_STEPS = 30
@@ -124,9 +125,10 @@ def solve(problem, distance, x, field, jacobian=None, share=1.0, fine=True) -> P
     Newton's iteration runs on coarse sums first, and on full ones (if `fine`) only to polish.
     """
     point = _iterate(problem, distance, x, field, jacobian, share, -1, ROUGH)
-    if not fine or not point.residual <= 100.0 * ROUGH:
+    if not fine or not point.residual <= NEAR:
         return point
-    return _iterate(problem, distance, point.x, point.field, point.jacobian, share, 0, CONVERGED)
+    jacobian = point.jacobian if point.residual <= 100.0 * ROUGH else None
+    return _iterate(problem, distance, point.x, point.field, jacobian, share, 0, CONVERGED)
 
 
 def _iterate(problem, distance, x, field, jacobian, share, level, goal):

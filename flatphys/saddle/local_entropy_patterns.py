@@ -178,7 +178,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
             start, stop = lo - origin, hi - origin
             cap = min(ratio, DECAY / max(k, 1e-9))
             if hard:
-                edge = 9.0 * narrow if resolved else 0.0
+                edge = (9.0 + rest * max(k, 0.0)) * narrow if resolved else 0.0  # given u > k', e0 lies around rest k'
                 if c > 0.0:
                     start = max(start, -edge)
                 else:

@@ -74,7 +74,7 @@ def finer(h, level):
 @jit
 def panel_ratio(level):
     """Panel length over distance to a feature, for 16 nodes, by level as in `finer`."""
-    return 1.5 if level == 0 else (1.1 if level > 0 else 3.0)
+    return 1.5 if level == 0 else (1.1 if level > 0 else 2.0)
 
 
 @jit

@@ -332,6 +332,17 @@ def test_beyond_capacity_there_is_nothing_to_count_anywhere():
         assert got.status.tolist() == [status] * 3
 
 
+def test_far_out_edges_are_seen_by_the_panels():
+    """q close to 1 and little correlation of M with u: the edge is met far out on its forbidden side (a bug once)."""
+    qt, p, v, d, big_b, a_u = 0.97, 0.714, 0.0211, 0.333, 0.358, -0.206
+    ref = (SPHERICAL, TEACHER, 0.0, qt, 1 - qt, 1.0, 0.0, qt, 0.0, 0.0, math.inf)
+    for width in (v, 0.9 * v, 0.5 * v):
+        arguments = (0.0, math.inf, p, width, a_u, d, big_b, 0.0, 1.0)
+        two = np.array(pattern_sums(ref, *arguments, 0, *buffers(0), *buffers(1)))
+        three = np.array(teacher_sums(ref, *arguments, 0, *buffers(0), *buffers(1), scratch()))
+        np.testing.assert_allclose(two[[0, 1, 2, 3, 6]], three[[0, 1, 2, 3, 6]], rtol=1e-11)
+
+
 def test_near_capacity_only_the_surroundings_of_the_reference_have_room():
     """Nothing at d = 1/4, where curves usually start: they then start at the reference's own overlap."""
     reference = state("spherical", 1.9)
