@@ -21,6 +21,8 @@ _LAZY = {
     "teacher_state": "flatphys.observables.local_entropy",
     "flatness_threshold": "flatphys.flatness",
     "replicated_entropy": "flatphys.observables.replicated",
+    "replicated_flatness_threshold": "flatphys.saddle.replicated_threshold",
+    "vanishing_external_y": "flatphys.saddle.replicated_threshold",
     "CustomLoss": "flatphys.kernels.losses",
     "capacity": "flatphys.thresholds",
     "max_margin": "flatphys.thresholds",

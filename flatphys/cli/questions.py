@@ -24,6 +24,9 @@ QUESTIONS = {
     "ground-state": (lambda model, alpha, _: fp.ground_state(model, alpha), True, "gibbs"),
     "separability": (lambda model, *_: fp.separability_threshold(model.data, model.learner.bias), False, "max-margin"),
     "optimal-l2": (lambda model, alpha, _: fp.optimal_l2(model, alpha), True, "erm"),
+    "flatness": (lambda model, *_: fp.flatness_threshold(model), False, "gibbs"),
+    "dense-flatness": (lambda model, *_: fp.flatness_threshold(model, reference="replicated"), False, "gibbs"),
+    "largest-overlap": (lambda model, alpha, _: fp.largest_overlap(fp.solve(model, alpha)), True, "erm"),
     "bayes-error": (lambda model, alpha, _: fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical")), True, "bayes"),
 }
 
@@ -35,6 +38,8 @@ QUESTIONS = {
     "threshold ground-state --weights spherical --alpha 3",
     "threshold first-order-transition --data teacher --json",
     "threshold separability --data gaussian-mixture --positive 0.2 --bias",
+    "threshold flatness",
+    "threshold largest-overlap --data gaussian-mixture --l2 1 --alpha 2",
     "threshold optimal-l2 --data gaussian-mixture --positive 0.2 --loss logistic --alpha 2",
 )  # fmt: skip
 @takes_model

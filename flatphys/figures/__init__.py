@@ -14,6 +14,12 @@ TITLES = {
     "erm-unbalanced": "Generalization error on an unbalanced mixture, with and without a bias",
     "erm-margins": "Training stabilities below and above the separability threshold, with simulations",
     "flatness-generalization": "Local energy and relative flatness against generalization error along a path in l2",
+    "local-entropy-margins": "Local entropy around typical binary solutions of growing margin, at three loads",
+    "local-entropy-minimisers": "Local entropy around minimisers of the logistic loss of growing l2, without errors and at a price",
+    "local-entropy-vs-margin": "Local entropy at small distances against the margin of the reference",
+    "flatness-threshold": "Local entropy around the maximum margin and its slope, below, at and above the flatness threshold",
+    "replicated-entropy": "Entropy of the densest regions of binary solutions beside that around typical ones",
+    "flatness-phase-diagram": "Capacity and flatness threshold of the densest regions in the plane of load and margin",
 }
 
 

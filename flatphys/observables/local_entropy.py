@@ -57,7 +57,7 @@ class LocalEntropy:
         What the numbers are worth.
     status
         "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there),
-        "unsat" (no such weights, the value is -inf).
+        "unsat" (no such weights: the numbers are nan).
     """
 
     reference: State

@@ -100,6 +100,8 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
 
     def gaps(z, load):
         x = unpack(z)
+        if not 0.0 < x[2] < gap:
+            return np.full(3, math.nan)
         new = answer(x, load)
         scale = math.sqrt(x[2])
         return np.array([(new[0] - x[0]) / scale, (new[1] - x[1]) / scale, (new[2] - x[2]) / x[2]])
@@ -183,6 +185,40 @@ def largest_overlap(state: State, margin: float) -> float:
     return math.sqrt(1.0 - math.exp(z[2]))
 
 
+def _pulls_only_forward(state: State) -> bool:
+    """Whether the rule is a sum of the labelled patterns with positive weights only (every -l' > 0).
+
+    Its overlap with w is then a positive combination of the stabilities of w, so that none with overlap <= 0 fulfils
+    hard constraints at margin >= 0.
+    """
+    learner, data = state.model.learner, state.model.data
+    if isinstance(learner, Bayes):
+        return isinstance(data, GaussianMixture) or data.flip == 0.0
+    return not (isinstance(learner, ERM) and learner.loss == "square")
+
+
+def _solve_near(reference, alpha, p, margin, beta, last) -> Point | None:
+    """The saddle at p from the one at a larger overlap (`last`), with intermediate steps where a single one fails."""
+
+    def attempt(p, start):
+        gap = (1.0 - p) * (1.0 + p)
+        if start is None:
+            return solve_point(reference, alpha, p, gap, margin, beta)
+        _, near = start
+        return solve_point(reference, alpha, p, gap, margin, beta, (near.dm, near.dr, near.b * min(1.0, gap / (near.b + near.v1))))
+
+    try:
+        return attempt(p, last)
+    except NotConverged:
+        if p <= 0.0:
+            raise
+    here = last if last is not None and last[0] <= 0.7 else (0.5, attempt(0.5, last))
+    while here[1] is not None and here[0] > p:
+        target = max(p, 0.7 * here[0])
+        here = (target, attempt(target, here))
+    return here[1]
+
+
 def neighbourhood(state: State, overlaps, margin: float, beta: float) -> dict:
     """Everything `local_entropy` reports at `overlaps` (any order), as arrays; statuses "ok" or "unsat"."""
     reference, alpha = reference_of(state), state.alpha
@@ -192,17 +228,20 @@ def neighbourhood(state: State, overlaps, margin: float, beta: float) -> dict:
     status = np.full(overlaps.shape, "unsat", dtype="<U12")
     top = largest_overlap(state, margin) if beta == math.inf else 1.0
     root_q = math.sqrt(reference[6])
-    guess = None
+    bottom = -1.0
+    if beta == math.inf and margin >= 0.0 and _pulls_only_forward(state):
+        bottom = 0.0
+    last = None
     for i in np.argsort(-overlaps):  # the largest overlaps, where the constraint bites, lean on their neighbours
         p = float(overlaps[i])
-        if p > top:
+        if p > top or p <= bottom:
             continue
-        gap = (1.0 - p) * (1.0 + p)
-        scaled = None if guess is None else (guess.dm, guess.dr, guess.b * min(1.0, gap / (guess.b + guess.v1)))
-        point = solve_point(reference, alpha, p, gap, margin, beta, scaled)
+        point = _solve_near(reference, alpha, p, margin, beta, last)
         if point is None:
+            if margin >= 0.0:  # the weights that fulfil such constraints are a convex cone: its overlaps, an interval
+                bottom = p
             continue
-        guess, status[i] = point, "ok"
+        last, status[i] = (p, point), "ok"
         values = (point.phi, point.slope, point.train_error, point.replicon, point.residual, point.quadrature_error)
         for name, value in zip(names, (*values, p * p + point.b, reference[5] * p / root_q + point.dm, p / root_q + point.dr)):
             out[name][i] = value

@@ -1,0 +1,25 @@
+"""Figures of the densest regions: what their numbers must obey."""
+
+import numpy as np
+
+from flatphys.figures import flatness_phase_diagram, replicated_entropy
+
+
+def test_dense_regions_hold_more_than_typical_neighbourhoods_and_less_than_everything():
+    records = replicated_entropy.compute(points=12)
+    entropy = lambda d: -d * np.log(d) - (1 - d) * np.log1p(-d)  # noqa: E731
+    for record in records:
+        if record["status"] != "ok" or record["kind"] != "replicated":
+            continue
+        d = record["distance"]
+        assert record["value"] < entropy(0.5 * (1.0 - np.sqrt(1.0 - 2.0 * d))) + 1e-12
+        twin = next(r for r in records if r["kind"] == "typical" and r["alpha"] == record["alpha"] and r["distance"] == d)
+        if twin["status"] == "ok" and d < 0.05:
+            assert record["value"] > twin["value"]
+
+
+def test_dense_regions_break_up_before_solutions_vanish_at_every_margin():
+    records = flatness_phase_diagram.compute(points=3)
+    assert all(0.0 < record["dense_threshold"] < record["capacity"] for record in records)
+    middle = records[1]
+    assert middle["margin"] == 0.2 or np.isclose(middle["margin"], 0.2)

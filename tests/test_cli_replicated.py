@@ -1,0 +1,46 @@
+"""The command replicated-entropy and the thresholds of dense regions, through typer's runner."""
+
+import csv
+import io
+import json
+
+import numpy as np
+from typer.testing import CliRunner
+
+import flatphys as fp
+from flatphys.cli import app
+
+RUN = CliRunner()
+MODEL = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
+
+
+def test_the_table_holds_what_the_library_says():
+    result = RUN.invoke(app, ["replicated-entropy", "0.6", "--distance", "0.02,0.1"])
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    want = fp.replicated_entropy(MODEL, 0.6, distance=[0.02, 0.1])
+    np.testing.assert_allclose([float(row["value"]) for row in rows], want.value, rtol=1e-14)
+    np.testing.assert_allclose([float(row["slope"]) for row in rows], want.slope, rtol=1e-14)
+
+
+def test_json_names_the_number_of_replicas():
+    result = RUN.invoke(app, ["replicated-entropy", "0.6", "--distance", "0.05", "--json"])
+    answer = json.loads(result.stdout)
+    assert answer["y"] == "inf" and answer["points"][0]["status"] == "ok"
+
+
+def test_bad_input_is_refused_with_status_2():
+    for arguments in (["half", "--distance", "0.1"], ["0.5", "--distance", "2"], ["0.5", "--distance", "0.1", "--y", "one"]):
+        assert RUN.invoke(app, ["replicated-entropy", *arguments]).exit_code == 2
+
+
+def test_the_flatness_threshold_of_dense_regions_is_asked_by_name():
+    """0.7553020: Baldassi et al., PRL 115 128101 (2015), and the project's reference table."""
+    result = RUN.invoke(app, ["threshold", "dense-flatness", "--json"])
+    assert abs(json.loads(result.stdout)["dense_flatness"] - 0.7553020) < 1e-7
+
+
+def test_one_step_states_are_solved_from_the_command_line():
+    result = RUN.invoke(app, ["solve", "--weights", "spherical", "--margin", "-0.5", "4.3", "--ansatz", "1RSB", "--json"])
+    state = json.loads(result.stdout)
+    assert state["ansatz"] == "1RSB" and state["q0"] < state["q1"] and state["residual"] < 1e-10
