@@ -34,6 +34,7 @@ _LAZY = {
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
     "precise": "flatphys.precise",
+    "finite": "flatphys.finite",
 }
 
 __all__ = ["ERM", "Bayes", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "RandomLabels", "Teacher", "errors", *_LAZY]

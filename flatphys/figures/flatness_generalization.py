@@ -14,7 +14,8 @@ from flatphys.saddle.minimiser import solve_erm_path
 ALPHA, SIGMA = 2.0, 0.5
 DATA = {"mixture": fp.GaussianMixture(), "teacher": fp.Teacher(flip=0.1)}
 LOSSES = {"logistic": style.VERMILION, "square": style.BLUE}
-QUANTITIES = ("local_energy", "relative_flatness")
+OVERLAP, BETA = 0.9, 2.0  # of the weights counted by the local entropy: close to the minimiser, errors at a price
+QUANTITIES = ("local_energy", "entropy_loss", "relative_flatness")
 DECADES = (-5, 2)  # of l2
 # Where the exponent of l2 stands beside its dot (points to the right and upwards): by default logistic to
 # the upper left, square to the lower right; None where dots crowd.
@@ -22,6 +23,10 @@ LEFT, RIGHT = (-4, 2), (4, -8)
 PLACES = {
     ("mixture", "local_energy", "logistic"): {-4: None, 0: (-1, 5), 1: None, 2: None},
     ("mixture", "local_energy", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: (3, -9), 2: None},
+    ("mixture", "entropy_loss", "logistic"): {-5: (-2, 5), -4: None, -3: None, 0: (-1, 5), 1: None, 2: None},
+    ("mixture", "entropy_loss", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: (3, -9), 2: None},
+    ("teacher", "entropy_loss", "logistic"): {-4: None, -3: None, -2: None, 0: None, 1: None, 2: (4, -8)},
+    ("teacher", "entropy_loss", "square"): {-4: None, -3: None, -2: None, 0: None, 1: (-2, 5), 2: None},
     ("mixture", "relative_flatness", "logistic"): {-5: (5, -3), -4: None, -3: (0, 5), 1: (5, -3), 2: (5, -3)},
     ("mixture", "relative_flatness", "square"): {-4: None, -3: None, -2: None, -5: (-5, 6), 2: (5, -3)},
     ("teacher", "local_energy", "logistic"): {-4: None, 0: (-4, -8), 1: (-3, -10), 2: (4, -8)},
@@ -31,10 +36,12 @@ PLACES = {
 }
 ARROWS = {"logistic": (-1.5, 0.5), "square": (-0.5, 1.5)}  # exponents of l2 where an arrow shows the way
 
-def compute(per_decade: int = 6) -> list[dict]:
-    """Records data, loss, l2, generalization_error, local_energy, relative_flatness, train_error, bayes (the floor).
 
-    Column mark: "decade" where l2 is a power of ten, "best" at the l2 with the smallest generalization error.
+def compute(per_decade: int = 6) -> list[dict]:
+    """Records data, loss, l2, generalization_error, local_energy, entropy_loss, relative_flatness, train_error, bayes (the floor).
+
+    entropy_loss is what the patterns take from the entropy of weights near the minimiser, (1/2) log(1-p^2) minus the local
+    entropy at overlap p = OVERLAP, inverse temperature BETA.  Column mark: "decade" where l2 is a power of ten, "best" at the l2 with the smallest generalization error.
     """
     records = []
     exponents = np.linspace(*DECADES, per_decade * (DECADES[1] - DECADES[0]) + 1)
@@ -55,6 +62,7 @@ def compute(per_decade: int = 6) -> list[dict]:
                         "mark": marks[l2],
                         "generalization_error": state.generalization_error,
                         "local_energy": fp.local_energy(state, sigma=SIGMA),
+                        "entropy_loss": _entropy_loss(state),
                         "relative_flatness": fp.relative_flatness(state),
                         "train_error": state.train_error,
                         "bayes": floor,
@@ -63,11 +71,16 @@ def compute(per_decade: int = 6) -> list[dict]:
     return records
 
 
+def _entropy_loss(state) -> float:
+    around = fp.local_entropy(state, overlap=OVERLAP, beta=BETA)
+    return 0.5 * math.log(1.0 - OVERLAP**2) - float(around.value)
+
+
 def draw(records: list[dict]):
-    """Columns: the two measures; rows: where the flattest minimum is the best one, and where it is not."""
-    figure, axes = style.panels(2, 2, width=style.PAGE, height=4.9, sharex="row", sharey="col")
+    """Columns: the three measures; rows: where the flattest minimum is the best one, and where it is not."""
+    figure, axes = style.panels(2, 3, width=style.PAGE, height=4.6, sharex="row", sharey="col")
     titles = {"mixture": "balanced mixture", "teacher": f"teacher, {DATA['teacher'].flip:.0%} of labels flipped"}
-    letters = iter("abcd")
+    letters = iter("abcdef")
     for row, name in zip(axes, DATA):
         for ax, quantity in zip(row, QUANTITIES):
             ax.set_yscale("log" if quantity == "relative_flatness" else "linear")
@@ -75,18 +88,20 @@ def draw(records: list[dict]):
                 _path(ax, [r for r in records if r["data"] == name and r["loss"] == loss], quantity, colour)
             floor = next(r["bayes"] for r in records if r["data"] == name)
             ax.axvline(floor, color=style.GREY, lw=0.9, ls=":", zorder=1)
-            style.letter(ax, rf"({next(letters)}) {titles[name]}, $\alpha = {ALPHA:g}$", x=0.06)
+            style.letter(ax, f"({next(letters)})", x=0.08)
+        row[1].set_title(rf"{titles[name]}, $\alpha = {ALPHA:g}$")
     for loss, colour in LOSSES.items():
         axes[0, 0].plot([], [], "o-", color=colour, label=f"{loss} loss; dots: penalty $\\lambda = 10^k$, $k$ beside")
     axes[0, 0].plot([], [], "*", color="white", ms=8.0, mec=style.BLACK, mew=0.6, label="smallest error")
     axes[0, 0].plot([], [], color=style.GREY, lw=0.9, ls=":", label="Bayes optimal")
-    axes[0, 0].text(0.2125, 0.0205, r"smallest error: $\lambda\to\infty$", fontsize=7.5)
-    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(0.035, 0.91))
+    figure.legend(loc="outside upper center", ncols=4)
     axes[0, 0].set(xlim=(0.204, 0.2895), ylim=(0.015, 0.2), ylabel=rf"local energy $\delta E(\sigma = {SIGMA:g})$")
     axes[1, 0].set(xlim=(0.2405, 0.3095), xlabel=style.LABELS["generalization_error"], ylabel=axes[0, 0].get_ylabel())
+    axes[0, 1].set(ylim=(0.08, 0.205), ylabel=rf"entropy lost at overlap {OVERLAP:g} [nats]")
+    axes[1, 1].set(xlabel=style.LABELS["generalization_error"], ylabel=axes[0, 1].get_ylabel())
     sharp = style.LABELS["relative_flatness"] + " (large: sharp)"
-    axes[0, 1].set(ylim=(1e-5, 30.0), ylabel=sharp)
-    axes[1, 1].set(xlabel=style.LABELS["generalization_error"], ylabel=sharp)
+    axes[0, 2].set(ylim=(1e-5, 30.0), ylabel=sharp)
+    axes[1, 2].set(xlabel=style.LABELS["generalization_error"], ylabel=sharp)
     figure.align_ylabels()
     return figure
 

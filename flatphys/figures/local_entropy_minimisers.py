@@ -34,8 +34,7 @@ def compute(points: int = 50) -> list[dict]:
         for beta in BETAS:
             largest = fp.largest_overlap(state) if beta == math.inf else None
             places = _distances(0.0 if largest is None else 0.5 * (1.0 - largest), points)
-            with np.errstate(divide="ignore", invalid="ignore"):  # a trial step of the solve may meet B = 0
-                found = fp.local_entropy(state, distance=places, beta=beta)
+            found = fp.local_entropy(state, distance=places, beta=beta)
             columns = (found.distance, found.overlap, found.value, without_patterns(found.distance, "spherical"), found.status)
             for d, p, value, bound, status in zip(*(column.tolist() for column in columns)):
                 one = {"alpha": ALPHA, "beta": beta, "l2": l2, "largest_overlap": largest, "distance": d, "overlap": p}
