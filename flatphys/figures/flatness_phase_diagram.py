@@ -10,19 +10,22 @@ from flatphys.figures import style
 
 
 def compute(points: int = 13) -> list[dict]:
-    """Records margin, capacity (zero entropy) and dense_threshold (y = inf replicated solutions)."""
-    records = []
-    for margin in np.linspace(-0.4, 0.8, points).tolist():
-        model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", margin=margin))
-        records.append({"margin": margin, "capacity": fp.capacity(model), "dense_threshold": fp.flatness_threshold(model, reference="replicated")})
-    return records
+    """Records line ("capacity": zero entropy; "dense": flatness threshold of y = inf replicated solutions), margin, alpha."""
+
+    def line(name, threshold, count):
+        margins = np.linspace(-0.4, 0.8, count).tolist()
+        models = [fp.Model(fp.RandomLabels(), fp.Gibbs("binary", margin=margin)) for margin in margins]
+        return [{"line": name, "margin": margin, "alpha": threshold(model)} for margin, model in zip(margins, models)]
+
+    return line("capacity", fp.capacity, 8 * points - 7) + line("dense", lambda model: fp.flatness_threshold(model, reference="replicated"), points)
 
 
 def draw(records: list[dict]):
     """Loads on the abscissa, as in phase diagrams of storage."""
     figure, ax = style.panels()
-    margin = [record["margin"] for record in records]
-    capacity, dense = ([record[name] for record in records] for name in ("capacity", "dense_threshold"))
+    margin, capacity = style.select(records, "margin", "alpha", line="capacity")
+    knots, loads = style.select(records, "margin", "alpha", line="dense")
+    dense = np.interp(margin, knots, np.array(loads) / np.interp(knots, margin, capacity)) * capacity  # their ratio is smooth
     ax.fill_betweenx(margin, 0.0, dense, color=style.GREEN, alpha=0.14, lw=0)
     ax.fill_betweenx(margin, dense, capacity, color=style.ORANGE, alpha=0.18, lw=0)
     ax.plot(capacity, margin, color=style.BLACK, label="capacity (zero entropy)")

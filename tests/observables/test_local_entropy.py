@@ -228,3 +228,25 @@ def test_it_prints_pickles_and_plots():
     assert len(got.plot().lines) == 1
     matplotlib.pyplot.close("all")
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(got)).value, got.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "alpha"),
+    [
+        (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=0.3)), 0.7),
+        (fp.Model(fp.Teacher(), fp.Gibbs("spherical")), 1.5),
+        (fp.Model(fp.GaussianMixture(), fp.Hebb()), 1.0),
+        (fp.Model(fp.Teacher(), fp.ERM("logistic", 0.1)), 1.0),
+    ],
+    ids=repr,
+)
+def test_spherical_solutions_at_margin_0_are_a_convex_cone(model, alpha):
+    """Sections of a convex cone by parallel planes have log-concave Gaussian measure (Prekopa): in the height
+    tau = p/sqrt(1-p^2) of the section, value - (1/2) log(1-p^2) is concave, around any reference."""
+    state = fp.solve(model, alpha)
+    tau = np.linspace(0.4, 2.0, 17)
+    p = tau / np.sqrt(1.0 + tau * tau)
+    found = fp.local_entropy(state, overlap=p)
+    assert (found.status == "ok").all()
+    share = found.value - 0.5 * np.log(1.0 - p * p)
+    assert (np.diff(share, 2) < 1e-12).all()
