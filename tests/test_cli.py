@@ -6,7 +6,6 @@ import json
 import math
 import subprocess
 import sys
-import time
 
 import flatphys as fp
 import pytest
@@ -77,14 +76,10 @@ class TestProcess:
         assert sentence in err
         assert "Traceback" not in err
 
-    def test_help_is_instant_and_a_solve_takes_little_more_than_the_imports(self):
-        process("solve", "0.5")  # compiled code on disk
-        started = time.perf_counter()
-        process("--help")
-        assert time.perf_counter() - started < 1.0  # 0.07 s on an idle core
-        started = time.perf_counter()
-        process("solve", "0.5")
-        assert time.perf_counter() - started < 5.0  # 0.75 s on an idle core
+    def test_help_compiles_nothing(self):
+        code = "import sys; sys.argv = ['flatphys', '--help']\nfrom flatphys.cli import app\ntry: app()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == "False"
 
     def test_curve_writes_table_and_plot(self, tmp_path):
         status, out, err = process("curve", "--alpha", "0.1:0.5:3", "--out", "a.csv", "--plot", "a.pdf", cwd=tmp_path)
@@ -94,7 +89,7 @@ class TestProcess:
         assert len(table((tmp_path / "a.csv").read_text())) == 3
 
 
-@pytest.mark.parametrize("command", ["solve", "curve", "threshold", "margins", "local-energy", "figure"])
+@pytest.mark.parametrize("command", ["solve", "curve", "threshold", "margins", "local-energy", "local-entropy", "replicated-entropy", "relative-flatness", "figure"])
 def test_every_command_has_help_with_examples(command):
     out = good(command, "--help")
     assert "Examples:" in out and f"  flatphys {command} " in out
