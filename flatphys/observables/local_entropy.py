@@ -179,6 +179,8 @@ def _distances(overlap, distance):
         out = np.array(value, dtype=float)
     except (TypeError, ValueError):
         raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    if out.size == 0:
+        raise InvalidInput(f"{name} must not be empty")
     low, high = (-1.0, 1.0) if name == "overlap" else (0.0, 1.0)
     bad = ~(np.isfinite(out) & (out > low) & (out < high))
     if bad.any():

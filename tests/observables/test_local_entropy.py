@@ -250,3 +250,9 @@ def test_spherical_solutions_at_margin_0_are_a_convex_cone(model, alpha):
     assert (found.status == "ok").all()
     share = found.value - 0.5 * np.log(1.0 - p * p)
     assert (np.diff(share, 2) < 1e-12).all()
+
+
+@pytest.mark.parametrize("where", [{"overlap": []}, {"distance": np.array([])}])
+def test_an_empty_grid_is_refused_by_name(where):
+    with pytest.raises(InvalidInput, match="must not be empty"):
+        fp.local_entropy(fp.solve(fp.Model(), 0.5), **where)
