@@ -123,11 +123,6 @@ def test_a_grid_is_solved_in_any_order_and_shape():
     np.testing.assert_allclose(got.overlap, 1 - 2 * d, rtol=1e-15)
 
 
-def test_no_points_no_answer():
-    got = local_entropy(fp.solve(TYPICAL, 0.5), overlap=[])
-    assert got.value.size == 0 and got.status.size == 0
-
-
 @pytest.mark.parametrize("weights", ["binary", "spherical"])
 @pytest.mark.parametrize("beta", [1.0, 8.0])
 def test_the_whole_range_of_overlaps_is_covered_at_finite_beta(weights, beta):
