@@ -33,6 +33,7 @@ from flatphys.saddle.curve import Code, branch_names, curve_of, roots
 from flatphys.state import State
 
 TOLERANCE = 1e-11  # largest residual of a state that is returned
+QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
 UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it)
 
 
@@ -96,6 +97,12 @@ def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partne
         abs(fine[9] - error),
         abs(fine[10] - replicon) / max(1.0, abs(replicon)),
     )
+    if not (quadrature < QUADRATURE and math.isfinite(free) and math.isfinite(replicon)):
+        raise NotConverged(
+            f"the {name} branch of {model!r} at alpha={alpha:g} is known only to {quadrature:.1e} (two quadrature rules differ by that): "
+            f"it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
+            order, residual,
+        )  # fmt: skip
     entropy = free if code.beta == math.inf else free + code.beta * alpha * error
     learner = model.learner
     if isinstance(learner, Bayes):
