@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,11 @@ _LAZY = {
     "finite": "flatphys.finite",
 }
 
-__all__ = ["ERM", "Bayes", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "RandomLabels", "Teacher", "errors", *_LAZY]
+__all__ = [
+    *("ERM", "Bayes", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "Perceptron", "RandomLabels", "Teacher", "TreeCommittee"),
+    "errors",
+    *_LAZY,
+]
 
 
 def __getattr__(name):

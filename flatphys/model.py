@@ -11,6 +11,7 @@ from flatphys import validate
 from flatphys.errors import InvalidInput
 
 WEIGHTS = ("binary", "spherical")
+ACTIVATIONS = ("sign", "erf", "relu")
 
 
 def _set(record, **values):
@@ -63,6 +64,36 @@ class GaussianMixture:
 
 
 @dataclass(frozen=True)
+class Perceptron:
+    """One unit that sees every input: stability y x.w / sqrt N."""
+
+
+@dataclass(frozen=True)
+class TreeCommittee:
+    """One hidden layer of K units on non-overlapping inputs, K -> infinity after N -> infinity.
+
+    Half of the output weights c_l are +1, half -1, and the stability is normalised to unit variance:
+    y sum_l c_l phi(h_l) / sqrt(K [K(1) - K(0)]) with h_l = sum_i w_li x_li / sqrt(N/K) and
+    K(Q) = E[phi(u) phi(v)] over unit Gaussians of correlation Q.
+
+    Parameters
+    ----------
+    activation : "sign", "erf", "relu" or a function
+        phi.  A function of one's own takes and returns an array; it must grow at most polynomially and not be
+        constant.
+    """
+
+    activation: object = "sign"
+
+    def __post_init__(self):
+        if not callable(self.activation):
+            _set(self, activation=validate.choice("activation", self.activation, ACTIVATIONS))
+
+
+NETWORKS = (Perceptron, TreeCommittee)
+
+
+@dataclass(frozen=True)
 class Gibbs:
     """Weights drawn from exp(-beta #{patterns with stability < margin}).
 
@@ -73,11 +104,14 @@ class Gibbs:
         The stability kappa that counts as correct; any sign.
     beta : float > 0 or math.inf
         Inverse temperature; inf: every solution alike, violations forbidden.
+    network : Perceptron() or TreeCommittee(activation)
+        What the weights drive; a tree committee only with random labels.
     """
 
     weights: str = "binary"
     margin: float = 0.0
     beta: float = math.inf
+    network: object = field(default_factory=Perceptron)
 
     def __post_init__(self):
         _set(
@@ -85,6 +119,7 @@ class Gibbs:
             weights=validate.choice("weights", self.weights, WEIGHTS),
             margin=validate.number("margin", self.margin),
             beta=validate.number("beta", self.beta, 0.0, infinite=True),
+            network=validate.instance("network", self.network, NETWORKS),
         )
 
 
@@ -183,7 +218,7 @@ class Model:
 
     >>> import flatphys as fp
     >>> fp.Model(fp.Teacher(), fp.Gibbs(weights="binary"))
-    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf))
+    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron()))
     """
 
     data: object = field(default_factory=RandomLabels)
@@ -200,6 +235,9 @@ class Model:
             )
         if getattr(self.learner, "bias", False) and isinstance(self.data, Teacher):
             raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
+        network = getattr(self.learner, "network", Perceptron())
+        if isinstance(network, TreeCommittee) and not isinstance(self.data, RandomLabels):
+            raise InvalidInput(f"network must be Perceptron() on {type(self.data).__name__} data, got {network!r}: the tree committee is solved for RandomLabels")
 
     def _repr_html_(self) -> str:
         from flatphys.display import html_table
