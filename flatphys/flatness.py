@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
-from flatphys.model import Gibbs, Model, RandomLabels, check_model
+from flatphys.model import Gibbs, Model, RandomLabels, check_model, perceptron_only
 from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_entropy import _reference
 from flatphys.saddle.curve import Code
@@ -115,6 +115,7 @@ def flatness_threshold(model: Model, reference: str = "max_margin") -> float:
     """
     check_model(model)
     validate.choice("reference", reference, tuple(_SEARCHES))
+    perceptron_only(model, "flatness_threshold")
     return _SEARCHES[reference](model)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import figure, html_table, text_table
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
+from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model, perceptron_only
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import local_entropy as gibbs
 from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL, TEACHER
@@ -168,6 +168,7 @@ def _equations(state, question):
     if kind not in _TABLE:
         names = ", ".join(k.__name__ for k in _TABLE)
         raise InvalidInput(f"{question} needs a reference of learner {names}, got {state.model.learner!r}")
+    perceptron_only(state.model, question)
     return _TABLE[kind]
 
 
