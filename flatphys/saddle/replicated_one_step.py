@@ -138,6 +138,8 @@ class OneStepCurve:
                 places.append(place)
                 points.append(x)
                 loads.append(self.load(place, x))
+            stop = 1 + next(i for i, load in enumerate(loads) if load >= alpha)  # what was asked before must not matter
+            places, points, loads = places[:stop], points[:stop], loads[:stop]
         elif alpha < loads[-1]:
             return None
         distance = np.log(np.maximum(self.capacity - np.array(loads), 1e-300))
