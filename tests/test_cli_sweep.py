@@ -15,7 +15,7 @@ import pytest
 import xarray
 from flatphys.cli import app, sweep_command
 from flatphys.store import Store, default_path
-from flatphys.sweeps.questions import QUESTIONS
+from flatphys.sweeps.catalogue import QUESTIONS
 from typer.testing import CliRunner
 
 MODEL = fp.Model()
@@ -67,7 +67,8 @@ def test_a_csv_file_and_json(tmp_path):
 
 
 def test_learners_follow_the_question():
-    rows = table(good("sweep", "--data", "gaussian-mixture", "--question", "relative-flatness", "--alpha", "1", "--set", "learner.l2=0.1,1", "--set", "learner.loss=logistic"))
+    axes = ("--alpha", "1", "--set", "learner.l2=0.1,1", "--set", "learner.loss=logistic")
+    rows = table(good("sweep", "--data", "gaussian-mixture", "--question", "relative-flatness", *axes))
     state = fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 1.0)), 1.0)
     assert float(rows[1]["relative_flatness"]) == pytest.approx(fp.relative_flatness(state), rel=1e-9)
     flags = table(good("sweep", "--data", "gaussian-mixture", "--question", "separability-threshold", "--set", "learner.bias=true,false"))
@@ -151,6 +152,13 @@ def test_the_default_store_lies_in_the_users_cache(monkeypatch):
     assert str(default_path()).startswith(platformdirs.user_cache_dir("flatphys"))
 
 
+def test_a_cache_that_cannot_be_written_costs_a_warning(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FLATPHYS_STORE", str(tmp_path / "file" / "s.sqlite"))
+    status, out, err = cli("sweep", "--alpha", "0.5")
+    assert status == 0 and "results are not kept" in err and out
+
+
 def test_list_export_and_prune(tmp_path):
     path = str(tmp_path / "mine.sqlite")
     good("sweep", "--alpha", "0.2:0.6:5", "--store", path)
@@ -188,7 +196,8 @@ def test_every_store_command_has_help_with_examples(command):
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT")
 def test_ctrl_c_writes_what_is_done_and_says_so_in_the_exit_status(tmp_path):
     path, out = tmp_path / "s.sqlite", tmp_path / "a.csv"
-    arguments = ["sweep", "--question", "local-entropy", "--alpha", "0.1:0.75:400", "--distance", "log:0.005:0.45:12", "--workers", "2", "--store", str(path), "--out", str(out)]
+    arguments = ["sweep", "--question", "local-entropy", "--alpha", "0.1:0.75:400", "--distance", "log:0.005:0.45:12", "--workers", "2"]
+    arguments += ["--store", str(path), "--out", str(out)]
     running = subprocess.Popen([sys.executable, "-m", "flatphys", *arguments], stderr=subprocess.PIPE, text=True)
     limit = time.monotonic() + 60.0
     kept = 0

@@ -13,7 +13,7 @@ import xarray
 from flatphys import store as store_module
 from flatphys.errors import InvalidInput, StoreError
 from flatphys.store import Store
-from flatphys.sweeps import keys
+from flatphys.sweeps import database, keys
 
 MODEL = fp.Model()
 GRID = {"alpha": np.linspace(0.2, 0.95, 12), "learner.margin": [0.0, 0.2]}
@@ -47,7 +47,10 @@ def no_work(monkeypatch):
 
 
 # --- points ---------------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("asked", [GRID, AROUND, {"question": fp.margins, "alpha": [0.3], "x": [0.0, 1.0]}, {"question": fp.capacity, "learner.margin": [0.0, 1.0]}])
+@pytest.mark.parametrize(
+    "asked",
+    [GRID, AROUND, {"question": fp.margins, "alpha": [0.3], "x": [0.0, 1.0]}, {"question": fp.capacity, "learner.margin": [0.0, 1.0]}],
+)
 def test_what_is_stored_comes_back_to_the_last_bit_and_is_not_computed(path, no_work, asked):
     plain = fp.sweep(MODEL, workers=1, **asked)
     first = sweep(path, **asked)
@@ -141,7 +144,7 @@ def test_errors_of_ones_own_function_are_not_kept(path):
 def test_models_that_hold_functions_are_refused(path):
     tree = fp.Model(fp.RandomLabels(), fp.Gibbs(network=fp.TreeCommittee(np.tanh)))
     with pytest.raises(InvalidInput, match="cannot be stored"):
-        fp.sweep(tree, alpha=[0.5], question="capacity" if False else "solve", store=path)
+        fp.sweep(tree, alpha=[0.5], store=path)
 
 
 def test_an_open_store_stays_open(path):
@@ -164,9 +167,8 @@ print(int((table.status != "interrupted").sum()), flush=True)
 
 @pytest.mark.long
 def test_processes_write_the_same_new_store_at_once(path):
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(first)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for first in (0, 0, 2)
-    ]
+    program = [sys.executable, "-c", WRITER, str(path)]
+    writers = [subprocess.Popen([*program, first], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for first in ("0", "0", "2")]
     for writer in writers:
         assert writer.stdout.readline() == "ready\n"
     for writer in writers:
@@ -182,7 +184,7 @@ def test_processes_write_the_same_new_store_at_once(path):
 
 def test_a_store_held_by_another_process_is_waited_for(path, monkeypatch):
     sweep(path, alpha=[0.5])
-    monkeypatch.setattr(store_module, "BUSY", 0.1)
+    monkeypatch.setattr(database, "BUSY", 0.1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked"):
@@ -229,7 +231,7 @@ def test_another_programs_database_is_refused_and_left_alone(path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(("schema", "match"), [(store_module.SCHEMA - 1, "an older version"), (store_module.SCHEMA + 1, "a newer version")])
+@pytest.mark.parametrize(("schema", "match"), [(database.SCHEMA - 1, "an older version"), (database.SCHEMA + 1, "a newer version")])
 def test_another_version_of_the_format_is_refused(path, schema, match):
     sweep(path, alpha=[0.5])
     table = sqlite3.connect(path)

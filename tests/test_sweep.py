@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NotConverged, ReplicaSymmetryWarning
-from flatphys.sweeps.questions import QUESTIONS
+from flatphys.sweeps.catalogue import QUESTIONS
 
 MODEL = fp.Model()
 MIXTURE = fp.Model(fp.GaussianMixture(1.0, 0.3), fp.ERM("logistic", l2=0.1, bias=True))
@@ -90,10 +90,11 @@ def test_a_point_does_not_depend_on_its_neighbours():
             assert alone[name].values.tobytes() == part[name].values.tobytes() or alone[name].dtype.kind != "f", name
 
 
+@pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")
 def test_a_one_step_point_does_not_depend_on_what_was_asked_before():
     from flatphys.saddle import replicated_one_step
 
-    model, loads = fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=-2.0)), [70.0, 80.0, 84.0, 85.0]
+    model, loads = fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=-2.0)), [80.0, 124.0, 124.3, 124.6, 124.9, 125.2, 125.35]
     replicated_one_step.curve_at.cache_clear()
     up = [fp.solve(model, alpha, ansatz="1RSB").entropy for alpha in loads]
     replicated_one_step.curve_at.cache_clear()
@@ -207,7 +208,8 @@ def test_objects_texts_and_flags_label_an_axis():
 
 
 def test_fields_of_fields_and_of_objects_on_an_axis():
-    table = sweep(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), question=lambda model: model.learner.margin, **{"learner.network": [fp.Perceptron(), fp.TreeCommittee("erf")]})
+    networks = [fp.Perceptron(), fp.TreeCommittee("erf")]
+    table = sweep(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), question=lambda model: model.learner.margin, **{"learner.network": networks})
     assert table.network.values.tolist() == ["Perceptron()", "TreeCommittee(activation='erf')"]
     tree = fp.Model(fp.RandomLabels(), fp.Gibbs(network=fp.TreeCommittee()))
     seen = sweep(tree, question=lambda model: float(model.learner.network.activation == "relu"), **{"learner.network.activation": ["sign", "relu"]})
@@ -247,8 +249,9 @@ def explained(table):
         if variable.dtype.kind == "f":
             status, message, value = xarray.broadcast(table.status, table.message, variable)
             gone = np.isnan(value.values)
-            if not all(s not in ("ok", "negative_entropy", "rs_unstable") and m or m.startswith("not defined") for s, m in zip(status.values[gone], message.values[gone])):
-                return False
+            for s, m in zip(status.values[gone], message.values[gone]):
+                if not m or (s in ("ok", "negative_entropy", "rs_unstable") and not m.startswith("not defined")):
+                    return False
     return True
 
 

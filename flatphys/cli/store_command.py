@@ -14,7 +14,10 @@ from flatphys.errors import InvalidInput
 store = typer.Typer(help="The store of results that sweeps keep: list, export, prune.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(store, name="store")
 
-Path = Annotated[pathlib.Path | None, typer.Option("--store", metavar="FILE", help="The store  [default: FLATPHYS_STORE, or store.sqlite in the user's cache folder]")]
+StorePath = Annotated[
+    pathlib.Path | None,
+    typer.Option("--store", metavar="FILE", help="Store of results  [default: FLATPHYS_STORE, or store.sqlite in the user's cache folder]"),
+]
 
 
 def _opened(path):
@@ -37,27 +40,31 @@ def _options_text(options: dict) -> str:
 
 
 @command(store, "list", "store list", "store list --json")
-def list_(path: Path = None, json: Json = False):
+def list_(path: StorePath = None, json: Json = False):
     """What the store holds: one line per question, options and kind of model, with the number of points."""
     from flatphys.store import when
 
     with _opened(path) as opened:
         entries, where = opened.problems(), opened.path
     size = sum(p.stat().st_size for p in (where, where.with_name(where.name + "-wal")) if p.exists())
+    points = sum(entry["points"] for entry in entries)
     if json:
-        return write(as_json({"store": str(where), "bytes": size, "points": sum(e["points"] for e in entries), "problems": entries}), None)
+        return write(as_json({"store": str(where), "bytes": size, "points": points, "problems": entries}), None)
     rows = [
-        [str(e["id"]), e["question"], _model_text(e["model"]), _options_text(e["options"]), str(e["points"]), when(e["created"]), "" if e["current"] else "another version"]
-        for e in entries
-    ]
-    print_table(f"{where}: {sum(e['points'] for e in entries)} points, {size / 2**20:.1f} MB", ["id", "question", "model", "options", "points", "begun", ""], rows)
+        [
+            str(entry["id"]), entry["question"], _model_text(entry["model"]), _options_text(entry["options"]), str(entry["points"]),
+            when(entry["created"]), "" if entry["current"] else "another version",
+        ]
+        for entry in entries
+    ]  # fmt: skip
+    print_table(f"{where}: {points} points, {size / 2**20:.1f} MB", ["id", "question", "model", "options", "points", "begun", ""], rows)
 
 
 @command(store, "export", "store export results.nc", "store export results.csv --problem 3")
 def export(
     out: Annotated[pathlib.Path, typer.Argument(metavar="FILE", help="FILE.nc (netCDF) or FILE.csv.")],
     problem: Annotated[str | None, typer.Option("--problem", metavar="ID", help="Only the points of this line of the list.")] = None,
-    path: Path = None,
+    path: StorePath = None,
 ):
     """All stored points as one table, a line per point."""
     if problem is not None and not problem.isdigit():
@@ -73,7 +80,7 @@ def prune(
     older_than: Annotated[str | None, typer.Option("--older-than", metavar="DAYS", help="Begun so many days ago.")] = None,
     question: Annotated[str | None, typer.Option("--question", metavar="NAME", help="Of this question.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    path: Path = None,
+    path: StorePath = None,
 ):
     """Delete stored points; conditions must hold together."""
     if not (other_versions or older_than or question or everything):

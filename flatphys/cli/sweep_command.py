@@ -1,5 +1,6 @@
 """The command `sweep`: one question over a grid, in parallel, resumable, as netCDF, CSV or JSON."""
 
+import os
 import pathlib
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from flatphys.cli import app
 from flatphys.cli.options import ModelOptions, describe, read_grid, takes_model
 from flatphys.cli.output import as_json, collected_warnings, command, fail, write
 from flatphys.cli.states import GRID, Json
+from flatphys.cli.store_command import StorePath
 from flatphys.errors import InvalidInput, WorkerError
 from flatphys.validate import choice
 
@@ -34,7 +36,11 @@ def sweep(
     chosen: ModelOptions,
     alpha: Annotated[str | None, typer.Option("--alpha", metavar="GRID", help=f"Loads: {GRID}; questions without a load have none.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=GRID", help="A further axis or value: a field (learner.margin=0:1:11, data.flip=0,0.1) or an option of the question (ansatz=1RSB). Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=GRID",
+            help="A further axis or value: a field (learner.margin=0:1:11, data.flip=0,0.1) or an option of the question (ansatz=1RSB). Repeatable.",
+        ),
     ] = None,
     question: Annotated[str, typer.Option("--question", metavar="NAME", help=QUESTION)] = "solve",
     sigma: Annotated[str | None, typer.Option("--sigma", metavar="GRID", help="local-energy: strengths of multiplicative noise.")] = None,
@@ -43,8 +49,10 @@ def sweep(
     out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.nc (netCDF) or FILE.csv instead of printing CSV.")] = None,
     json: Json = False,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="Processes  [default: every processor, once that pays]")] = None,
-    scheduler: Annotated[str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Compute on a dask cluster (pip install 'flatphys[distributed]').")] = None,
-    store: Annotated[pathlib.Path | None, typer.Option("--store", metavar="FILE", help="Store of results  [default: FLATPHYS_STORE, or store.sqlite in the user's cache folder]")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Compute on a dask cluster (pip install 'flatphys[distributed]').")
+    ] = None,
+    store: StorePath = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Neither look up points nor keep them.")] = False,
 ):
     """One question at every point of a grid; points already in the store are not computed again.
@@ -52,9 +60,8 @@ def sweep(
     Ctrl-C ends with what is done (exit status 130); the same command goes on from there.
     """
     import flatphys as fp
-    from flatphys.store import default_path
     from flatphys.sweeps.files import columns_of, csv_lines, save_dataset
-    from flatphys.sweeps.questions import question_of
+    from flatphys.sweeps.catalogue import question_of
 
     asked = question_of(question)
     model = chosen.model(learner=_LEARNERS.get(asked.name, "gibbs"))
@@ -75,7 +82,7 @@ def sweep(
     try:
         with collected_warnings() as found:
             table = fp.sweep(
-                model, loads, question=asked, store=None if no_store else store or default_path(), executor=executor,
+                model, loads, question=asked, store=None if no_store else store or _default_store(), executor=executor,
                 workers=_count("--workers", workers), **axes,
             )  # fmt: skip
     finally:
@@ -85,7 +92,8 @@ def sweep(
     names, columns = columns_of(table)
     if json:
         rows = [{name: None if value != value else value for name, value in zip(names, row)} for row in zip(*columns)]
-        write(as_json({"model": describe(model), "question": asked.name, "dims": dict(table.sizes), "columns": names, "rows": rows, "attributes": table.attrs, "warnings": found}), None)
+        about = {"model": describe(model), "question": asked.name, "dims": dict(table.sizes)}
+        write(as_json({**about, "columns": names, "rows": rows, "attributes": table.attrs, "warnings": found}), None)
     elif out is not None:
         save_dataset(table, out)
         typer.echo(f"wrote {out}", err=True)
@@ -121,6 +129,21 @@ def _count(name: str, text: str | None):
         return int(text)
     except ValueError:
         raise InvalidInput(f"{name} must be a whole number >= 1, got {text!r}") from None
+
+
+def _default_store():
+    """The user's store; None, with a warning, where nothing can be written there."""
+    from flatphys.store import default_path
+
+    path = default_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        pass
+    if path.parent.is_dir() and os.access(path.parent, os.W_OK):
+        return path
+    typer.echo(f"warning: {path.parent} cannot be written, results are not kept; choose another place with --store", err=True)
+    return None
 
 
 def _cluster(address: str | None):

@@ -15,7 +15,7 @@ from flatphys.sweeps.guard import Guard
 from flatphys.sweeps.local import run_here
 from flatphys.sweeps.point import quiet
 from flatphys.sweeps.progress import Progress
-from flatphys.sweeps.questions import question_of
+from flatphys.sweeps.catalogue import question_of
 from flatphys.sweeps.remote import run_on
 from flatphys.sweeps.table import Table
 
@@ -89,7 +89,7 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
     >>> dict(table.sizes)
     {'alpha': 3, 'margin': 2}
     >>> round(float(table.entropy.sel(alpha=0.4, margin=0.0)), 10)
-    0.391993967
+    0.3964550511
     >>> table.status.sel(alpha=0.6).values.tolist()
     ['ok', 'negative_entropy']
     """
@@ -122,8 +122,11 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
             collector.finish()
     undone = missing.size - collector.done
     if undone:
-        kept = "what is done is in the store, the same call goes on from there" if opened is not None else "with store=path the same call would go on from there"
-        warnings.warn(f"interrupted: {todo.size - undone} of {todo.size} points are done, the others have the status 'interrupted'; {kept}", SweepWarning, stacklevel=2)
+        kept = "with store=path the same call would go on" if opened is None else "what is done is in the store, the same call goes on"
+        warnings.warn(
+            f"interrupted: {todo.size - undone} of {todo.size} points are done, the others have the status 'interrupted'; {kept} from there",
+            SweepWarning, stacklevel=2,
+        )  # fmt: skip
     elif (table.status == "invalid_input").all():
         raise InvalidInput(str(table.message.flat[0]))
     return table.dataset()

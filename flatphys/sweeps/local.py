@@ -177,7 +177,8 @@ def run_here(plan, chunks, collector, workers: int | None, guard) -> None:
             lane.join()
         problems = [lane.problem for lane in lanes if lane.problem is not None]
         if problems and not guard.asked.is_set():
-            warnings.warn(f"{len(problems)} of {wanted} worker processes could not be used ({problems[0]}); the others did their points", SweepWarning, stacklevel=4)
+            text = f"{len(problems)} of {wanted} worker processes could not be used ({problems[0]}); the others did their points"
+            warnings.warn(text, SweepWarning, stacklevel=4)
 
 
 def _clock():

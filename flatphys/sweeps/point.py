@@ -3,6 +3,7 @@
 `Block` is what travels between processes and into the store: arrays per set of names, texts per point.
 """
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -71,10 +72,14 @@ class Quiet:
         else:
             found.append((_WARNINGS[category], str(message)))
 
-    def listen(self) -> list:
-        """The list that this thread's warnings go to from now on."""
-        self._local.found = []
-        return self._local.found
+    @contextlib.contextmanager
+    def listening(self):
+        """The list that this thread's warnings go to meanwhile."""
+        before, self._local.found = getattr(self._local, "found", None), []
+        try:
+            yield self._local.found
+        finally:
+            self._local.found = before
 
 
 quiet = Quiet()
@@ -125,8 +130,7 @@ def compute(plan, points, keep_going=lambda: True) -> Block:
     """The block of these points; stops between two of them where `keep_going()` says so, or at Ctrl-C."""
     out, ask, clock = Builder(), plan.question.ask, _clock()
     size = None if plan.vector is None else len(plan.vector.values)
-    with quiet:
-        found = quiet.listen()
+    with quiet, quiet.listening() as found:
         try:
             for point, model, alpha, options in plan.inputs(points):
                 found.clear()

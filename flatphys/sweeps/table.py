@@ -65,6 +65,18 @@ LABELS = {
     "largest_overlap": ("largest overlap with error-free weights", "1"),
 }
 
+# The same names as variables of some questions mean something else.
+_OTHER = {
+    ("margins", "mean"): ("mean stability", "1"),
+    ("margins", "variance"): ("variance of the stabilities", "1"),
+    ("margins", "skewness"): ("skewness of the stabilities", "1"),
+    ("margins", "atom_place"): ("place of the heaviest point mass", "1"),
+    ("margins", "atom_mass"): ("heaviest point mass", "probability"),
+    ("replicated_entropy", "value"): ("entropy per replica", "nats per weight"),
+    ("replicated_entropy", "slope"): ("derivative of the entropy per replica with respect to the overlap", "nats per weight"),
+    ("solve", "margin"): ("largest smallest stability", "1"),
+}
+
 
 def _tolerances(plan) -> tuple[float, float]:
     """(largest residual, largest quadrature error) of what is returned; nan where the question says nothing of the kind."""
@@ -113,13 +125,11 @@ class Table:
         for names, vector_names, places, scalars, vectors in block.groups:
             rows = at[places]
             for j, name in enumerate(names):
-                self.scalars.setdefault(name, None)
-                if self.scalars[name] is None:
+                if name not in self.scalars:
                     self.scalars[name] = self._empty(False)
                 self.scalars[name][rows] = scalars[:, j]
             for j, name in enumerate(vector_names):
-                self.vectors.setdefault(name, None)
-                if self.vectors[name] is None:
+                if name not in self.vectors:
                     self.vectors[name] = self._empty(True)
                 self.vectors[name][rows] = vectors[:, j]
             if names or vector_names:
@@ -154,15 +164,19 @@ class Table:
             coords[plan.vector.dim] = (plan.vector.dim, plan.vector.labels()) if self.along else ((), plan.vector.labels()[0])
         data = {}
         for name in sorted(self.scalars, key=_rank):
-            data[name if name not in coords else f"{name}_value"] = (dims, self.scalars[name].reshape(shape), _attrs(name))
+            data[name if name not in coords else f"{name}_value"] = (dims, self.scalars[name].reshape(shape), self._attrs(name))
         for name in sorted(self.vectors, key=_rank):
-            data[name if name not in coords else f"{name}_value"] = (inner_dims, self.vectors[name].reshape(inner_shape), _attrs(name))
+            data[name if name not in coords else f"{name}_value"] = (inner_dims, self.vectors[name].reshape(inner_shape), self._attrs(name))
         if self.branch.any():
             data["branch"] = (dims, self.branch.reshape(shape), {"long_name": "branch of the saddle-point equations"})
         for name, array in (("status", self.status), ("message", self.message)):
             data[name] = (inner_dims, array.reshape(inner_shape), {"long_name": _TEXTS[name]})
-        out = xarray.Dataset(data, {name: (dim, values, _attrs(name)) for name, (dim, values) in coords.items()}, self._about())
-        return out
+        return xarray.Dataset(data, {name: (dim, values, _attrs(name)) for name, (dim, values) in coords.items()}, self._about())
+
+    def _attrs(self, name):
+        """Long name and unit of a variable."""
+        other = _OTHER.get((self.plan.question.name, name))
+        return _attrs(name) if other is None else dict(zip(("long_name", "units"), other))
 
     def _about(self) -> dict:
         """What was computed, by what, to which tolerance: texts and numbers only, as netCDF wants them."""
