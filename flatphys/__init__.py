@@ -33,6 +33,8 @@ _LAZY = {
     "bayes_error": "flatphys.thresholds",
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
+    "sweep": "flatphys.sweeps.driver",
+    "Store": "flatphys.store",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
 }
