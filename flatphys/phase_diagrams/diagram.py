@@ -27,7 +27,11 @@ def check(name: str) -> str:
 
 
 def load(name: str):
-    """The module of a diagram: PLANES (name -> Frame), LOOKS (boundary -> how it is drawn), `boundaries()` and `decorate(...)`."""
+    """The module of a diagram.
+
+    PLANES (name -> Frame), SHOWN (plane -> names of the boundaries drawn in it), `look(name)` (how a boundary is drawn),
+    `boundaries()` (plane, name, equation, rows of each) and `decorate(axes, plane, boundaries)` (regions, labels, legend).
+    """
     return importlib.import_module(f"flatphys.phase_diagrams.{check(name).replace('-', '_')}")
 
 
@@ -113,12 +117,10 @@ class PhaseDiagram(Table):
         plane = next(iter(module.PLANES)) if plane is None else validate.choice("plane", plane, tuple(module.PLANES))
         ax = new_axes(ax)
         frame = module.PLANES[plane]
-        mine = {b.name: b for b in self.boundaries if b.plane == plane}
+        mine = {name: self[name] for name in module.SHOWN[plane]}
         ax.set(xlim=frame.xlim, ylim=frame.ylim, xscale="log" if frame.xlog else "linear", yscale="log" if frame.ylog else "linear")
         for name, boundary in mine.items():
-            look = module.LOOKS.get(name)
-            if look is not None:
-                ax.plot(boundary.columns[frame.x], boundary.columns[frame.y], **look)
+            ax.plot(boundary.columns[frame.x], boundary.columns[frame.y], **module.look(name))
         module.decorate(ax, plane, mine)
         return ax
 

@@ -23,8 +23,8 @@ from flatphys.thresholds.spinodal import Folds
 from flatphys.thresholds.trace import Frame, follow, graph
 
 PLANES = {
-    "margin": Frame("alpha", "margin", (0.0, 2.2), (-0.22, 0.18)),
-    "temperature": Frame("alpha", "temperature", (0.9, 3.6), (0.0, 1.2)),
+    "margin": Frame("alpha", "margin", (0.0, 2.4), (-0.3, 0.15)),
+    "temperature": Frame("alpha", "temperature", (0.8, 3.8), (0.0, 1.2)),
 }
 LOOKS = {
     "largest margin": dict(color=p.BLACK, lw=1.4, label="largest margin (zero entropy)"),
@@ -36,12 +36,21 @@ LOOKS = {
     "student spinodal (T)": dict(color=p.BLUE, ls=(0, (4, 1.5)), label="spinodal of the student branch"),
     "student freezing (T)": dict(color=p.PURPLE, ls=(0, (5, 1.2, 1, 1.2)), lw=1.0, label="student's entropy vanishes"),
 }
+SHOWN = {
+    "margin": tuple(name for name in LOOKS if "(T)" not in name),
+    "temperature": tuple(name for name in LOOKS if "(T)" in name),
+}
 START = -0.1  # the margin from which the curves are followed both ways
 WARM = 0.5  # the temperature likewise
 CLOSEST = 1e-5  # to margin 0
 COLDEST = 0.025  # below, loads differ from those at T = 0 by less than 1e-15
 SPINODAL = "both saddle equations hold and d alpha = 0 along the branch"
 FREEZING = "both saddle equations hold and the student's entropy is 0"
+
+
+def look(name: str) -> dict:
+    """How a boundary is drawn."""
+    return LOOKS[name]
 
 
 def model(margin: float = 0.0, beta: float = math.inf) -> Model:
@@ -150,13 +159,13 @@ def decorate(ax, plane: str, lines: dict):
         ax.fill_betweenx(y, at["teacher spinodal"], at["transition"], color=p.GREEN, alpha=0.13, lw=0)
         ax.fill_betweenx(y, at["transition"], at["student spinodal"], color=p.BLUE, alpha=0.13, lw=0)
         ax.plot(jump.alpha[0], jump.margin[0], "o", color=p.BLACK, zorder=5, label="critical point")
-        ax.text(0.36, 0.1, "student:\nlow overlap", **small)
-        ax.text(1.68, 0.07, "no solutions", **small)
-        ax.text(0.45, -0.16, "student: low overlap", **small)
-        ax.text(0.92, -0.022, "teacher metastable", **small)
-        ax.text(1.87, -0.06, "teacher:\nhigh overlap", **small)
-        ax.annotate("student\nmetastable", (1.45, -0.02), (1.87, -0.125), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
-        ax.legend(loc="upper right")
+        ax.text(0.5, 0.07, "student:\nlow overlap", **small)
+        ax.text(1.8, 0.07, "no solutions", **small)
+        ax.text(0.88, -0.024, "teacher\nmetastable", **small)
+        ax.text(2.02, -0.06, "teacher:\nhigh overlap", **small)
+        ax.annotate("student\nmetastable", (1.5, -0.03), (2.02, -0.14), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
+        ax.text(2.0, -0.23, "one phase:\nlearning is continuous", **small)
+        ax.legend(loc="lower left")
         return
     jump, high = lines["transition (T)"], lines["student spinodal (T)"]
     y = np.linspace(0.0, ax.get_ylim()[1], 300)
@@ -164,7 +173,7 @@ def decorate(ax, plane: str, lines: dict):
     ax.fill_betweenx(y, 0.0, left, color=p.GREEN, alpha=0.13, lw=0)
     ax.fill_betweenx(y, left, right, color=p.BLUE, alpha=0.13, lw=0)
     ax.text(1.3, 0.75, "student\n(teacher metastable)", **small)
-    ax.text(3.05, 0.25, "teacher: perfect\ngeneralization", **small)
+    ax.text(3.1, 0.52, "teacher:\nperfect generalization", **small)
     ax.annotate("student metastable", (2.35, 0.93), (1.75, 1.1), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
     ax.legend(loc="lower right")
 
