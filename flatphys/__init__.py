@@ -33,6 +33,7 @@ _LAZY = {
     "bayes_error": "flatphys.thresholds",
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
+    "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
 }

@@ -28,7 +28,7 @@ UNBALANCED = 0.2  # share of the smaller class
 BALANCED_ERRORS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4)
 UNBALANCED_ERRORS = (0.001, 0.01, 0.05, 0.1, 0.15, 0.19)
 PENALTIES = (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0)
-PLACES = {1e-3: 1.2, 1e-2: 1.9, 0.1: 20.0}  # loads at which the small ones are written
+PLACES = {1e-3: 1.2, 1e-2: 1.9, 0.1: 5.0}  # loads at which the small ones are written
 _BOX = ((0.3, 100.0), (0.1, 5.0), True, True)
 PLANES = {"balanced": Frame("alpha", "variance", *_BOX), "unbalanced": Frame("alpha", "variance", *_BOX)}
 
