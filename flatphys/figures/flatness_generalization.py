@@ -22,7 +22,7 @@ DECADES = (-5, 2)  # of l2
 LEFT, RIGHT = (-4, 2), (4, -8)
 PLACES = {
     ("mixture", "local_energy", "logistic"): {-4: None, 0: (-1, 5), 1: None, 2: None},
-    ("mixture", "local_energy", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: (5, -4), 2: None},
+    ("mixture", "local_energy", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: None, 2: None},
     ("mixture", "entropy_loss", "logistic"): {-5: (-2, 5), -4: None, -3: None, -1: (5, -9), 0: (5, 1), 1: None, 2: None},
     ("mixture", "entropy_loss", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 0: (-3, -10), 1: (5, 3), 2: None},
     ("teacher", "entropy_loss", "logistic"): {-4: None, -3: None, -1: (1, -11), 0: None, 1: None, 2: (4, -8)},
