@@ -71,7 +71,7 @@ def boundaries():
 
 
 def typical_line() -> list[dict]:
-    """Rows of kappa_u(alpha), from its meeting with the largest margin to LEAST_LOAD."""
+    """Rows of kappa_u(alpha), from its meeting with the largest margin to LEAST_LOAD, with the distance at which the slope touches zero."""
     around = Neighbourhood(model())
     alpha = flatness_threshold(model())
     start = np.array([alpha, max_margin(model(), alpha)])
@@ -84,7 +84,7 @@ def typical_line() -> list[dict]:
         return np.array([value if value > -math.inf else math.nan])
 
     def row(z):
-        return {"alpha": float(z[0]), "margin": float(z[1])}
+        return {"alpha": float(z[0]), "margin": float(z[1]), "distance": 1.0 / (1.0 + math.exp(2.0 * around.place))}
 
     steepest(start)
     path = follow(steepest, start, [0.6, 0.25], [-1.0, 0.0], row, lambda r: r["alpha"] > LEAST_LOAD, tolerance=1e-9, longest=0.06)

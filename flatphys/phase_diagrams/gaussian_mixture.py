@@ -6,7 +6,7 @@ being linearly separable; the best l2 is infinite in the whole plane, where ever
 
     d log(generalization error)/d log l2 = 0
 
-at a given l2 (`saddle.optimal_l2` has the derivative).  Where the clouds are broad nothing is gained over the answer "always the larger
+at a given l2 (`saddle.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the answer "always the larger
 class" and the best l2 grows without bound; where they are narrow it vanishes.
 """
 
@@ -28,6 +28,7 @@ UNBALANCED = 0.2  # share of the smaller class
 BALANCED_ERRORS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4)
 UNBALANCED_ERRORS = (0.001, 0.01, 0.05, 0.1, 0.15, 0.19)
 PENALTIES = (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0)
+NEARBY = 1e-2  # in log l2, of the curvature
 PLACES = {1e-3: 1.2, 1e-2: 1.9, 0.1: 5.0}  # loads at which the small ones are written
 _BOX = ((0.3, 100.0), (0.1, 5.0), True, True)
 PLANES = {"balanced": Frame("alpha", "variance", *_BOX), "unbalanced": Frame("alpha", "variance", *_BOX)}
@@ -103,14 +104,19 @@ class Regularised:
         self.machinery = compiled("logistic")
         self.x, self.info, self.dx = np.empty((1, 4)), np.empty((1, 4)), np.empty(4)
 
-    def slope(self, z) -> np.ndarray:
-        """[d log error / d log l2] at z = (log alpha, log variance)."""
-        alpha, l2 = math.exp(z[0]), self.model.learner.l2
+    def slope(self, z, factor: float = 1.0) -> float:
+        """d log error / d log l2 at z = (log alpha, log variance) and `factor` times this l2; nan where nothing was solved."""
+        alpha, l2 = math.exp(z[0]), self.model.learner.l2 * factor
         p_ = parameters(replace(self.model.data, variance=math.exp(z[1])), self.model.learner, self.machinery)
         if self.machinery.solve_path(p_, np.array([alpha]), np.array([l2]), self.x, self.info) < 1:
-            return np.array([math.nan])
+            return math.nan
         self.machinery.sensitivity(p_, alpha, l2, self.x[0], self.dx)
-        return np.array([_slope(p_, self.x[0], self.dx) / _error(p_, self.x[0])])
+        return _slope(p_, self.x[0], self.dx) / _error(p_, self.x[0])
+
+    def offset(self, z) -> np.ndarray:
+        """[log(this l2/the best one)] to first order: slope over curvature, since the valley is flat where the clouds are broad."""
+        ahead, behind = (self.slope(z, math.exp(sign * NEARBY)) for sign in (1.0, -1.0))
+        return np.array([self.slope(z) * 2.0 * NEARBY / (ahead - behind)])
 
 
 def penalty_line(l2: float) -> list[dict]:
@@ -127,13 +133,13 @@ def penalty_line(l2: float) -> list[dict]:
     for _ in range(12):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if best(middle) > 0.0 else (middle, high)
-    start = np.array([0.0, bracketed(lambda v: float(system.slope((0.0, v))[0]), low - 0.05, high + 0.05)])
+    start = np.array([0.0, bracketed(lambda v: system.slope((0.0, v)), low - 0.05, high + 0.05)])
 
     def row(z):
         return {"alpha": math.exp(z[0]), "variance": math.exp(z[1]), "l2": l2}
 
     right, left = (
-        follow(system.slope, start, [6.0, 4.0], [sign, 0.0], row, frame.holds, frame=frame, tolerance=1e-10).rows for sign in (1.0, -1.0)
+        follow(system.offset, start, [6.0, 4.0], [sign, 0.0], row, frame.holds, frame=frame, tolerance=2e-9).rows for sign in (1.0, -1.0)
     )
     return left[:0:-1] + right
 

@@ -39,10 +39,10 @@ def boundaries():
 
     def rows(load, top):
         found = graph(attempt(lambda k: {"alpha": load(model(k)), "margin": k}), low, top, frame)
-        return found if top > 0.0 else [*found, {"alpha": capacity(model(0.0)), "margin": 0.0}]
+        return [*found, {"alpha": capacity(model(0.0)), "margin": 0.0}]
 
-    lower = rows(capacity, 0.0)  # in two pieces, so that margin 0 is a vertex
-    yield "margin", "Gardner capacity", "the overlap q is 1", lower[:-1] + graph(lambda k: {"alpha": capacity(model(k)), "margin": k}, 0.0, high, frame)
+    halves = [graph(lambda k: {"alpha": capacity(model(k)), "margin": k}, *ends, frame) for ends in ((low, 0.0), (0.0, high))]
+    yield "margin", "Gardner capacity", "the overlap q is 1", halves[0] + halves[1][1:]  # margin 0 is a vertex
     yield "margin", "1RSB capacity", "the overlap q1 is 1, stationary in q0 and m/(1-q1)", rows(lambda m: capacity(m, ansatz="1RSB"), NEAREST)
     yield "margin", "stability", "the replicon is 0", rows(at_line, NEAREST)
 

@@ -11,7 +11,7 @@ from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import weights_average
-from flatphys.saddle.branch import conjugates, read_off
+from flatphys.saddle.branch import conjugates, curve_point, read_off
 from flatphys.saddle.curve import Code, curve_of, roots
 from flatphys.saddle.equilibrium import state_at
 from flatphys.state import State
@@ -50,10 +50,16 @@ class FirstOrderTransition(Table):
         ax, model = new_axes(ax), self.at_spinodal.model
         code = Code(model)
         u, w = buffers()
-        for s, partner, log_alpha, direction in curve_of(code.args).pieces:
-            r = [weights_average(code.weights, code.kind, *conjugates(code.kind, a, b), 0, u, w)[2] for a, b in zip(s, partner)]
-            ax.plot(np.exp(log_alpha), r, **{"color": BLUE, "ls": "-" if direction > 0.0 else ":", **style})
         right = 1.4 * self.spinodal
+        for s, partner, log_alpha, direction in curve_of(code.args).pieces:
+            keep = log_alpha < math.log(right) + 1.0
+            fine = np.interp(np.linspace(0.0, 1.0, 8 * keep.sum() - 7), np.linspace(0.0, 1.0, keep.sum()), s[keep])
+            loads, overlaps = [], []
+            for place, guess in zip(fine, np.interp(fine, s, partner)):
+                la, other, _ = curve_point(*code.args, place, guess, 0, u, w)
+                loads.append(math.exp(la))
+                overlaps.append(weights_average(code.weights, code.kind, *conjugates(code.kind, place, other), 0, u, w)[2])
+            ax.plot(loads, overlaps, **{"color": BLUE, "ls": "-" if direction > 0.0 else ":", **style})
         if code.has_teacher_state:
             ax.plot([0.0, right], [1.0, 1.0], **{"color": BLUE, **style})
         ax.axvline(self.transition, color=VERMILION, lw=1.0, label="transition")
