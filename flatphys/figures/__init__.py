@@ -93,15 +93,20 @@ def make_all(wanted, out="figures", style: str = "paper", store=False, workers: 
             yield name, make(name, out, style, store)
         return
     ordered = sorted(wanted, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_deaf)
     try:
         jobs = {pool.submit(make, name, out, style, store): name for name in ordered}
         for job in as_completed(jobs):
             yield jobs[job], job.result()
-    finally:  # after Ctrl-C, too, what is being drawn is finished and nothing new begun
+    except BaseException:  # Ctrl-C, an error, or nobody who wants more: at once, since every file appears whole or not at all
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _deaf():
-    """Ctrl-C is for the parent: it stops handing out figures."""
+    """Ctrl-C is for the parent: it ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

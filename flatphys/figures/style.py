@@ -1,7 +1,10 @@
 """Figures as files: panels in the sizes of a page, PNG, PDF and CSV without dates, the same in every run."""
 
 import csv
+import io
+import os
 import pathlib
+import tempfile
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -35,7 +38,19 @@ def plain_ticks(axis, places):
 def save_figure(figure: Figure, path: pathlib.Path) -> pathlib.Path:
     """PNG or PDF by the suffix, without dates or versions in it."""
     nothing = {".png": {"Software": None}, ".pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
-    figure.savefig(path, metadata=nothing[path.suffix])
+    picture = io.BytesIO()
+    figure.savefig(picture, format=path.suffix[1:], metadata=nothing[path.suffix])
+    return _write(path, picture.getvalue())
+
+
+def _write(path: pathlib.Path, content: bytes) -> pathlib.Path:
+    """The file appears whole or not at all, whenever the process is killed."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+            (pathlib.Path(folder) / path.name).write_bytes(content)
+            os.replace(pathlib.Path(folder) / path.name, path)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None  # the name that the user knows
     return path
 
 
@@ -44,12 +59,11 @@ def save(figure: Figure, records: list[dict], stem: pathlib.Path) -> list[pathli
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [save_figure(figure, stem.with_suffix(suffix)) for suffix in (".png", ".pdf")]
     columns = list(dict.fromkeys(name for record in records for name in record))
-    table = stem.with_suffix(".csv")
-    with open(table, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([["" if record.get(name) is None else record[name] for name in columns] for record in records])
-    return [*paths, table]
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if record.get(name) is None else record[name] for name in columns] for record in records])
+    return [*paths, _write(stem.with_suffix(".csv"), table.getvalue().encode())]
 
 
 def select(records: list[dict], x: str, y: str, **wanted) -> tuple[list, list]:

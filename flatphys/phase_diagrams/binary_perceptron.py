@@ -115,7 +115,7 @@ def decorate(ax, plane: str, lines: dict):
     ax.plot(flat.alpha[0], flat.margin[0], "o", color=p.BLACK, zorder=5)
     ax.annotate(rf"$\alpha^* = {flat.alpha[0]:.4f}$", (flat.alpha[0], flat.margin[0]), xytext=(6, 3), textcoords="offset points", fontsize="small")
     ax.text(0.43, 0.13, "typical solutions\nin flat regions", **small)
-    ax.text(0.5, 0.012, "typical solutions isolated or behind a barrier", **small)
+    ax.text(0.545, 0.012, "typical solutions isolated or behind a barrier", **small)
     ax.text(0.8, 0.19, "no solutions", **small)
     (line,) = (one for one in ax.lines if one.get_label() == look("typical solutions")["label"])
     ax.legend(handles=[line], loc="upper left")

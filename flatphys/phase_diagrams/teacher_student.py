@@ -161,10 +161,10 @@ def decorate(ax, plane: str, lines: dict):
         ax.plot(jump.alpha[0], jump.margin[0], "o", color=p.BLACK, zorder=5, label="critical point")
         ax.text(0.5, 0.07, "student:\nlow overlap", **small)
         ax.text(1.8, 0.07, "no solutions", **small)
-        ax.text(0.88, -0.024, "teacher\nmetastable", **small)
+        ax.text(0.92, -0.018, "teacher metastable", **small)
         ax.text(2.02, -0.06, "teacher:\nhigh overlap", **small)
-        ax.annotate("student\nmetastable", (1.5, -0.03), (2.02, -0.14), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
-        ax.text(2.0, -0.23, "one phase:\nlearning is continuous", **small)
+        ax.annotate("student\nmetastable", (1.45, -0.03), (2.08, -0.14), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
+        ax.text(1.9, -0.23, "one phase:\nlearning is continuous", **small)
         ax.legend(loc="lower left")
         return
     jump, high = lines["transition (T)"], lines["student spinodal (T)"]

@@ -13,7 +13,10 @@ from flatphys.figures import style
 from typer.testing import CliRunner
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name in figures.SLOW else []) for name in figures.names()])
+LONG = {*figures.SLOW, "flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in figures.names()])
 def test_files_are_complete_and_deterministic(name, tmp_path):
     first = figures.make(name, tmp_path / "a")
     second = figures.make(name, tmp_path / "b")

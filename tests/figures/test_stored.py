@@ -130,3 +130,24 @@ def test_the_command_keeps_records_in_the_users_cache_unless_told_not_to(tmp_pat
     assert result.exit_code == 0 and result.stderr == ""  # no progress where there is no terminal
     assert [path.name for path in folder.iterdir()] == [f"{NAME}-{stored.version_key()}.json"]
     assert CliRunner().invoke(app, ["figure", NAME, "--style", "poster"]).exit_code == 2
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_it_soon_and_leaves_whole_files_only(tmp_path):
+    import os
+    import signal
+    import subprocess
+
+    before = tmp_path / "before"
+    plain = {path.name: path.read_bytes() for path in figures.make(NAME, before)}
+    command = [sys.executable, "-m", "flatphys", "figure", "all", "--no-store", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    first = process.stdout.readline()  # one figure is done, others are being drawn
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert first and process.returncode != 0 and "Traceback" not in errors
+    for path in (tmp_path / "out").glob("[!.]*"):
+        content = path.read_bytes()
+        assert content.endswith({".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".csv": b"\n"}[path.suffix])
+        assert plain.get(path.name, content) == content
