@@ -35,6 +35,7 @@ _LAZY = {
     "optimal_l2": "flatphys.thresholds",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.store",
+    "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
 }
