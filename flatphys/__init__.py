@@ -35,6 +35,9 @@ _LAZY = {
     "optimal_l2": "flatphys.thresholds",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
+    "make_instances": "flatphys.montecarlo.instance",
+    "Instances": "flatphys.montecarlo.instance",
+    "Chains": "flatphys.montecarlo.chains",
 }
 
 __all__ = [
