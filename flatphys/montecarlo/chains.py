@@ -145,7 +145,7 @@ class Chains(Table):
 
     def _accepted(self):
         """(I, B) accepted moves so far."""
-        self._backend.pull()
+        self._backend.pull("accepted")
         return self._walkers.accepted.reshape(self._shape).sum(axis=1)
 
     def _tune(self, before):
@@ -153,7 +153,7 @@ class Chains(Table):
         rate = (self._accepted() - before) / (self.replicas * s.steps)
         gain = 1.0 / (1.0 + 0.1 * (s.sweeps - 1))
         s.spread[:] = np.clip(s.spread * np.exp(gain * (rate - ACCEPTANCE)), 1e-4, 1.0)
-        self._backend.push()
+        self._backend.push("spread")
 
     def recompute(self) -> float:
         """Recompute fields and energies from the weights; returns the largest drift of a stability or an energy that this removed."""

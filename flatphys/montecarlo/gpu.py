@@ -8,6 +8,7 @@ import contextlib
 import math
 import signal
 import threading
+import warnings
 
 import numpy as np
 
@@ -81,7 +82,8 @@ class CudaBackend:
 
         self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
         self.size = groups_per_batch or self._groups_that_fit()
-        self._resident = None  # (device arrays) of all walkers, while the device is ahead of the host
+        self._resident = None  # device arrays of all walkers, if they fit
+        self._ahead = False  # whether the device has moved on since the host's arrays were brought up to date
         self._layout()
 
     # --- launch parameters --------------------------------------------------------------------------
@@ -134,24 +136,28 @@ class CudaBackend:
             d["sums"] = send(s.sums[lo * b : hi * b])
         return d
 
-    def _download(self, d):
+    def _download(self, d, names=None):
         s = self.walkers
         b = len(s.betas)
-        for name in (*_STATE, *(("sums",) if s.kind == "committee" else ())):
+        for name in names or (*_STATE, *(("sums",) if s.kind == "committee" else ())):
             host = getattr(s, name)
             rows = slice(d["lo"], d["hi"]) if name in ("at", "accepted", "swapped") else slice(d["lo"] * b, d["hi"] * b)
             if host[rows].size:
                 host[rows] = d[name].copy_to_host()
 
-    def pull(self):
-        """Bring the host's arrays up to date."""
-        if self._resident is not None and self._ahead:
-            self._download(self._resident)
-            self._ahead = False
+    def pull(self, *names):
+        """Bring the host's arrays up to date, or those named."""
+        if self._ahead:
+            self._download(self._resident, names)
+            self._ahead = bool(names)
 
-    def push(self):
-        """The host's arrays have changed: send them again before the next sweep."""
-        self._resident = None
+    def push(self, *names):
+        """The host's arrays have changed, or those named: send them before the next sweep."""
+        if not names:
+            self._resident, self._ahead = None, False
+        elif self._resident is not None:
+            for name in names:
+                self._resident[name] = self.cuda.to_device(getattr(self.walkers, name))
 
     # --- running ------------------------------------------------------------------------------------
     def run(self, sweeps: int) -> bool:
@@ -187,6 +193,12 @@ class CudaBackend:
         return bool(interrupted)
 
     def _launch(self, d, sweeps):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Grid size")  # few chains are the user's choice
+            self._sweeps(d, sweeps)
+        self.cuda.synchronize()
+
+    def _sweeps(self, d, sweeps):
         s = self.walkers
         b = len(s.betas)
         if b == 1:
@@ -196,7 +208,6 @@ class CudaBackend:
             for sweep in range(s.sweeps, s.sweeps + sweeps):
                 self._sweep(d, sweep, 1)
                 self.kernels.exchange_kernel[blocks, 64](d["lo"], sweep, *s.key, d["at"], d["level"], d["energy"], d["swaps"], d["swapped"])
-        self.cuda.synchronize()
 
     def _sweep(self, d, sweep, sweeps):
         s = self.walkers

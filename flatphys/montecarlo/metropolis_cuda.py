@@ -17,6 +17,8 @@ next reader is either the same thread or behind the next barrier.  So one barrie
 
 One warp (T = 32) suffices up to P = 2048, and its barrier is nearly free.  Real fields (float64) are counted in a first pass and
 written in a second one if the move is accepted.  Fields that do not fit the 48 KB of shared memory stay in global memory.
+
+The kernels have been run under numba's simulator and assembled for sm_90, not yet timed on a device.
 """
 
 import functools
@@ -27,11 +29,19 @@ from numba import cuda
 
 from flatphys.montecarlo.committee import activate
 from flatphys.montecarlo.metropolis import FLIP, ONES, PAIR, below, choose, turned
+from flatphys.montecarlo.moves import LANES
 from flatphys.montecarlo.philox import EXCHANGE, MASK, MOVES, SHIFT, philox
 
-LANES = 64  # patterns a word
 ZERO, ONE = np.uint64(0), np.uint64(1)
 WORD_BYTES = 16  # of shared memory per thread: a Philox block
+
+
+def _kernel(registers):
+    """cuda.jit with at most so many registers a thread: 64 of them let 32 warps live on a multiprocessor of 65536 registers.
+
+    Without the limit a thread of these kernels takes 100 to 155.  The simulator does not know the option.
+    """
+    return cuda.jit(**({} if numba.config.ENABLE_CUDASIM else {"max_registers": registers}))
 
 
 @cuda.jit(device=True)
@@ -56,7 +66,7 @@ def bits_kernel(itemsize, shared):
     """Binary weights and +-1 patterns: int16 or int32 fields, in shared memory or not."""
     kind = numba.int16 if itemsize == 2 else numba.int32
 
-    @cuda.jit
+    @_kernel(64)
     def kernel(
         walker0, instance0, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted
     ):
@@ -177,7 +187,7 @@ def bits_kernel(itemsize, shared):
 def real_kernel(shared):
     """Gaussian patterns or spherical weights: float64 fields, in shared memory or not."""
 
-    @cuda.jit
+    @_kernel(64)
     def kernel(
         walker0, instance0, steps, first, k0, k1, mode, low, agree, x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted
     ):
@@ -245,7 +255,7 @@ def real_kernel(shared):
     return kernel
 
 
-@cuda.jit
+@_kernel(96)
 def committee_kernel(
     walker0, instance0, steps, first, k0, k1, mode, agree, code, root, signs, labels,
     x, per_instance, w, h, totals, energy, level, order, spread, tables, threshold, accepted,

@@ -9,7 +9,7 @@ import os
 from flatphys.montecarlo import committee, metropolis
 
 SHARES = 4  # per thread: one that is held up leaves its share to the others
-SLICE = 4e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
+SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
 
 
 class CpuBackend:
@@ -89,8 +89,8 @@ class CpuBackend:
                 s.x, s.per_instance, s.w, s.h, s.sums, *chain, s.spread, s.tables, s.threshold, s.accepted,
             )  # fmt: skip
 
-    def pull(self):
+    def pull(self, *names):
         """Nothing to do: the arrays are the state."""
 
-    def push(self):
+    def push(self, *names):
         """Nothing to do: the arrays are the state."""
