@@ -37,6 +37,10 @@ class NotConverged(FlatphysError):
         return type(self), (self.args[0], self.best, self.residual)
 
 
+class NoDevice(FlatphysError):
+    """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
+
+
 class ReplicaSymmetryWarning(UserWarning):
     """The replicon is negative: the replica-symmetric values are bounds or approximations."""
 

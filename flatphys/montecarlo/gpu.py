@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from flatphys.errors import FlatphysError
+from flatphys.errors import NoDevice
 
 SHARED_BYTES = 48 * 1024 - 64  # dynamic shared memory of a block that needs no special permission
 MEMORY_SHARE = 0.85  # of the free device memory
@@ -20,10 +20,6 @@ LAUNCH_WORK = 2e12  # fields times steps per slice: seconds on a large GPU
 MOST_THREADS = 256
 PER_THREAD = 8  # real fields a thread is given before the block grows
 _STATE = ("w", "h", "energy", "level", "at", "order", "accepted", "swapped")
-
-
-class NoDevice(FlatphysError):
-    """A GPU was asked for and cannot be used; the message says what is missing."""
 
 
 def _cuda():
