@@ -1,11 +1,12 @@
 """Pattern updates per second of the Monte Carlo chains, beside a bare vectorised add over arrays of the same size.
 
-    python benchmarks/bench_sampler.py [--n N] [--repeat R] [--device cpu|cuda] [--chains C] [--json]
+    python benchmarks/bench_sampler.py [--n N] [--repeat R] [--device cpu|cuda] [--chains C] [--busy] [--json]
 
 One flip attempt counts as P pattern updates (a pair of flips or a rotation as P too, though it moves every stability by two rows of
 patterns).  The bare add is h += x[i] over random rows i, compiled alike, with int16 h and int8 x, or float64 h and the
 patterns' own type: what a sampler would do that kept every stability of every proposal.  Every figure is the best of R, on
-one thread and on all of them; on a GPU the bare add still runs on the CPU.
+one thread and on all of them; on a GPU the bare add still runs on the CPU.  All chains share one instance, as the rows of the bare add
+come from one array.
 """
 
 import argparse
@@ -55,12 +56,17 @@ def add_rows(h, x, rows):
             h[mu] += row[mu]
 
 
-def best(function, repeat):
+BUSY = False  # count CPU time
+
+
+def best(function, repeat, threads=1):
+    """Least seconds of `repeat` calls."""
+    clock = (lambda: time.process_time() / threads) if BUSY else time.perf_counter
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = clock()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times)
 
 
@@ -73,20 +79,20 @@ def bare(n, fields, patterns, threads, repeat):
         work.append((np.zeros(n, fields), x, rng.integers(0, n, 50000)))
     add_rows(*work[0])
     with ThreadPoolExecutor(threads) as pool:
-        return 50000 * n * threads / best(lambda: list(pool.map(lambda args: add_rows(*args), work)), repeat)
+        return 50000 * n * threads / best(lambda: list(pool.map(lambda args: add_rows(*args), work)), repeat, threads)
 
 
 def measure(case, n, count, threads, repeat, device):
     """(updates per second, acceptance)."""
     name, model, instance, arguments, burn, sweeps = case
     betas = np.atleast_1d(arguments["betas"])
-    instances = make_instances(model, n, 1.0, count=max(1, count // (2 * len(betas))), seed=1, **instance)
+    instances = make_instances(model, n, 1.0, seed=1, **instance)
     arguments = {**arguments, "betas": tuple(betas)}
     if arguments.get("reference") == "random":
         arguments["reference"] = np.random.default_rng(0).choice([-1.0, 1.0], n)
-    chains = Chains(instances, seed=2, threads=threads, device=device, **arguments).advance(burn + 1)
+    chains = Chains(instances, replicas=max(2, count // len(betas)), seed=2, threads=threads, device=device, **arguments).advance(burn + 1)
     before, done = chains.acceptance * chains.sweeps_done, chains.sweeps_done
-    seconds = best(lambda: chains.advance(sweeps), repeat)
+    seconds = best(lambda: chains.advance(sweeps), repeat, threads)
     acceptance = (chains.acceptance * chains.sweeps_done - before) / (chains.sweeps_done - done)
     walkers = chains._walkers
     return walkers.count * walkers.steps * sweeps * walkers.p / seconds, float(np.mean(acceptance))
@@ -99,8 +105,11 @@ def main():
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--chains", type=int, default=16)
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--busy", action="store_true", help="on a machine with other work: seconds of CPU time divided by the threads")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    global BUSY
+    BUSY = args.busy
     import numba
 
     cores = numba.config.NUMBA_DEFAULT_NUM_THREADS

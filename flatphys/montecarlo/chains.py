@@ -171,24 +171,24 @@ class Chains(Table):
 
     @property
     def weights(self):
-        self._backend.pull()
+        self._backend.pull("w", "at")
         s = self._walkers
         w = s.turn(s.w)
         return self._by_level(w.astype(np.int8) if s.binary else w)
 
     @property
     def energy(self):
-        self._backend.pull()
+        self._backend.pull("energy", "at")
         return self._by_level(self._walkers.energy)
 
     @property
     def stabilities(self):
-        self._backend.pull()
+        self._backend.pull("sums" if self.instances.hidden else "h", "at")
         return self._by_level(self._walkers.stabilities())
 
     @property
     def replica_index(self):
-        self._backend.pull()
+        self._backend.pull("at")
         return self._walkers.at.reshape(self._shape).copy()
 
     @property
@@ -201,13 +201,13 @@ class Chains(Table):
 
     @property
     def acceptance(self):
-        self._backend.pull()
+        self._backend.pull("accepted")
         s = self._walkers
         return s.accepted.sum(axis=0) / max(1, s.groups * s.sweeps * s.steps)
 
     @property
     def exchange(self):
-        self._backend.pull()
+        self._backend.pull("swapped")
         s = self._walkers
         return s.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
 

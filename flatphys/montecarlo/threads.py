@@ -81,7 +81,7 @@ class CpuBackend:
             )  # fmt: skip
         elif s.kind == "real":
             metropolis.sweep_real(
-                *start, s.low, s.agree, s.x, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
+                *start, s.low, s.agree, s.x, s.bits, s.valid, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
             )  # fmt: skip
         else:
             committee.sweep_committee(

@@ -153,6 +153,17 @@ def test_an_instance_evolves_alike_among_others():
     assert np.array_equal(a.weights[0], b.weights[0]) and np.array_equal(a.spread[0], b.spread[0])
 
 
+@pytest.mark.parametrize("overlap", [0.3, 0.8])
+def test_uniform_weights_around_the_mixtures_centre_err_as_the_normal_law_says(overlap):
+    # y x.w/sqrt N = overlap + sqrt(variance) z over patterns and weights, up to 1/N; one chain per instance is one sample
+    instances = make_instances(fp.Model(fp.GaussianMixture(0.7), fp.ERM()), 151, 2.0, 60, seed=1)
+    chains = Chains(instances, weights="spherical", betas=0.0, replicas=4, reference=instances.centre, overlap=overlap).advance(5)
+    fractions = chains.energy.mean(axis=(1, 2)) / instances.p
+    error = fractions.std(ddof=1) / math.sqrt(len(fractions))
+    assert abs(fractions.mean() - 0.5 * math.erfc(overlap / math.sqrt(0.7) / math.sqrt(2.0))) < 4.5 * error
+    assert error < 0.01
+
+
 def test_rotations_are_tuned_to_their_acceptance_and_then_left_alone():
     instances = make_instances(SPHERE, 101, 1.0, 2, seed=1)
     chains = Chains(instances, weights="spherical", betas=(5.0,), replicas=10, tune=60).advance(60)

@@ -52,8 +52,8 @@ def assert_law(chains, weights, energy, sweeps=60):
         assert abs(chains.energy[0, :, b].mean() - mean) <= 4.5 * error + 1e-12
 
 
-@pytest.mark.parametrize("patterns", ["sign", "gaussian"])
-@pytest.mark.parametrize("margin", [0.0, 0.5, -0.7])
+@pytest.mark.long
+@pytest.mark.parametrize("patterns, margin", [("sign", 0.0), ("sign", 0.5), ("sign", -0.7), ("gaussian", 0.2)])
 def test_flips_sample_every_configuration_with_its_boltzmann_weight(patterns, margin):
     instances = make_instances(RANDOM, 11, 0.8, seed=3, patterns=patterns)
     w = configurations(11)
@@ -67,6 +67,7 @@ def test_flips_where_stabilities_can_equal_the_margin():
     assert_law(Chains(instances, betas=1.0, replicas=12000, seed=2), w, energies(instances, w, 0.0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("patterns", ["sign", "gaussian"])
 def test_exchange_leaves_the_marginal_of_every_temperature(patterns):
     instances = make_instances(RANDOM, 11, 0.5, seed=7, patterns=patterns)
@@ -92,6 +93,7 @@ def test_pair_flips_sample_the_shell_of_fixed_overlap(patterns, overlap, agree):
         assert_law(chains, shell, energies(instances, shell, 0.0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("activation", ["sign", "erf", "relu"])
 @pytest.mark.parametrize("patterns", ["sign", "gaussian"])
 def test_the_committee_samples_every_configuration(activation, patterns):
@@ -247,3 +249,16 @@ def test_marks_give_the_energy_change_of_every_flip_and_pair(dtype, p):
                 marks = [upper.copy(), lower.copy()]
                 moves.mark(h, threshold, 4 if pair else 2, valid, upper, lower)
                 assert np.array_equal(marks[0], upper) and np.array_equal(marks[1], lower)
+
+
+@pytest.mark.parametrize("p", [1, 64, 130])
+def test_shifts_from_bits_are_those_from_the_patterns(p):
+    rng = np.random.default_rng(p)
+    words = -(-p // 64)
+    x, z = rng.choice(np.array([-1, 1], np.int8), (2, p))
+    pack = lambda row: np.packbits(np.pad(row, (0, 64 * words - p)) > 0, bitorder="little").view(np.uint64)  # noqa: E731
+    h, a, b = 3.0 * rng.standard_normal(64 * words), *rng.standard_normal(2)
+    out, plain = np.empty(64 * words), np.empty(p)
+    below = moves.shift_bits(h, out, pack(x), a, pack(z), b, 0.3, pack(np.ones(p)))
+    assert below == moves.shift_two(h[:p], plain, x, a, z, b, 0.3) == np.count_nonzero(plain < 0.3)
+    assert np.allclose(out[:p], plain, rtol=0.0, atol=1e-15)
