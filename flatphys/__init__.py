@@ -38,6 +38,9 @@ _LAZY = {
     "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
+    "make_instances": "flatphys.montecarlo.instance",
+    "Instances": "flatphys.montecarlo.instance",
+    "Chains": "flatphys.montecarlo.chains",
 }
 
 __all__ = [

@@ -49,6 +49,10 @@ class SweepWarning(UserWarning):
     """A sweep was interrupted or had to change its executor; what it returned holds."""
 
 
+class NoDevice(FlatphysError):
+    """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
+
+
 class ReplicaSymmetryWarning(UserWarning):
     """The replicon is negative: the replica-symmetric values are bounds or approximations."""
 
