@@ -40,6 +40,9 @@ _LAZY = {
     "extrapolate": "flatphys.montecarlo.estimate",
     "Run": "flatphys.montecarlo.run",
     "check": "flatphys.comparison",
+    "make_instances": "flatphys.montecarlo.instance",
+    "Instances": "flatphys.montecarlo.instance",
+    "Chains": "flatphys.montecarlo.chains",
 }
 
 __all__ = [
