@@ -21,7 +21,7 @@ Threads = Annotated[int | None, typer.Option("--threads", metavar="COUNT", help=
 Seed = Annotated[int, typer.Option("--seed", metavar="SEED", help="Everything follows from it.")]
 Start = Annotated[str, typer.Option("--start", metavar="both|hot|cold", help="Random weights; teacher or annealed ones; half each.")]
 Exchange = Annotated[
-    str | None, typer.Option("--exchange", metavar="on|off|GRID", help="Replica exchange on a ladder in beta  [default: on where beta > 3]")
+    str | None, typer.Option("--exchange", metavar="on|off|GRID", help="Replica exchange on a ladder in beta  [default: on where beta > 1.5]")
 ]
 Patterns = Annotated[str | None, typer.Option("--patterns", metavar="sign|gaussian", help="Components of the patterns  [default: by the model]")]
 Hidden = Annotated[int | None, typer.Option("--hidden", metavar="K", help="Hidden units of a tree committee.")]

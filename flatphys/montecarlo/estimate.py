@@ -21,7 +21,7 @@ import numpy as np
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 
-R_HAT_LIMIT = 1.05  # about ten effective samples in each half of a chain
+R_HAT_LIMIT = 1.1  # about five effective samples in each half of a chain
 FEWEST_SAMPLES = 10.0  # effective samples per chain below which a warning is due
 START_LIMIT = 4.5  # standard errors between hot and cold starts
 

@@ -26,7 +26,7 @@ from flatphys.montecarlo.run import Run
 STARTS = ("both", "hot", "cold")
 PATTERNS = ("sign", "gaussian")
 DRAWS = 200  # of every chain: enough to see an autocorrelation, few enough to cost little
-LADDER_ABOVE = 3.0  # beta from which chains are given a ladder of their own accord
+LADDER_ABOVE = 1.5  # beta from which chains are given a ladder of their own accord: single flips cost sqrt(N) violations
 COLD_BETA = 10.0  # where annealing of a cold start ends: exp(-10) flips a violation in a run
 COLD_STEPS = 8
 
@@ -98,7 +98,7 @@ def sample(
     every : int, optional
         Sweeps between draws (default: 200 draws).
     exchange : None, bool or ascending inverse temperatures, optional
-        Replica exchange.  None: a ladder from beta = 0 where the learner's beta exceeds 3 (rungs equally spaced in
+        Replica exchange.  None: a ladder from beta = 0 where the learner's beta exceeds 1.5 (rungs equally spaced in
         asin sqrt(e(beta)) with the error e(beta) of independent patterns, about sqrt(P) of them); a ladder from 0 also gives
         the entropy.
     start : "both", "hot" or "cold"
