@@ -2,9 +2,10 @@
 
 For every quantity that both have,
 
-    z = (simulation - theory) / error
+    t = (simulation - theory) / error,      z = the normal score of Student's t with I - 1 degrees of freedom
 
-where the error is the simulation's standard error over instances.  At finite N the mean itself is off by O(1/N), which is not part of
+where the error is the simulation's standard error over I instances: z is t itself where there are many, and with few it is as
+unlikely under a standard normal law as t under its own.  At finite N the mean itself is off by O(1/N), which is not part of
 the error.  There are two honest ways around it: runs of several sizes, whose extrapolation a + b/N is compared, or an
 allowance `finite_size` = c, by which |simulation - theory| is reduced by c/N before it is divided; both are stated in
 the report.
@@ -322,4 +323,15 @@ def _row(name, pairs, runs, finite_size) -> Row:
         theory, error, fit = pairs[0][0], float(weights.sum() ** -0.5), None
         allowance = finite_size / runs[0].n
     excess = math.copysign(max(abs(gap) - allowance, 0.0), gap)
-    return Row(name, float(theory), float(theory) + gap, error, allowance, excess / error, fit)
+    freedom = sum(len(e.values) - 1 for _, e in pairs if e.values is not None)
+    return Row(name, float(theory), float(theory) + gap, error, allowance, normal_score(excess / error, freedom), fit)
+
+
+def normal_score(t: float, freedom: int) -> float:
+    """The z whose tail under a standard normal law is that of t under Student's law."""
+    from scipy import special
+
+    if not math.isfinite(t) or freedom < 1:
+        return t
+    tail = float(special.stdtr(freedom, -abs(t)))
+    return math.copysign(-float(special.ndtri(tail)), t) if tail > 1e-300 else t

@@ -58,7 +58,7 @@ def load(path, call: dict) -> dict | None:
     if not path.parent.is_dir():
         raise InvalidInput(f"checkpoint must lie in an existing folder, got {path}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(arrays.pop("__meta__").tobytes().decode())
         good = meta["format"] == FORMAT and meta["sha256"] == digest(arrays)
