@@ -269,9 +269,9 @@ def _betas(betas):
 def _backend(device, threads):
     """The function that puts walkers on the device."""
     if device != "cpu":
-        from flatphys.montecarlo import metropolis_cuda  # imports numba.cuda, which not everybody has
+        from flatphys.montecarlo import gpu  # numba.cuda is imported there, and only on use
 
-        if device == "cuda" or metropolis_cuda.available():
-            metropolis_cuda.require()
-            return metropolis_cuda.CudaBackend
+        if device == "cuda" or gpu.available():
+            gpu.require()
+            return gpu.CudaBackend
     return lambda walkers: CpuBackend(walkers, threads)

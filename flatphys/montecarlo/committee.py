@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.montecarlo.metropolis import BATCH, PAIR, propose
+from flatphys.montecarlo.metropolis import BATCH, PAIR, choose, turned
 from flatphys.montecarlo.philox import MOVES, fill
 
 SIGN, ERF, RELU = 1, 2, 3
@@ -74,8 +74,8 @@ def sweep_committee(
     x, per_instance, w, h, sums, energy, level, order, spread, tables, threshold, accepted,
 ):  # fmt: skip
     """`steps` steps of every walker, from step `first` on; rotations stay within a unit."""
-    b, p = accepted.shape[1], h.shape[2]
-    size = w.shape[1] // h.shape[1]
+    n, b, p = w.shape[1], accepted.shape[1], h.shape[2]
+    size = n // h.shape[1]
     words = np.empty((4, BATCH), np.uint32)
     field_1, field_2, sum_1, sum_2 = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
     for walker in range(lo, hi):
@@ -88,7 +88,9 @@ def sweep_committee(
             count = min(BATCH, steps - start)
             fill(words, count, first + start, walker, MOVES, k0, k1)
             for s in range(count):
-                i, j, wi, wj, pi, pj = propose(mode, 0, size, agree, width, weights, places, words[0, s], words[1, s], words[2, s])
+                here, there = choose(mode, n, 0, size, agree, words[0, s], words[1, s])
+                i, j = (np.int64(places[here]), np.int64(places[there])) if mode == PAIR else (here, there)
+                wi, wj = turned(mode, weights[i], weights[j], width, words[2, s])
                 unit = i // size
                 shift_unit(code, root, table, fields[unit], field_1, total, sum_1, patterns[i], wi - weights[i], signs[unit])
                 new_total, other = sum_1, unit
@@ -105,7 +107,7 @@ def sweep_committee(
                         fields[other, :] = field_2
                         weights[j] = wj
                         if mode == PAIR:
-                            places[pi], places[pj] = j, i
+                            places[here], places[there] = j, i
                     total[:] = new_total
                     e = new
                     taken += 1

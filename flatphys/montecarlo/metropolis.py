@@ -92,29 +92,30 @@ def sweep_bits(lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w,
 
 
 @jit
-def propose(mode, low, size, agree, spread, weights, places, w0, w1, w2):
-    """(i, j, new w_i, new w_j, place of i, place of j) of a move; j = -1 without a second weight.
+def choose(mode, n, low, size, agree, w0, w1):
+    """The two sites of a move (for PAIR their places in the order of sites); the second is -1 without one.
 
     Rotations choose both coordinates among `size` neighbours that belong together, from `low` on.
     """
-    n = weights.size
     if mode == FLIP:
-        i = below(w0, n)
-        return i, -1, -weights[i], 0.0, 0, 0
+        return below(w0, n), -1
     if mode == PAIR:
-        here, there = below(w0, agree), agree + below(w1, n - agree)
-        i, j = np.int64(places[here]), np.int64(places[there])
-        return i, j, -weights[i], -weights[j], here, there
+        return below(w0, agree), agree + below(w1, n - agree)
     i = below(w0, n - low)
     first = i // size * size
     j = first + below(w1, size - 1)
-    if j >= i:
-        j += 1
-    i, j = low + i, low + j
-    t = spread * ((2.0 * np.float64(w2) + 1.0) * UNIT - 1.0)
+    return low + i, low + (j + 1 if j >= i else j)
+
+
+@jit
+def turned(mode, a, b, spread, word):
+    """The new values of two weights a and b."""
+    if mode != ROTATE:
+        return -a, -b
+    t = spread * ((2.0 * np.float64(word) + 1.0) * UNIT - 1.0)
     scale = 1.0 / (1.0 + t * t)
     c, s = (1.0 - t * t) * scale, 2.0 * t * scale
-    return i, j, c * weights[i] - s * weights[j], s * weights[i] + c * weights[j], 0, 0
+    return c * a - s * b, s * a + c * b
 
 
 @jit
@@ -122,37 +123,37 @@ def sweep_real(
     lo, hi, steps, first, k0, k1, mode, low, agree, x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted
 ):
     """Real patterns or weights: `steps` steps of every walker, from step `first` on."""
-    b = accepted.shape[1]
+    n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)
     spare = np.empty(h.shape[2])
     for walker in range(lo, hi):
         instance = walker // per_instance
         patterns, weights, table, places = x[instance], w[walker], tables[level[walker]], order[walker]
         width = spread[instance, level[walker]]
-        here, there = h[walker, 0], spare
+        now, next_ = h[walker, 0], spare
         e, taken = energy[walker], 0
         for start in range(0, steps, BATCH):
             count = min(BATCH, steps - start)
             fill(words, count, first + start, walker, MOVES, k0, k1)
             for s in range(count):
-                i, j, wi, wj, pi, pj = propose(
-                    mode, low, w.shape[1] - low, agree, width, weights, places, words[0, s], words[1, s], words[2, s]
-                )
+                here, there = choose(mode, n, low, n - low, agree, words[0, s], words[1, s])
+                i, j = (np.int64(places[here]), np.int64(places[there])) if mode == PAIR else (here, there)
+                wi, wj = turned(mode, weights[i], weights[j], width, words[2, s])
                 if j < 0:
-                    new = moves.shift_one(here, there, patterns[i], wi - weights[i], threshold)
+                    new = moves.shift_one(now, next_, patterns[i], wi - weights[i], threshold)
                 else:
-                    new = moves.shift_two(here, there, patterns[i], wi - weights[i], patterns[j], wj - weights[j], threshold)
+                    new = moves.shift_two(now, next_, patterns[i], wi - weights[i], patterns[j], wj - weights[j], threshold)
                 if new <= e or words[3, s] < table[new - e]:
-                    here, there = there, here
+                    now, next_ = next_, now
                     e = new
                     taken += 1
                     weights[i] = wi
                     if j >= 0:
                         weights[j] = wj
                         if mode == PAIR:
-                            places[pi], places[pj] = j, i
+                            places[here], places[there] = j, i
         if taken % 2 == 1:  # the fields of the last accepted move lie in the spare array
-            h[walker, 0, :] = here
+            h[walker, 0, :] = now
         energy[walker] = e
         accepted[walker // b, level[walker]] += taken
 
