@@ -20,6 +20,8 @@ TITLES = {
     "flatness-threshold": "Local entropy around the maximum margin and its slope, below, at and above the flatness threshold",
     "replicated-entropy": "Entropy of the densest regions of binary solutions beside that around typical ones",
     "flatness-phase-diagram": "Capacity and flatness threshold of the densest regions in the plane of load and margin",
+    "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
+    "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on theory's branches",
 }
 
 

@@ -64,9 +64,10 @@ class Estimate(Table):
     def of(cls, values, resolution: float = 1e-12, **more) -> "Estimate":
         """From one value, or one array of values, per instance."""
         values = np.asarray(values, dtype=float)
-        mean = values.mean(axis=0)
-        if len(values) > 1:
-            error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
+        with np.errstate(invalid="ignore"):  # an entropy of -inf (no such weights seen) has the error nan
+            mean, spread = values.mean(axis=0), values.std(axis=0, ddof=1) if len(values) > 1 else None
+        if spread is not None:
+            error = spread / math.sqrt(len(values))
         else:
             error = more.get("time_error", np.full(mean.shape, math.nan))
         if mean.ndim == 0:

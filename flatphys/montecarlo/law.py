@@ -78,7 +78,11 @@ class SampledMargins(Table):
         inside = self.cdf(self.edges).mean
         first, last = np.searchsorted(inside, 1e-4), np.searchsorted(inside, 1.0 - 1e-4)
         first, last = max(int(first) - 1, 0), min(int(last) + 1, self.edges.size - 1)
-        places = self.edges[first : last + 1 : max(1, math.ceil((last - first) / bins))]
+        stride = max(1, math.ceil((last - first) / bins))
+        if self._sorted is None:  # an edge stays at the margin, where the law jumps: it is the middle one
+            first -= (first - self.edges.size // 2) % stride
+            first += stride if first < 0 else 0
+        places = self.edges[first : last + 1 : stride]
         mass = np.diff(self.cdf(places).values, axis=1) / np.diff(places)
         return 0.5 * (places[1:] + places[:-1]), Estimate.of(mass)
 

@@ -123,6 +123,7 @@ def half_error(function, energies) -> float:
     draws = energies.shape[-1]
     if draws < 8:
         return math.nan
-    gap = function(energies[..., : draws // 2]) - function(energies[..., draws // 2 :])
-    gap = gap[np.isfinite(gap)]
-    return float(0.5 * math.sqrt(np.mean(gap**2) / max(gap.size, 1))) if gap.size else math.nan
+    early, late = function(energies[..., : draws // 2]), function(energies[..., draws // 2 :])
+    known = np.isfinite(early) & np.isfinite(late)  # at beta = inf half of the draws may all have violations
+    gap = early[known] - late[known]
+    return float(0.5 * math.sqrt(np.mean(gap**2) / gap.size)) if gap.size else math.nan
