@@ -21,6 +21,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import figure, html_table, text_table
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
+from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import local_entropy as gibbs
@@ -135,7 +136,8 @@ def _reference(state: State) -> gibbs.Reference:
             raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
         r, r_hat = state.order["R"], state.order["R_hat"]
         return gibbs.Reference((weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta), state.alpha)
-    return gibbs.Reference((weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta), state.alpha)
+    numbers = (weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta)
+    return gibbs.Reference(numbers, state.alpha, network_code(learner.network))
 
 
 def _check_reference(state: State) -> None:

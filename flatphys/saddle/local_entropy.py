@@ -10,7 +10,8 @@ the counted weights have closed in on each other (spherical: the volume is zero 
 solutions are isolated, "no_solution"), or the Jacobian is singular, two saddles have met ("no_solution").
 Steps that shrink for any other reason raise `NotConverged`.
 
-Replicon of the counted weights: 1 - alpha E[g'^2] T4.
+Replicon of the counted weights: 1 - alpha E[g'^2] T4.  Behind a tree committee the patterns see every overlap through
+its kernel (`local_entropy_network`); the curves are followed alike.
 Sources: Franz & Parisi 1995; Huang & Kabashima 2014; Baldassi et al. 2020, 2021.
 """
 
@@ -35,10 +36,11 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """What the kernels know of a reference; `numbers` as in `local_entropy_weights.weights_part`."""
+    """What the kernels know of a reference; `numbers` as in `local_entropy_weights.weights_part`, `network` as in `kernels.networks`."""
 
     numbers: tuple
     alpha: float
+    network: np.ndarray | None = None
 
 
 START_XI = 0.5 * math.log((1.0 - START) / START)
@@ -79,7 +81,7 @@ class Curve:
     """Saddle points of one problem, found from each other."""
 
     def __init__(self, reference: Reference, kappa: float, beta: float):
-        self.problem = Problem(reference.numbers, reference.alpha, kappa, beta)
+        self.problem = Problem(reference.numbers, reference.alpha, kappa, beta, reference.network)
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
@@ -197,7 +199,7 @@ class Curve:
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, with its quadrature error."""
         problem, w = self.problem, point.weights
-        v, _, d, _, _, _, r1, field, _, t4 = w
+        v, _, d, _, _, _, r1, field, _, _ = w
         ref, alpha = problem.ref, problem.alpha
         free = self.free_entropy(point)
         error = point.patterns[4]
@@ -220,7 +222,7 @@ class Curve:
             "q1": 1.0 - v,
             "t": math.nan if problem.flat else qt * p + d * math.sqrt(qt * vt),
             "R1": p if problem.flat else (r1 if problem.teacher else math.nan),
-            "at_eigenvalue": 1.0 - alpha * point.patterns[3] / (v * v) * t4,
+            "at_eigenvalue": problem.replicon(point),
             "residual": point.residual,
             "quadrature_error": worth,
         }
