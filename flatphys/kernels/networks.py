@@ -24,9 +24,11 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.errors import InvalidInput
 
 PERCEPTRON, SIGN, ERF, RELU = 0, 1, 2, 3
 _BUILT_IN = {"sign": SIGN, "erf": ERF, "relu": RELU}
+_ARRAYS = {code: np.array([float(code)]) for code in (PERCEPTRON, *_BUILT_IN.values())}
 
 _ERF_A = 2.0 / 3.0
 _ERF_ASIN = math.asin(_ERF_A)
@@ -37,8 +39,11 @@ def network_code(network) -> np.ndarray:
     """The array by which a network travels through the jitted code (see the module's docstring)."""
     from flatphys.model import Perceptron
 
-    code = PERCEPTRON if isinstance(network, Perceptron) else _BUILT_IN[network.activation]
-    return np.array([float(code)])
+    if isinstance(network, Perceptron):
+        return _ARRAYS[PERCEPTRON]
+    if callable(network.activation):
+        raise InvalidInput(f"activation must be one of {', '.join(map(repr, _BUILT_IN))}, got {network.activation!r}")
+    return _ARRAYS[_BUILT_IN[network.activation]]
 
 
 @jit

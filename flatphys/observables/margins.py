@@ -1,7 +1,7 @@
 """margins(state): which law of training stabilities belongs to which state."""
 
 from flatphys import validate
-from flatphys.model import ERM, GaussianMixture, Hebb
+from flatphys.model import ERM, GaussianMixture, Hebb, perceptron_only
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.state import State
 
@@ -19,6 +19,7 @@ def margins(state: State) -> MarginDistribution:
     0.0
     """
     validate.instance("state", state, (State,))
+    perceptron_only(state.model, "margins")
     # imported here: each road compiles code that the others do not need
     if state.ansatz == "1RSB":
         from flatphys.observables.replicated_margins import one_step_margins as law

@@ -21,7 +21,7 @@ import mpmath as mp
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model
+from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model, perceptron_only
 from flatphys.precise.equilibrium import Equilibrium
 from flatphys.precise.limit import Limit
 from flatphys.precise.quadrature import GUARD
@@ -50,6 +50,7 @@ def _problem(state, digits):
         raise InvalidInput(
             f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, got {model!r}"
         )
+    perceptron_only(model, "flatphys.precise")
     if state.branch in ("max_margin", "ground_state"):
         return Limit(state, digits)
     return None if state.one_minus_q == 0.0 else Equilibrium.of(state, digits)
@@ -200,6 +201,7 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
     digits, alpha = _digits(digits), validate.load(alpha)
     if not isinstance(model.learner, (Gibbs, Bayes)):
         raise InvalidInput(f"model must have a Gibbs or Bayes learner, got {model.learner!r}")
+    perceptron_only(model, "flatphys.precise")
     binary = model.learner.weights == "binary"
     numbers_given = {"q": q, "R": R, "R_hat": R_hat} | ({"q_hat": q_hat} if binary else {})
     for name, value in numbers_given.items():

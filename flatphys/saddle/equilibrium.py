@@ -5,7 +5,7 @@ Free entropy per weight (see `saddle.averages` for the terms; v = 1 - q):
     phi = G_S(q_hat, R_hat) + alpha G_E(q, R),      entropy = phi + beta alpha train_error
 
 stationary in all overlaps and conjugates: q, R are the weights' averages, q_hat, R_hat the patterns'.
-Replicon: 1 - alpha E[g'^2] T4.  Without label noise in the posterior's own temperature, that is for
+Replicon: 1 - alpha E[g'^2] T4; with a tree committee see `saddle.branch`.  Without label noise in the posterior's own temperature, that is for
 kappa = 0 and e^-beta = flip/(1-flip), the Nishimori identities R = q, R_hat = q_hat hold exactly.
 
 Branches.  alpha(s) of `saddle.branch` rises on branches that are stable within the ansatz and falls on
@@ -14,7 +14,8 @@ q = R = 1: the learner is the teacher, entropy 0, train error `flip`.  Dominant 
 largest free entropy with a teacher (the free entropy is a maximum over R), the smallest with random
 labels (a minimum over q, as n -> 0 turns it around).
 
-Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992.
+Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Barkai, Hansel & Sompolinsky 1992;
+Seung, Sompolinsky & Tishby 1992.
 """
 
 import math
@@ -66,7 +67,7 @@ def _empty_state(model: Model, code: Code, alpha: float) -> State:
 
 def _underflows(code: Code, alpha: float) -> bool:
     a0 = error_counting(code.kappa, code.beta)[1]
-    return alpha * a0 * a0 < 1e-280
+    return alpha * code.first_slope * a0 * a0 < 1e-280
 
 
 def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partner: float) -> State:
@@ -159,7 +160,7 @@ def dominant(model: Model, alpha: float) -> State:
     if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN:
         _raise_beyond_capacity(model, code, alpha)
         log_alpha = math.log(alpha)
-        guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1])
+        guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1]) + math.log(code.first_slope)
         if code.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
             guess -= (1.5 if code.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(code))
         s, partner, _, _ = root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, *buffers())
@@ -204,9 +205,10 @@ def branch_end(code: Code) -> float:
     """Load at which the solutions with random labels and hard constraints end (q -> 1).
 
     Where alpha(s) turns around at strongly negative margins, formal solutions of small q exist at larger
-    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.
+    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.  A tree committee's end lies c'(1) times
+    further: at infinity for an activation that jumps.
     """
-    end = margin_limit.random_label_capacity(code.kappa)
+    end = margin_limit.random_label_capacity(code.kappa) * code.last_slope
     return 2.0 / math.pi * end if code.weights == BINARY else end
 
 

@@ -33,7 +33,7 @@ from flatphys.errors import (
     ReplicaSymmetryWarning,
     Unsatisfiable,
 )
-from flatphys.model import Gibbs, Model, RandomLabels, check_model
+from flatphys.model import Gibbs, Model, RandomLabels, check_model, perceptron_only
 from flatphys.numerics.gaussian import logistic
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import equilibrium, rsb_capacity
@@ -268,6 +268,7 @@ def solve_one_step(model: Model, alpha: float, parisi_m: float | None = None) ->
     learner = model.learner
     if not isinstance(learner, Gibbs):
         raise InvalidInput(f"ansatz='1RSB' needs a Gibbs learner, got {learner!r}")
+    perceptron_only(model, "ansatz='1RSB'")
     if learner.weights == "binary":
         state = solve_binary(model, alpha, parisi_m)
     elif isinstance(model.data, RandomLabels) and learner.beta == math.inf:
