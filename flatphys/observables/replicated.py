@@ -9,10 +9,12 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
+from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.observables.replicated_margins import FieldMargins, dense_margins
 from flatphys.saddle.averages import RANDOM, TEACHER
 from flatphys.saddle.replicated_branch import branch_of
+from flatphys.saddle.replicated_network import block_overlaps
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -88,8 +90,9 @@ class ReplicatedEntropy(Table):
         q0, r = float(self.q0[index]), float(self.R[index])
         k = r / math.sqrt(q0 - r * r) if kind == TEACHER else 0.0
         flip = getattr(self.model.data, "flip", 0.0)
-        dq = float(self.delta_q[index])
-        return dense_margins(kind, flip, self.model.learner.margin, 2.0 * float(self.distance[index]), q0, k, dq, self.y)
+        dq, v = float(self.delta_q[index]), 2.0 * float(self.distance[index])
+        cv, c0, stretch, *_ = block_overlaps(network_code(self.model.learner.network), v, q0, dq / self.y)
+        return dense_margins(kind, flip, self.model.learner.margin, cv, c0, k, dq / v * stretch * cv, self.y)
 
     def local_energy(self, index: int = 0, *, sigma=None, distance=None):
         """Increase of the training error (stabilities below 0) of one replica at `distance[index]` under a random perturbation.

@@ -7,7 +7,7 @@ whatever y is; y only decides how l is distributed:
 
 with l = sqrt(q0) z0 + sqrt(q1-q0) z1 under the nested measure W Dz0 Dz1 H^m / I, or the maximiser at y = inf
 (`saddle.replicated_averages`, `saddle.replicated_limit`).  The law of l is kept as nodes and weights in x; averages of
-functions that are smooth on the scale 1 in x are then sums.  Conditional moments: `observables.gibbs_margins`.
+functions that are smooth on the scale 1 in x are then sums.  A tree committee's law is that of the overlaps its patterns see.  Conditional moments: `observables.gibbs_margins`.
 """
 
 import math
@@ -17,6 +17,7 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
+from flatphys.kernels.networks import network_code
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
 from flatphys.numerics.quadrature import (
     LEGENDRE_W,
@@ -30,6 +31,7 @@ from flatphys.observables.gibbs_margins import GibbsMargins
 from flatphys.saddle import replicated_limit
 from flatphys.saddle.averages import RANDOM, REACH, pattern_weight
 from flatphys.saddle.replicated_averages import inner_mode, inner_patterns, pattern_zero
+from flatphys.saddle.replicated_network import block_overlaps
 from flatphys.state import State
 
 LIGHT = 1e-19  # nodes of smaller weight are dropped
@@ -221,4 +223,6 @@ def one_step_margins(state) -> MarginDistribution:
     if order["one_minus_q1"] == 0.0:
         conjugates = {"q_hat": state.q0_hat * m * m} | ({"R_hat": state.R_hat * m} if "R_hat" in order else {})
         return GibbsMargins(State(replace(state.model, learner=replace(learner, beta=m * learner.beta)), state.alpha, conjugates))
-    return dense_margins(RANDOM, 0.0, learner.margin, state.one_minus_q1, state.q0, 0.0, m * (state.q1 - state.q0), m)
+    v, gap = state.one_minus_q1, state.q1 - state.q0
+    cv, c0, stretch, *_ = block_overlaps(network_code(learner.network), v, state.q0, gap)
+    return dense_margins(RANDOM, 0.0, learner.margin, cv, c0, 0.0, m * gap / v * stretch * cv, m)

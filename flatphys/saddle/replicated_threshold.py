@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import NoSolution
-from flatphys.model import Model, perceptron_only
+from flatphys.model import Model
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import equilibrium
 from flatphys.saddle.averages import RANDOM
@@ -201,7 +201,6 @@ class _Slopes:
 
 def _last_load(model: Model) -> float:
     """The load at which the replica-symmetric state of least overlap ends."""
-    perceptron_only(model, "the threshold of replicated solutions")
     code = Code(model)
     if code.kind == RANDOM:
         return equilibrium.branch_end(code)
