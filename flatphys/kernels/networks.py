@@ -29,6 +29,7 @@ from flatphys.errors import InvalidInput
 PERCEPTRON, SIGN, ERF, RELU = 0, 1, 2, 3
 _BUILT_IN = {"sign": SIGN, "erf": ERF, "relu": RELU}
 _ARRAYS = {code: np.array([float(code)]) for code in (PERCEPTRON, *_BUILT_IN.values())}
+PERCEPTRON_NET = _ARRAYS[PERCEPTRON]
 
 _ERF_A = 2.0 / 3.0
 _ERF_ASIN = math.asin(_ERF_A)

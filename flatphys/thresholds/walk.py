@@ -3,7 +3,7 @@
 import math
 
 from flatphys.errors import InvalidInput
-from flatphys.model import Gibbs, check_model, perceptron_only
+from flatphys.model import Gibbs, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle.branch import curve_point, read_off
@@ -24,7 +24,6 @@ def gibbs_code(model, question: str, hard: bool = False) -> Code:
             f"{question} is about hard constraints: beta must be math.inf, got {model.learner.beta:g} "
             f"(freezing_beta and at_line answer at finite beta)"
         )
-    perceptron_only(model, question)
     return Code(model)
 
 
