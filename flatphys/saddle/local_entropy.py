@@ -83,6 +83,8 @@ def _follow(now, before, r, open_ended):
 def _scaled_singular(point: Point) -> float:
     """Smallest singular value of the Jacobian in the logarithms of the conjugates."""
     jacobian = point.jacobian
+    if jacobian is None:  # solved by its guess
+        return math.inf
     x = np.maximum(np.abs(point.x), 0.1)[[1] if jacobian.shape[0] == 1 else slice(jacobian.shape[0])]
     return float(np.linalg.svd(jacobian * x[None, :] / x[:, None], compute_uv=False)[-1])
 
