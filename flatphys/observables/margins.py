@@ -1,13 +1,13 @@
 """margins(state): which law of training stabilities belongs to which state."""
 
 from flatphys import validate
-from flatphys.model import ERM, GaussianMixture, Hebb, perceptron_only
+from flatphys.model import ERM, GaussianMixture, Hebb
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.state import State
 
 
 def margins(state: State) -> MarginDistribution:
-    """The law of the training stabilities y (x.w / sqrt N + b) in `state`.
+    """The law of the training stabilities y (x.w / sqrt N + b) in `state`; of a tree committee, those of its normalised output.
 
     Returns a `MarginDistribution`: `pdf(x)`, `cdf(x)` (arrays in, arrays out), `mean`, `variance`,
     `skewness`, `atoms` (point masses: support vectors at the maximum margin), `mass_below_zero`,
@@ -19,7 +19,6 @@ def margins(state: State) -> MarginDistribution:
     0.0
     """
     validate.instance("state", state, (State,))
-    perceptron_only(state.model, "margins")
     # imported here: each road compiles code that the others do not need
     if state.ansatz == "1RSB":
         from flatphys.observables.replicated_margins import one_step_margins as law

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import InvalidInput
+from flatphys.errors import InvalidInput, ReplicaSymmetryWarning
 from flatphys.model import ACTIVATIONS
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[1] / "data" / "committee_equilibrium.jsonl").read_text().splitlines()]
@@ -176,7 +176,8 @@ def test_binary_weights_freeze_with_zero_entropy_and_that_is_their_ground_state(
 def test_the_ground_state_is_the_limit_of_low_temperature(activation, alpha):
     """beta (1-q) and the train error at beta -> inf, extrapolated linearly in 1/beta, against the window equations."""
     network = fp.TreeCommittee(activation)
-    ground = fp.ground_state(committee("spherical", network, 0.2), alpha)
+    with pytest.warns(ReplicaSymmetryWarning):
+        ground = fp.ground_state(committee("spherical", network, 0.2), alpha)
     errors, scaled = [], []
     betas = (4e3, 8e3, 16e3)
     for beta in betas:
