@@ -57,7 +57,8 @@ class LocalEntropy:
     residual, quadrature_error
         What the numbers are worth.
     status
-        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there),
+        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there; for binary
+        tree committees of an activation that jumps also: among negative counts too deep to be followed),
         "unsat" (no such weights: the numbers are nan).
     """
 
@@ -196,7 +197,7 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
     Parameters
     ----------
     state : State
-        A Gibbs-typical state (`solve`) or the teacher itself (`teacher_state`).
+        A Gibbs-typical state (`solve`), of a perceptron or a tree committee, or the teacher itself (`teacher_state`); or a trained rule.
     overlap : number or array in (-1, 1)
         p = w.w~/N between the counted weights and the reference; or
     distance : number or array in (0, 1)

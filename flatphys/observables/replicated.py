@@ -10,7 +10,7 @@ from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
 from flatphys.kernels.networks import network_code
-from flatphys.model import Gibbs, Model, RandomLabels, check_model
+from flatphys.model import Gibbs, Model, RandomLabels, check_model, perceptron_only
 from flatphys.observables.replicated_margins import FieldMargins, dense_margins
 from flatphys.saddle.averages import RANDOM, TEACHER
 from flatphys.saddle.replicated_branch import branch_of
@@ -81,7 +81,7 @@ class ReplicatedEntropy(Table):
     quadrature_error: np.ndarray
 
     def margins(self, index: int = 0) -> FieldMargins:
-        """Law of the training stabilities of one replica at `distance[index]`."""
+        """Law of the training stabilities of one replica at `distance[index]`; of a tree committee, those of its normalised output."""
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not -self.distance.size <= index < self.distance.size:
             raise InvalidInput(f"index must be an integer between 0 and {self.distance.size - 1}, got {index!r}")
         if self.status[index] != "ok":
@@ -98,8 +98,9 @@ class ReplicatedEntropy(Table):
         """Increase of the training error (stabilities below 0) of one replica at `distance[index]` under a random perturbation.
 
         sigma >= 0: w_i -> w_i (1 + sigma z_i) with standard normal z_i; distance in [0, 1/2): a fraction of the weights is
-        flipped (spherical weights: turned to the overlap 1 - 2 distance).  Arrays in, arrays out.
+        flipped (spherical weights: turned to the overlap 1 - 2 distance).  Arrays in, arrays out.  Perceptrons only.
         """
+        perceptron_only(self.model, "the local energy of replicated solutions")
         if (sigma is None) == (distance is None):
             raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
         name, value, high = ("sigma", sigma, math.inf) if distance is None else ("distance", distance, 0.5)
@@ -162,7 +163,8 @@ def replicated_entropy(model: Model, alpha: float, *, distance=None, overlap=Non
     Parameters
     ----------
     model : Model
-        A Gibbs learner with hard constraints (beta = inf) on random labels or with a teacher, any margin.
+        A Gibbs learner with hard constraints (beta = inf) on random labels or with a teacher, any margin; a perceptron or, with
+        random labels, a tree committee.
     alpha : float > 0
         Patterns per weight.
     distance : float or array in (0, 1/2)

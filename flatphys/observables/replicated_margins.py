@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.errors import NotConverged
+from flatphys.errors import InvalidInput, NotConverged
 from flatphys.kernels.networks import network_code
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
 from flatphys.numerics.quadrature import (
@@ -188,6 +188,10 @@ class FieldMargins(MarginDistribution):
 
     def _cdf(self, x):
         return np.clip(law_at(self._fields, self._weights, self._kappa, self._v, x, True), 0.0, 1.0)
+
+    def rise_after_turn(self, eps):
+        """Not known for a tree committee: the perturbed weights feel the fields between regions and inside one differently."""
+        raise InvalidInput("network must be Perceptron() for the local energy of one-step states and replicated solutions, got a tree committee")
 
     def _smeared(self, slope):
         return smeared(self._fields, self._weights, self._kappa, self._v, slope, *buffers(1))
