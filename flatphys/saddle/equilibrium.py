@@ -23,6 +23,7 @@ import warnings
 
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.counting import error_counting
+from flatphys.kernels.networks import TABLE
 from flatphys.model import Bayes, Model
 from flatphys.numerics.gaussian import tail
 from flatphys.numerics.quadrature import buffers
@@ -35,7 +36,7 @@ from flatphys.state import State
 
 TOLERANCE = 1e-11  # largest residual of a state that is returned
 QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
-UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it)
+UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
 
 
 def _teacher_state(model: Model, code: Code, alpha: float) -> State:
@@ -157,7 +158,7 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
 def dominant(model: Model, alpha: float) -> State:
     """The dominant saddle point at this load, without warnings."""
     code = Code(model)
-    if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN:
+    if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN and code.net[0] != TABLE:
         _raise_beyond_capacity(model, code, alpha)
         log_alpha = math.log(alpha)
         guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1]) + math.log(code.first_slope)
