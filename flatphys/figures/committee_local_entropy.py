@@ -58,25 +58,31 @@ def draw(records: list[dict]):
         ax.set(xscale="log", xlim=RANGE, xlabel=LABELS["distance"])
         style.letter(ax, rf"({label}) $\alpha = {alpha:g}$")
     axes[0].set(ylim=(-0.03, 0.42), ylabel=LABELS["local_entropy"])
-    axes[1].set(ylim=(-0.09, 0.19))
+    axes[1].set(ylim=(-0.14, 0.19))
     axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, 0.9))
+    handles = [
+        axes[1].plot([], [], color=style.GREY, ls=(0, (1, 1.2)), label=r"bound, $\alpha = 0$")[0],
+        axes[1].plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")[0],
+    ]
+    axes[1].legend(handles=handles, loc="lower left")
     _draw_thresholds(axes[2], records)
     return figure
 
 
 def _draw_thresholds(ax, records):
-    for row, (name, (_, colour)) in enumerate(NETWORKS.items()):
+    for row, (name, (_, colour)) in enumerate(reversed(NETWORKS.items())):
         at = next(record for record in records if record["network"] == name)
-        ax.plot([0.5, at["capacity"]], [row, row], color=colour, lw=0.8)
+        ax.plot([0.45, at["capacity"]], [row, row], color=colour, lw=0.8)
         ax.plot(at["around_max_margin"], row, "o", color=colour)
         ax.plot(at["replicated"], row, "o", color=colour, mfc="white")
         ax.plot(at["capacity"], row, "|", color=colour, ms=7)
-    for alpha in LOADS:
-        ax.axvline(alpha, color=style.GREY, lw=0.6, ls=(0, (1, 1.2)), zorder=0)
-    for marker, face, text in (("o", style.GREY, "flat around max. margin up to"), ("o", "white", "dense regions flat up to"), ("|", style.GREY, "capacity")):
+    for alpha, label in zip(LOADS, "ab"):
+        ax.plot([alpha, alpha], [-0.5, len(NETWORKS) - 0.4], color=style.GREY, lw=0.6, ls=(0, (4, 1.5)), zorder=0)
+        ax.text(alpha, len(NETWORKS) - 0.35, label, ha="center", va="bottom", color=style.GREY, fontsize=7.5)
+    for marker, face, text in (("o", style.GREY, "flat around max. margin"), ("o", "white", "dense regions flat"), ("|", style.GREY, "capacity")):
         ax.plot([], [], marker, color=style.GREY, mfc=face, ms=7 if marker == "|" else None, label=text)
-    ax.set(xlim=(0.48, 1.0), ylim=(-2.6, len(NETWORKS) - 0.4), xlabel=style.LABELS["alpha"])
-    ax.set_yticks(range(len(NETWORKS)), list(NETWORKS))
+    ax.set(xlim=(0.45, 1.0), ylim=(-2.5, len(NETWORKS) + 0.9), xlabel=style.LABELS["alpha"])
+    ax.set_yticks(range(len(NETWORKS)), list(reversed(NETWORKS)))
     ax.tick_params(axis="y", length=0)
     ax.legend(loc="lower left", handlelength=1.0)
-    style.letter(ax, "(c)")
+    style.letter(ax, "(c) up to which load")
