@@ -21,7 +21,7 @@ import mpmath as mp
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model, perceptron_only
+from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model
 from flatphys.precise.equilibrium import Equilibrium
 from flatphys.precise.limit import Limit
 from flatphys.precise.quadrature import GUARD
@@ -50,7 +50,6 @@ def _problem(state, digits):
         raise InvalidInput(
             f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, got {model!r}"
         )
-    perceptron_only(model, "flatphys.precise")
     if state.branch in ("max_margin", "ground_state"):
         return Limit(state, digits)
     return None if state.one_minus_q == 0.0 else Equilibrium.of(state, digits)
@@ -183,6 +182,8 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
     binary:    -R R_hat - q_hat (1-q)/2 + E log 2cosh(sqrt(q_hat) z + R_hat) + alpha Int Dz W(z) log f
     spherical: [log(1-q) + (q-R^2)/(1-q)]/2 + alpha Int Dz W(z) log f        (conjugates eliminated)
 
+    with c(q) in place of q in f for a tree committee of a built-in activation.
+
     A state is a stationary point of it: the derivatives with respect to q, R, q_hat and R_hat vanish there.
 
     Parameters
@@ -201,7 +202,6 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
     digits, alpha = _digits(digits), validate.load(alpha)
     if not isinstance(model.learner, (Gibbs, Bayes)):
         raise InvalidInput(f"model must have a Gibbs or Bayes learner, got {model.learner!r}")
-    perceptron_only(model, "flatphys.precise")
     binary = model.learner.weights == "binary"
     numbers_given = {"q": q, "R": R, "R_hat": R_hat} | ({"q_hat": q_hat} if binary else {})
     for name, value in numbers_given.items():
@@ -220,5 +220,6 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
             entropic = -R * R_hat - q_hat * v / 2 + log_z
         else:
             entropic = (mp.log(v) + t2 / v) / 2
+        v, q = problem.network.overlap(v, q)
         pattern = problem._pattern(v, q, R, t2, True)
         return entropic + problem.alpha * problem._pattern_rule(v, q, R, t2).settle(pattern).average(pattern)[2]

@@ -67,15 +67,15 @@ def defined(phi, q, step=0.1):
 @pytest.mark.parametrize("q", [-0.999, -0.4, 1e-12, 0.2, 0.7, 1.0 - 1e-5, 1.0 - 1e-12])
 def test_closed_forms_keep_their_digits_at_both_ends(name, q):
     net = network_code(fp.TreeCommittee(name))
-    with mp.workdps(30):
+    with mp.workdps(50):
         eps = 1 - mp.mpf(q)
         span = closed(name, 1) - closed(name, 0)
         c, other = (closed(name, q) - closed(name, 0)) / span, (closed(name, 1) - closed(name, q)) / span
-        first, second = (mp.diff(lambda x: closed(name, x), mp.mpf(q), n, h=mp.mpf(10) ** -8 * eps) / span for n in (1, 2))
+        first, second = (mp.diff(lambda x: closed(name, x), mp.mpf(q), n, h=mp.mpf(10) ** -14 * eps) / span for n in (1, 2))
     got = overlap_map(net, q, float(eps))
     assert got == pytest.approx((float(c), float(other)), rel=2e-15)
     assert overlap_slope(net, q, float(eps)) == pytest.approx(float(first), rel=1e-11)
-    assert overlap_curvature(net, q, float(eps)) == pytest.approx(float(second), rel=1e-4 if name == "erf" else 1e-5)
+    assert overlap_curvature(net, q, float(eps)) == pytest.approx(float(second), rel=1e-10)
 
 
 @pytest.mark.parametrize("name, low", [("sign", "sign"), ("erf", "erf")])
@@ -98,8 +98,8 @@ def test_a_function_of_one_s_own_reproduces_its_built_in_twin(own):
         assert overlap_slope(mine, q, eps) == pytest.approx(overlap_slope(built_in, q, eps), rel=1e-11 if q > -0.9 else 1e-9)
         assert overlap_curvature(mine, q, eps) == pytest.approx(overlap_curvature(built_in, q, eps), rel=1e-7, abs=1e-7)
     for eps in (1e-6, 1e-12, 1e-20):
-        assert overlap_map(mine, 1.0, eps)[1] == pytest.approx(overlap_map(built_in, 1.0, eps)[1], rel=1e-12)
-        assert overlap_slope(mine, 1.0, eps) == pytest.approx(overlap_slope(built_in, 1.0, eps), rel=1e-10)
+        assert overlap_map(mine, 1.0 - eps, eps)[1] == pytest.approx(overlap_map(built_in, 1.0 - eps, eps)[1], rel=1e-12)
+        assert overlap_slope(mine, 1.0 - eps, eps) == pytest.approx(overlap_slope(built_in, 1.0 - eps, eps), rel=1e-10)
     assert overlap_curvature(mine, 1.0, 0.0) == pytest.approx(overlap_curvature(built_in, 1.0, 0.0), rel=1e-8, abs=1e-8)
     if own in ACTIVATIONS:
         assert output_scale(fp.TreeCommittee(OWN[own])) == pytest.approx(output_scale(fp.TreeCommittee(own)), rel=1e-14)
