@@ -188,6 +188,23 @@ def test_the_perceptrons_overlaps_pass_unchanged():
         np.testing.assert_allclose(curve.problem.map(d, point.x, point.field)[0], plain, rtol=1e-12, atol=1e-14)
 
 
+def _identity(x):
+    return x
+
+
+@weights_kinds
+def test_the_identity_as_activation_is_the_perceptron(weights):
+    d = np.geomspace(1e-4, 0.4, 7)
+    for alpha, margin, kappa, beta in ((0.6, 0.1, 0.0, math.inf), (0.4, 0.0, 0.1, 3.0)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fp.errors.NegativeEntropyWarning)
+            one, other = (local_entropy(state(kind, weights, alpha, margin), distance=d, margin=kappa, beta=beta) for kind in (None, _identity))
+        assert one.status.tolist() == other.status.tolist()
+        for name in ("value", "q1", "t", "train_error", "at_eigenvalue"):
+            np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-11, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(one.slope, other.slope, rtol=1e-11, atol=1e-11)
+
+
 @activations
 def test_a_committee_is_no_perceptron(activation):
     a, b = (local_entropy(state(kind), distance=0.2).value for kind in (None, activation))

@@ -86,6 +86,20 @@ def test_at_the_typical_distance_it_is_the_equilibrium(activation, weights):
             assert replicon == pytest.approx(state.at_eigenvalue, abs=1e-7)
 
 
+def _identity(x):
+    return x
+
+
+@weights_kinds
+def test_the_identity_as_activation_is_the_perceptron(weights):
+    for y in (3.0, math.inf):
+        for d in (0.02, 0.1):
+            got = point(model(_identity, weights), 0.5, d, y)
+            want = point(fp.Model(fp.RandomLabels(), fp.Gibbs(weights)), 0.5, d, y)
+            for name in ("value", "slope", "external", "q0", "inner", "outer"):
+                assert getattr(got, name) == pytest.approx(getattr(want, name), rel=1e-10, abs=1e-11), name
+
+
 @activations
 def test_chords_of_the_kernel(activation):
     net = network_code(fp.TreeCommittee(activation))
