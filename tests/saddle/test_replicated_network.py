@@ -172,12 +172,3 @@ def test_the_stabilities_of_a_one_step_committee_are_a_law():
         state = solve_one_step(model("sign", "spherical"), 3.5)
     law = fp.margins(state)
     assert law.cdf(0.0) == pytest.approx(0.0, abs=1e-12) and law.cdf(8.0) == pytest.approx(1.0, abs=1e-9)
-
-
-def test_what_a_committee_does_not_have_is_refused_by_name():
-    with pytest.raises(InvalidInput, match="network must be Perceptron"):
-        fp.replicated_entropy(model("sign"), 0.5, distance=[0.1]).local_energy(0, sigma=0.3)
-    with pytest.warns(ReplicaSymmetryWarning):
-        state = solve_one_step(model("sign", "spherical"), 3.5)
-    with pytest.raises(InvalidInput, match="network must be Perceptron"):
-        fp.local_energy(state, sigma=0.3)
