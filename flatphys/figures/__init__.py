@@ -8,6 +8,7 @@ from flatphys import validate
 TITLES = {
     "entropy-vs-alpha": "Entropy of binary solutions against the load, for several margins",
     "capacity-vs-margin": "Capacity against margin, binary and spherical weights, with stability and one-step RSB lines",
+    "committee-capacity": "Capacity of tree committees against margin by activation, binary and spherical weights",
     "learning-curves": "Generalization error of the teacher-student problem, with the first-order jump",
     "margin-distributions": "Distributions of stabilities: typical solutions, finite temperature, teacher, maximum margin",
     "erm-learning-curves": "Generalization error of trained classifiers: interpolation peak, Bayes-optimal floor",

@@ -27,6 +27,7 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.activation import NEAR, TERMS, TOP, moments, table
+from flatphys.model import Perceptron
 
 PERCEPTRON, SIGN, ERF, RELU, TABLE = 0, 1, 2, 3, 4
 _BUILT_IN = {"sign": SIGN, "erf": ERF, "relu": RELU}
@@ -43,8 +44,6 @@ def network_code(network) -> np.ndarray:
 
     A function as activation is tabulated on first use, which takes a second or so; raises `InvalidInput` where that fails.
     """
-    from flatphys.model import Perceptron
-
     if isinstance(network, Perceptron):
         return PERCEPTRON_NET
     if callable(network.activation):

@@ -1,4 +1,4 @@
-"""Law of the training stabilities of Gibbs-typical weights, of the Bayes rule, and their limits.
+"""Law of the training stabilities of Gibbs-typical weights, and its limits.
 
 Given the cavity field sqrt(q) z, with weight W(z) (`saddle.averages`), Delta = sqrt(q) z + sqrt(v) y where y is
 Gaussian, tilted by the constraint: density G(y) [theta(y > x) + e^-beta theta(y < x)]/f(x), x = (kappa - sqrt(q) z)/sqrt v:
@@ -8,7 +8,7 @@ Gaussian, tilted by the constraint: density G(y) [theta(y > x) + e^-beta theta(y
 
 so the density jumps by e^beta at kappa.  As q -> 1 (maximum margin, ground state) Delta = z except in the window
 (kappa - w, kappa), whose mass is an atom at kappa.  The teacher's own stabilities are |z|, up to the flips.
-The Bayes rule's are those of the posterior mean, t(z) of `saddle.bayes`.
+(The Bayes rule's: `observables.bayes_margins`.)
 
 A tree committee's stabilities are those of pre-activations of overlap c(q) (`kernels.networks`): q and v stand for c(q) and 1-c(q)
 above.  Weights w' at the overlap p with w have the overlap pq with the other replicas, hence the stability
@@ -36,7 +36,6 @@ from flatphys.observables.distribution import MarginDistribution
 from flatphys.saddle.averages import (
     H_ZERO_IM,
     H_ZERO_RE,
-    NISHIMORI,
     RANDOM,
     REACH,
     f_zero,
@@ -45,7 +44,6 @@ from flatphys.saddle.averages import (
     teacher_scale,
     weights_average,
 )
-from flatphys.saddle.bayes import field_of, stability
 from flatphys.saddle.curve import Code
 from flatphys.saddle.margin_limit import error_mass
 
@@ -272,52 +270,6 @@ class WindowMargins(MarginDistribution):
         return outside + inside - self.mass_below_zero
 
 
-class BayesMargins(MarginDistribution):
-    """Stabilities of the posterior mean on its own training patterns: t(z) of `saddle.bayes`."""
-
-    def __init__(self, state):
-        code = Code(state.model)
-        self._v, self._q, r, t2 = overlaps(state)
-        self._beta, self._flip, self._k = code.beta, code.flip, r / math.sqrt(t2)
-        u, w = buffers()
-        n, _, _, origin = pattern_rule(code.kind, 0.0, code.beta, self._v, self._q, r, t2, 0, u, w)
-        z = origin + u[:n]
-        weight = w[:n] * np.array([pattern_weight(code.kind, code.flip, self._k, x) for x in z])
-        self._t = np.array([stability(x, self._v, self._q, self._beta)[0] for x in z])
-        self._w = weight
-        mean = float(weight @ self._t)
-        e = self._t - mean
-        variance, third = float(weight @ e**2), float(weight @ e**3)
-        spread = 5.0 * math.sqrt(variance)
-        super().__init__(mean, variance, third / variance**1.5, norm=math.sqrt(self._q), support=(mean - spread if self._beta < math.inf else 0.0, mean + spread))
-
-    def _fields(self, t):
-        return np.array([field_of(float(x), self._v, self._q, self._beta) for x in t])
-
-    def _pdf(self, t):
-        out = np.zeros_like(t)
-        for i, z in enumerate(self._fields(t)):
-            if math.isfinite(z):
-                out[i] = density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) / stability(z, self._v, self._q, self._beta)[1]
-        return out
-
-    def _cdf(self, t):
-        return np.array([error_mass(z, self._k, self._flip, *buffers()) if z > -math.inf else 0.0 for z in self._fields(t)])
-
-    def _smeared(self, slope):
-        """E[H(slope t)], on panels graded towards the field of zero stability."""
-        centre = max(field_of(0.0, self._v, self._q, self._beta), -REACH)
-        width = 3.0 / max(abs(slope) * stability(centre, self._v, self._q, self._beta)[1], 1e-12)
-        marks = (centre, width, 0.0, 3.0 / self._k, 0.0, 2.0 * math.sqrt(self._v / self._q), 0.0, math.inf)
-        u, w = buffers()
-        n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, u, w)
-        total = 0.0
-        for z, w in zip(u[:n], w[:n]):
-            t = stability(z, self._v, self._q, self._beta)[0]
-            total += w * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
-        return total
-
-
 def law(state) -> MarginDistribution:
     """The law of a state of a Gibbs, Bayes or (with a teacher) maximum-margin learner."""
     learner, order = state.model.learner, state.order
@@ -331,4 +283,8 @@ def law(state) -> MarginDistribution:
         return WindowMargins(learner.margin - width, learner.margin, k, flip, code.net)
     if state.q == 1.0 and state.one_minus_q == 0.0:
         return WindowMargins(0.0, 0.0, math.inf, flip)
-    return BayesMargins(state) if isinstance(learner, Bayes) else GibbsMargins(state)
+    if isinstance(learner, Bayes):
+        from flatphys.observables.bayes_margins import BayesMargins
+
+        return BayesMargins(state)
+    return GibbsMargins(state)

@@ -7,7 +7,7 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.kernels.counting import error_counting
-from flatphys.kernels.networks import network_code, overlap_slope
+from flatphys.kernels.networks import PERCEPTRON_NET, network_code, overlap_slope
 from flatphys.model import Bayes, Model, Perceptron, Teacher
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER
@@ -43,12 +43,12 @@ class Code:
     @property
     def first_slope(self) -> float:
         """c'(0): how much of a small overlap the network lets through."""
-        return overlap_slope(self.net, 0.0, 1.0)
+        return 1.0 if self.net is PERCEPTRON_NET else overlap_slope(self.net, 0.0, 1.0)
 
     @property
     def last_slope(self) -> float:
         """c'(1), infinite for an activation that jumps."""
-        return overlap_slope(self.net, 1.0, 0.0)
+        return 1.0 if self.net is PERCEPTRON_NET else overlap_slope(self.net, 1.0, 0.0)
 
     @property
     def has_teacher_state(self) -> bool:

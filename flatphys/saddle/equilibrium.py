@@ -30,7 +30,7 @@ from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import margin_limit
 from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL
 from flatphys.saddle.bayes import training_error
-from flatphys.saddle.branch import read_off, root_at_load
+from flatphys.saddle.branch import read_off_twice, root_at_load
 from flatphys.saddle.curve import Code, branch_names, curve_of, roots
 from flatphys.state import State
 
@@ -74,10 +74,8 @@ def _underflows(code: Code, alpha: float) -> bool:
 def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partner: float) -> State:
     """The state with the curve's point (s, partner) at this load; raises where the equations do not hold there."""
     log_alpha = math.log(alpha)
-    v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = read_off(
-        *code.args, log_alpha, s, partner, 0, *buffers()
-    )
-    fine = read_off(*code.args, log_alpha, s, partner, 1, *buffers())
+    working, fine = read_off_twice(*code.args, log_alpha, s, partner, *buffers())
+    v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = working
     order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
     generalization = vote = cosine = None
     if code.kind != RANDOM:
