@@ -24,6 +24,7 @@ TITLES = {
     "local-entropy-minimisers": "Local entropy around minimisers of the logistic loss of growing l2, without errors and at a price",
     "local-entropy-vs-margin": "Local entropy at small distances against the margin of the reference",
     "flatness-threshold": "Local entropy around the maximum margin and its slope, below, at and above the flatness threshold",
+    "committee-local-entropy": "Local entropy around the maximum margin of tree committees, and where their flatness ends",
     "replicated-entropy": "Entropy of the densest regions of binary solutions beside that around typical ones",
     "flatness-phase-diagram": "Capacity and flatness threshold of the densest regions in the plane of load and margin",
     "phase-binary-perceptron": "Phase diagram of the binary perceptron: capacity, stability, dense and flat regions",
