@@ -1,10 +1,10 @@
-"""Run notebooks from top to bottom in this Python and keep their outputs: `python notebooks/execute.py [NAME.ipynb ...]`.
+"""Run notebooks from top to bottom in this Python and keep their outputs: `python notebooks/execute.py [notebooks/NAME.ipynb ...]`.
 
 The files are the same in every run of one version of flatphys and matplotlib: cells are numbered, no clock times are kept.
 """
 
+import argparse
 import pathlib
-import sys
 
 import nbformat
 from nbclient import NotebookClient
@@ -49,12 +49,16 @@ def merged(cell):
     return cell
 
 
-def main(names: list[str]) -> None:
-    """Execute the named notebooks, by default all, in place."""
-    for path in map(pathlib.Path, names) if names else notebooks():
-        nbformat.write(executed(path), path)
+def main() -> None:
+    """Execute the named notebooks, by default all, in place or into another folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", nargs="*", type=pathlib.Path, help="default: every one of this folder")
+    parser.add_argument("--to", type=pathlib.Path, metavar="FOLDER", help="write there instead of in place")
+    options = parser.parse_args()
+    for path in options.notebook or notebooks():
+        nbformat.write(executed(path), options.to / path.name if options.to else path)
         print(path.name)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
