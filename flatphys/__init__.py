@@ -35,6 +35,14 @@ _LAZY = {
     "optimal_l2": "flatphys.thresholds",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
+    "sample": "flatphys.montecarlo.sampling",
+    "sample_local_entropy": "flatphys.montecarlo.integration",
+    "extrapolate": "flatphys.montecarlo.estimate",
+    "Run": "flatphys.montecarlo.run",
+    "check": "flatphys.comparison",
+    "make_instances": "flatphys.montecarlo.instance",
+    "Instances": "flatphys.montecarlo.instance",
+    "Chains": "flatphys.montecarlo.chains",
 }
 
 __all__ = [

@@ -43,3 +43,11 @@ class ReplicaSymmetryWarning(UserWarning):
 
 class NegativeEntropyWarning(UserWarning):
     """A logarithmic count of binary weights is negative: no such weights exist, the value is formal."""
+
+
+class NotMixedWarning(UserWarning):
+    """Markov chains too short, or that remember how they started: their averages are not those of the ensemble."""
+
+
+class InterruptedRunWarning(UserWarning):
+    """A run stopped by Ctrl-C: what it returns is an estimate from the part that was done."""

@@ -34,6 +34,6 @@ def _main(
 
 
 # Importing a module of commands registers them, in the order of --help.
-from flatphys.cli import states, local_entropy_command, replicated_command, questions, figure_command  # noqa: E402, F401, I001
+from flatphys.cli import states, local_entropy_command, replicated_command, questions, sample_command, check_command, figure_command  # noqa: E402, F401, I001
 
 __all__ = ["app"]
