@@ -79,7 +79,7 @@ class TreeCommittee:
     Parameters
     ----------
     activation : "sign", "erf", "relu" or a function
-        phi.  A function of one's own takes and returns an array of any shape.  It must not be constant or even (E[x phi(x)]
+        phi.  A function of one's own takes and returns a one-dimensional array.  It must not be constant or even (E[x phi(x)]
         must not vanish), grow at most polynomially, and be smooth but for kinks and jumps; features narrower than about 0.1
         cannot be resolved.  Its c(Q) is tabulated on first use, in a few seconds.  Write it as a module-level function if models are
         to be pickled (sweeps in several processes).
