@@ -133,7 +133,7 @@ class _Pieces:
 
     def nodes(self):
         """Nodes and Gaussian weights of the one-dimensional averages, close enough for Hermite polynomials of degree TERMS."""
-        edges = np.union1d(self.edges, np.arange(-REACH, REACH, 0.6))
+        edges = np.union1d(self.edges, np.linspace(-REACH, REACH, 41))
         edges = edges[np.abs(edges) <= REACH]
         half, mid = 0.5 * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
         x = (mid[:, None] + half[:, None] * _X).ravel()
