@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.model import Gibbs, Model, check_model, perceptron_only
+from flatphys.model import Gibbs, Model, check_model
 from flatphys.saddle import equilibrium
 from flatphys.saddle.averages import RANDOM, TEACHER
 from flatphys.saddle.curve import Code, roots
@@ -27,7 +27,6 @@ def replicas_of(model: Model, alpha: float, y: float) -> tuple[Replicas, State]:
     check_model(model)
     if not isinstance(model.learner, Gibbs) or model.learner.beta < math.inf:
         raise InvalidInput(f"replicated solutions need a Gibbs learner at beta=math.inf, got {model.learner!r}")
-    perceptron_only(model, "replicated solutions")
     code = Code(model)
     if code.kind == RANDOM:
         state = equilibrium.dominant(model, alpha)
@@ -37,7 +36,7 @@ def replicas_of(model: Model, alpha: float, y: float) -> tuple[Replicas, State]:
             raise equilibrium.beyond(model, code, alpha)
         state = equilibrium.state_at(model, code, alpha, *found[0][:3])
     kind = RANDOM if code.kind == RANDOM else TEACHER
-    return Replicas(code.weights, kind, code.flip, code.kappa, alpha, y), state
+    return Replicas(code.weights, kind, code.flip, code.kappa, alpha, code.net, y), state
 
 
 def _place(v):
