@@ -127,10 +127,7 @@ def test_solutions_end_where_the_kernel_s_last_slope_says(weights, error, activa
         fp.solve(model, end * (1.0 + 1e-12))
 
 
-def test_questions_that_perceptrons_alone_have_refuse_the_network_by_name():
-    model = committee("spherical", fp.TreeCommittee("relu"), -0.5)
-    with pytest.raises(InvalidInput, match="network"):
-        fp.solve(model, 3.0, ansatz="1RSB")
+def test_a_committee_with_a_teacher_is_refused_by_name():
     with pytest.raises(InvalidInput, match="network"):
         fp.Model(fp.Teacher(), fp.Gibbs(network=fp.TreeCommittee()))
 
