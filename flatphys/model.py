@@ -256,10 +256,3 @@ class Model:
 def check_model(model) -> Model:
     """`model` if it is one."""
     return validate.instance("model", model, (Model,))
-
-
-def perceptron_only(model: Model, question: str) -> None:
-    """Raise `InvalidInput` where `question` has no answer (yet) for the learner's network."""
-    network = getattr(model.learner, "network", None)
-    if network is not None and not isinstance(network, Perceptron):
-        raise InvalidInput(f"network must be Perceptron() for {question}, got {network!r}")
