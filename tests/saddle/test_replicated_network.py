@@ -3,11 +3,10 @@
 import math
 import warnings
 
-import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
+from flatphys.errors import NoSolution, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.networks import network_code, overlap_map
 from flatphys.model import ACTIVATIONS
 from flatphys.saddle.replicated_branch import branch_of
