@@ -25,8 +25,8 @@ GRID = 0.25
 CLOSE = 2e-3  # half the distance over which the slope of the slope is taken; the maximum is wrong by its square's square
 
 
-class _Neighbourhood:
-    """The slope of the local entropy at margin 0 around zero-entropy solutions of margin kappa."""
+class Neighbourhood:
+    """The slope of the local entropy at margin 0 around typical solutions; with `steepest` around those of zero entropy at margin kappa."""
 
     def __init__(self, model: Model):
         self.model = model
@@ -36,7 +36,10 @@ class _Neighbourhood:
     def steepest(self, kappa: float) -> float:
         """The largest interior maximum of d phi/dp over the distance; -inf where the slope has none."""
         model = replace(self.model, learner=replace(self.model.learner, margin=kappa))
-        state = capacity_state(model, Code(model))
+        return self.steepest_around(capacity_state(model, Code(model)))
+
+    def steepest_around(self, state) -> float:
+        """The same around the typical solutions of `state`."""
         curve = Curve(_reference(state), 0.0, math.inf)
 
         def slope(xi):
@@ -66,7 +69,7 @@ def _around_max_margin(model: Model) -> float:
         )
     if model.learner.beta < math.inf:
         raise InvalidInput(f"flatness_threshold is about hard constraints: beta must be math.inf, got {model.learner.beta:g}")
-    around = _Neighbourhood(model)
+    around = Neighbourhood(model)
     # from large loads (small margins) down: the slope is positive somewhere until the threshold
     step = 0.05
     hi = next((kappa for kappa in STARTS if around.steepest(kappa) > 0.0), None)

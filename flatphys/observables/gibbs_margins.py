@@ -30,7 +30,7 @@ from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
 from flatphys.kernels.networks import PERCEPTRON_NET, overlap_map, overlap_slope
 from flatphys.model import Bayes
-from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, density, log_tail, tail
+from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, log_tail, tail
 from flatphys.numerics.quadrature import buffers, gaussian_nodes, panel_nodes
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.saddle.averages import (

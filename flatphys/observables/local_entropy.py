@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flatphys import validate
-from flatphys.display import figure, html_table, text_table
+from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
 from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
@@ -34,7 +34,7 @@ _NUMBERS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LocalEntropy:
+class LocalEntropy(Table):
     """The local entropy around `reference` at each overlap; all fields are arrays of one shape.
 
     Attributes
@@ -89,7 +89,7 @@ class LocalEntropy:
 
     def _title(self):
         beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
-        return f"Local entropy at margin {self.margin:g}{beta} around {self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch})"
+        return f"Local entropy at margin {self.margin:g}{beta} around {self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch}), nats per weight"
 
     def _rows(self):
         columns = ("distance", "value", "slope", "q1", "status")
@@ -99,22 +99,15 @@ class LocalEntropy:
             rows.append((figure(p), " ".join(f"{a[i] if isinstance(a[i], str) else figure(a[i]):>16}" for a in arrays)))
         return rows
 
-    def __repr__(self) -> str:
-        return text_table(self._title(), self._rows())
+    def plot(self, ax=None, **style):
+        """Draw the local entropy against the distance on `ax` or a new figure (broken where there is no value); returns the axes."""
+        from flatphys.plotting import LABELS, new_axes
 
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), self._rows())
-
-    def plot(self, axes=None, **style):
-        """Value against distance; returns the matplotlib axes."""
-        import matplotlib.pyplot as plt
-
-        axes = plt.gca() if axes is None else axes
+        ax = new_axes(ax)
         order = np.argsort(np.ravel(self.distance))
-        axes.plot(np.ravel(self.distance)[order], np.ravel(self.value)[order], **style)
-        axes.set_xlabel("distance")
-        axes.set_ylabel("local entropy (nats per weight)")
-        return axes
+        ax.plot(np.ravel(self.distance)[order], np.ravel(self.value)[order], **style)
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
+        return ax
 
 
 def is_teacher(state: State) -> bool:

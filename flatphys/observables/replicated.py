@@ -119,15 +119,14 @@ class ReplicatedEntropy(Table):
 
     def plot(self, ax=None, **style):
         """Draw the entropy per replica against the distance on `ax` or a new figure; returns the axes."""
-        import matplotlib.pyplot as plt
+        from flatphys.plotting import LABELS, new_axes
 
-        ax = plt.subplots()[1] if ax is None else ax
+        ax = new_axes(ax)
         replicas = r"\infty" if self.y == math.inf else f"{self.y:g}"
         style.setdefault("label", rf"$\alpha={self.alpha:g}$, $y={replicas}$")
         order = np.argsort(self.distance)
         ax.plot(self.distance[order], self.value[order], **style)
-        ax.set_xlabel("distance $d$")
-        ax.set_ylabel("entropy per replica (nats)")
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["replicated_entropy"])
         return ax
 
     def _title(self) -> str:

@@ -23,6 +23,7 @@ Sources: Franz, Parisi, Sevelev, Urbani & Zamponi 2017; Montanari, Zhong & Zhou 
 """
 
 import math
+import threading
 import warnings
 from functools import lru_cache
 
@@ -104,7 +105,7 @@ class OneStepCurve:
         self.loads = [self.load(start, x)]
         self.ended = ""
         self._grow_up()
-        self._down = ([start], [x], [self.loads[0]])
+        self._down, self._lock = ([start], [x], [self.loads[0]]), threading.Lock()
 
     def _violations(self, log_v, x):
         if abs(x[0]) > 60.0 or abs(x[1]) > 60.0:
@@ -141,22 +142,33 @@ class OneStepCurve:
                 self.ended = "line"
                 return
 
-    def bracket(self, alpha):
-        """(log V, unknowns) near the load alpha, None above the curve's first load or below its last."""
-        places, points, loads = self.places, self.points, self.loads
-        if alpha > loads[0]:  # closer to capacity: V shrinks like a power of the distance
+    def _grow_down(self, alpha) -> bool:
+        """Towards capacity, until the curve's loads reach alpha; False where they cannot be followed so far."""
+        with self._lock:  # curves are shared among threads
             places, points, loads = self._down
             while loads[-1] < alpha:
                 if places[-1] < LOWEST:
-                    return None
+                    return False
                 place = places[-1] - 0.5
                 guess = extrapolate(places, points, place) if len(places) > 1 else points[0] + np.array([0.0, -0.5])
                 x, residual, _ = self._solve(place, guess, None)
                 if not residual <= 1e-8:
-                    return None
+                    return False
+                load = self.load(place, x)
                 places.append(place)
                 points.append(x)
-                loads.append(self.load(place, x))
+                loads.append(load)
+        return True
+
+    def bracket(self, alpha):
+        """(log V, unknowns) near the load alpha, None above the curve's first load or below its last."""
+        places, points, loads = self.places, self.points, self.loads
+        if alpha > loads[0]:  # closer to capacity: V shrinks like a power of the distance
+            if not self._grow_down(alpha):
+                return None
+            places, points, loads = self._down
+            stop = 1 + next(i for i, load in enumerate(loads) if load >= alpha)  # what was asked before must not matter
+            places, points, loads = places[:stop], points[:stop], loads[:stop]
         elif alpha < loads[-1]:
             return None
         if self.capacity < math.inf:

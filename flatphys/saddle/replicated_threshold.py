@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flatphys.display import Table, figure
 from flatphys.errors import NoSolution
 from flatphys.model import Model
 from flatphys.numerics.gaussian import log_tail
@@ -39,8 +40,8 @@ ENTRANCE_STEP = 0.2  # in log d, of the search for the place where Sigma turns n
 EXTERNAL = 10  # place of Sigma in what `saddle.replicated.evaluate` returns
 
 
-@dataclass(frozen=True)
-class DenseThreshold:
+@dataclass(frozen=True, repr=False)
+class DenseThreshold(Table):
     """The flatness threshold of the replicated entropy.
 
     Attributes
@@ -62,6 +63,13 @@ class DenseThreshold:
     value: float
     y: float
     external_entropy: float
+
+    def _title(self):
+        return "Flatness threshold of the replicated entropy"
+
+    def _rows(self):
+        units = {"alpha": "load", "distance": "fraction of weights", "value": "nats per replica and weight", "y": "replicas"}
+        return [(name, f"{figure(getattr(self, name)):<18} {units.get(name, 'nats per weight')}") for name in self.__dataclass_fields__]
 
 
 class _Existing:

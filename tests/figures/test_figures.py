@@ -13,7 +13,10 @@ from flatphys.figures import style
 from typer.testing import CliRunner
 
 
-@pytest.mark.parametrize("name", figures.names())
+LONG = {*figures.SLOW, "flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in figures.names()])
 def test_files_are_complete_and_deterministic(name, tmp_path):
     first = figures.make(name, tmp_path / "a")
     second = figures.make(name, tmp_path / "b")
@@ -29,7 +32,7 @@ def test_files_are_complete_and_deterministic(name, tmp_path):
 def test_the_command_writes_a_figure_and_lists_all(tmp_path):
     listed = CliRunner().invoke(app, ["figure", "--list"])
     assert [line.split()[0] for line in listed.stdout.splitlines()] == list(figures.names())
-    result = CliRunner().invoke(app, ["figure", "entropy_vs_alpha", "--out", str(tmp_path / "new" / "folder")])
+    result = CliRunner().invoke(app, ["figure", "entropy_vs_alpha", "--no-store", "--out", str(tmp_path / "new" / "folder")])
     assert result.exit_code == 0
     assert sorted(path.suffix for path in (tmp_path / "new" / "folder").iterdir()) == [".csv", ".pdf", ".png"]
 
