@@ -13,6 +13,7 @@ from flatphys import validate
 TITLES = {
     "entropy-vs-alpha": "Entropy of binary solutions against the load, for several margins",
     "capacity-vs-margin": "Capacity against margin, binary and spherical weights, with stability and one-step RSB lines",
+    "committee-capacity": "Capacity of tree committees against margin by activation, binary and spherical weights",
     "learning-curves": "Generalization error of the teacher-student problem, with the first-order jump",
     "margin-distributions": "Distributions of stabilities: typical solutions, finite temperature, teacher, maximum margin",
     "erm-learning-curves": "Generalization error of trained classifiers: interpolation peak, Bayes-optimal floor",
@@ -23,12 +24,15 @@ TITLES = {
     "local-entropy-minimisers": "Local entropy around minimisers of the logistic loss of growing l2, without errors and at a price",
     "local-entropy-vs-margin": "Local entropy at small distances against the margin of the reference",
     "flatness-threshold": "Local entropy around the maximum margin and its slope, below, at and above the flatness threshold",
+    "committee-local-entropy": "Local entropy around the maximum margin of tree committees, and where their flatness ends",
     "replicated-entropy": "Entropy of the densest regions of binary solutions beside that around typical ones",
     "flatness-phase-diagram": "Capacity and flatness threshold of the densest regions in the plane of load and margin",
     "phase-binary-perceptron": "Phase diagram of the binary perceptron: capacity, stability, dense and flat regions",
     "phase-spherical-perceptron": "Phase diagram of the spherical perceptron: Gardner's capacity, stability, one-step RSB",
     "phase-teacher-student": "Phase diagrams of a binary student and teacher: transition, spinodals, metastable regions",
     "phase-gaussian-mixture": "Phase diagrams of the Gaussian mixture: separability, Bayes error, best regularisation",
+    "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
+    "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on theory's branches",
 }
 SLOW = ("phase-binary-perceptron", "erm-learning-curves", "local-entropy-minimisers", "local-entropy-margins")  # started first
 

@@ -21,6 +21,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
+from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import local_entropy as gibbs
@@ -56,7 +57,8 @@ class LocalEntropy(Table):
     residual, quadrature_error
         What the numbers are worth.
     status
-        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there),
+        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there; for binary
+        tree committees of an activation that jumps also: among negative counts too deep to be followed),
         "unsat" (no such weights: the numbers are nan).
     """
 
@@ -128,7 +130,8 @@ def _reference(state: State) -> gibbs.Reference:
             raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
         r, r_hat = state.order["R"], state.order["R_hat"]
         return gibbs.Reference((weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta), state.alpha)
-    return gibbs.Reference((weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta), state.alpha)
+    numbers = (weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta)
+    return gibbs.Reference(numbers, state.alpha, network_code(learner.network))
 
 
 def _check_reference(state: State) -> None:
@@ -187,7 +190,7 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
     Parameters
     ----------
     state : State
-        A Gibbs-typical state (`solve`) or the teacher itself (`teacher_state`).
+        A Gibbs-typical state (`solve`), of a perceptron or a tree committee, or the teacher itself (`teacher_state`); or a trained rule.
     overlap : number or array in (-1, 1)
         p = w.w~/N between the counted weights and the reference; or
     distance : number or array in (0, 1)
