@@ -139,14 +139,14 @@ def _next_to_the_teacher(model: Model, code: Code, curve) -> FirstOrderTransitio
 
     (`saddle.curve` follows branches along R_hat, and loses or skips a part of this one.)
     """
-    folds, start, margin = Folds(model), None, code.kappa
-    while start is None and margin > FURTHEST:
-        margin *= 2.0
-        other = curve_of((*code.args[:3], margin, code.beta))
-        start = other.folds[1] if _sound(folds, other, margin) else None
+    folds, start, further = Folds(model), None, model
+    while start is None and further.learner.margin > FURTHEST:
+        further = replace(model, learner=replace(model.learner, margin=2.0 * further.learner.margin))
+        other = curve_of(Code(further).args)
+        start = other.folds[1] if _sound(folds, other, further.learner.margin) else None
     if start is None:
         raise NotConverged(f"the teacher branch of {model!r} could not be followed from more negative margins", None, math.nan)
-    further = replace(model, learner=replace(model.learner, margin=margin))
+    margin = further.learner.margin
     found = roots(Code(further), math.log(first_order_transition(further).transition), stable_only=True)
     low = _followed(folds.spinodal, [*start[:2], margin], code.kappa)
     both = _followed(folds.coexistence, [*found[0][1:3], *found[-1][1:3], margin], code.kappa)
