@@ -5,7 +5,6 @@ groups, and a batch that turns out to be too large after all is halved.
 """
 
 import contextlib
-import math
 import signal
 import threading
 import warnings
@@ -65,6 +64,15 @@ def _deferred_interrupt():
         signal.signal(signal.SIGINT, old)
 
 
+def groups_that_fit(free, groups, instances, pattern_bytes, state_bytes) -> int:
+    """How many groups a batch may hold: their chains and the patterns of the instances they belong to, of which two may be cut."""
+    left = MEMORY_SHARE * free
+    if pattern_bytes + state_bytes <= left:
+        return groups
+    each = (pattern_bytes + state_bytes) / groups
+    return max(1, min(groups, int((left - 2 * pattern_bytes / instances) / each)))
+
+
 class CudaBackend:
     """Advances `walkers` on the current CUDA device."""
 
@@ -74,8 +82,9 @@ class CudaBackend:
         require()
         from numba import cuda
 
-        from flatphys.montecarlo import metropolis_cuda
+        from flatphys.montecarlo import committee_cuda, metropolis_cuda
 
+        self.committee_kernel = committee_cuda.committee_kernel
         self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
         self.size = groups_per_batch or self._groups_that_fit()
         self._resident = None  # device arrays of all walkers, if they fit
@@ -95,16 +104,15 @@ class CudaBackend:
             self.threads = min(MOST_THREADS, 32 * -(-s.p // (32 * PER_THREAD)))
             other, fields = k.WORD_BYTES * self.threads, 8 * s.p
             shared = s.kind == "real" and other + fields <= SHARED_BYTES
-            self.kernel = k.real_kernel(shared) if s.kind == "real" else k.committee_kernel
+            self.kernel = k.real_kernel(shared) if s.kind == "real" else self.committee_kernel
         self.shared_bytes = other + fields if shared else other
 
     def _groups_that_fit(self):
         s = self.walkers
         patterns = s.bits if s.kind == "bits" else s.x
-        per_group = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy))) / s.groups
-        per_group += patterns.nbytes / s.groups
-        free = MEMORY_SHARE * self.cuda.current_context().get_memory_info()[0] - patterns.nbytes / len(patterns)
-        return s.groups if math.isinf(free) else max(1, min(s.groups, int(free / per_group)))
+        state = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy)))
+        free = self.cuda.current_context().get_memory_info()[0]
+        return groups_that_fit(free, s.groups, s.instances.count, patterns.nbytes, state)
 
     def slice(self, sweeps):
         s = self.walkers
@@ -180,7 +188,7 @@ class CudaBackend:
                     if not _out_of_memory(error):
                         raise
                     if self.size == 1:
-                        raise MemoryError("the patterns and the chains of one replica do not fit into the memory of the GPU; take device='cpu'") from error
+                        raise MemoryError("one replica and its patterns do not fit into the memory of the GPU; take device='cpu'") from error
                     self.size = max(1, self.size // 2)
                     continue
                 self._launch(d, sweeps)
