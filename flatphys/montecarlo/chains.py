@@ -22,7 +22,7 @@ from flatphys.model import WEIGHTS
 from flatphys.montecarlo import metropolis, starts
 from flatphys.montecarlo.instance import Instances, integer
 from flatphys.montecarlo.philox import key_of
-from flatphys.montecarlo.threads import CpuBackend
+from flatphys.montecarlo.threads import CpuBackend, deferred_interrupt
 from flatphys.montecarlo.walkers import Walkers
 
 DEVICES = ("cpu", "cuda", "auto")
@@ -123,27 +123,30 @@ class Chains(Table):
         trajectory goes on from there as if nothing had happened.
         """
         left = integer("sweeps", sweeps)
-        s = self._walkers
         while left:
-            size = self._backend.slice(left)
-            tuning = s.mode == metropolis.ROTATE and s.sweeps < self.tune
-            if tuning:
-                size, before = 1, self._accepted()
-            if self.recompute_every:
-                size = min(size, self.recompute_every - s.sweeps % self.recompute_every)
-            interrupted = self._backend.run(size)
-            if len(self.betas) > 1:
-                even = (size + 1 - s.sweeps % 2) // 2  # sweeps that exchanged the pairs 0, 2, ...
-                s.tried += np.where(np.arange(len(s.tried)) % 2 == 0, even, size - even)
-            s.sweeps += size
-            left -= size
-            if tuning:
-                self._tune(before)
-            if self.recompute_every and s.sweeps % self.recompute_every == 0:
-                self.recompute()
-            if interrupted:
-                raise KeyboardInterrupt
+            with deferred_interrupt():
+                left -= self._slice(left)
         return self
+
+    def _slice(self, most):
+        """Some of the sweeps and what follows them; returns how many."""
+        s = self._walkers
+        size = self._backend.slice(most)
+        tuning = s.mode == metropolis.ROTATE and s.sweeps < self.tune
+        if tuning:
+            size, before = 1, self._accepted()
+        if self.recompute_every:
+            size = min(size, self.recompute_every - s.sweeps % self.recompute_every)
+        self._backend.run(size)
+        if len(self.betas) > 1:
+            even = (size + 1 - s.sweeps % 2) // 2  # sweeps that exchanged the pairs 0, 2, ...
+            s.tried += np.where(np.arange(len(s.tried)) % 2 == 0, even, size - even)
+        s.sweeps += size
+        if tuning:
+            self._tune(before)
+        if self.recompute_every and s.sweeps % self.recompute_every == 0:
+            self.recompute()
+        return size
 
     def _accepted(self):
         """(I, B) accepted moves so far."""

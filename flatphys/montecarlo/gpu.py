@@ -4,9 +4,6 @@ Walkers that fit into the free memory of the device stay there between calls; ot
 groups, and a batch that turns out to be too large after all is halved.
 """
 
-import contextlib
-import signal
-import threading
 import warnings
 
 import numpy as np
@@ -48,20 +45,6 @@ def require():
             f"device 'cuda' needs an NVIDIA GPU with its driver and the package numba-cuda: {reason}. "
             "Install it with: pip install 'flatphys[cuda]'; or take device='cpu' or device='auto'"
         )
-
-
-@contextlib.contextmanager
-def _deferred_interrupt():
-    """Ctrl-C inside is remembered: yields a list that is not empty afterwards."""
-    seen = []
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    old = signal.signal(signal.SIGINT, lambda *_: seen.append(True))
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, old)
 
 
 def groups_that_fit(free, groups, instances, pattern_bytes, state_bytes) -> int:
@@ -164,37 +147,35 @@ class CudaBackend:
                 self._resident[name] = self.cuda.to_device(getattr(self.walkers, name))
 
     # --- running ------------------------------------------------------------------------------------
-    def run(self, sweeps: int) -> bool:
-        """Advance all walkers; returns whether the user interrupted (the sweeps are complete all the same)."""
+    def run(self, sweeps: int):
+        """Advance all walkers."""
         s = self.walkers
-        with _deferred_interrupt() as interrupted:
-            if self.size >= s.groups:
-                try:
-                    self._resident = self._resident or self._upload(0, s.groups)
-                    self._launch(self._resident, sweeps)
-                    self._ahead = True
-                    return bool(interrupted)
-                except Exception as error:
-                    # before the launch: uploads fail, kernels allocate nothing
-                    if self._resident is not None or not _out_of_memory(error):
-                        raise
-                    self.size = max(1, s.groups // 2)
-            lo = 0
-            while lo < s.groups:
-                hi = min(s.groups, lo + self.size)
-                try:
-                    d = self._upload(lo, hi)
-                except Exception as error:
-                    if not _out_of_memory(error):
-                        raise
-                    if self.size == 1:
-                        raise MemoryError("one replica and its patterns do not fit into the memory of the GPU; take device='cpu'") from error
-                    self.size = max(1, self.size // 2)
-                    continue
-                self._launch(d, sweeps)
-                self._download(d)
-                lo = hi
-        return bool(interrupted)
+        if self.size >= s.groups and self._resident is None:
+            try:
+                self._resident = self._upload(0, s.groups)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                self.size = max(1, s.groups // 2)
+        if self._resident is not None:
+            self._launch(self._resident, sweeps)
+            self._ahead = True
+            return
+        lo = 0
+        while lo < s.groups:
+            hi = min(s.groups, lo + self.size)
+            try:
+                d = self._upload(lo, hi)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.size == 1:
+                    raise MemoryError("one replica and its patterns do not fit into the memory of the GPU; take device='cpu'") from error
+                self.size = max(1, self.size // 2)
+                continue
+            self._launch(d, sweeps)
+            self._download(d)
+            lo = hi
 
     def _launch(self, d, sweeps):
         with warnings.catch_warnings():

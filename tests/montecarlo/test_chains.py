@@ -1,6 +1,7 @@
 """Chains as objects: the same trajectory however they are run, nothing drifts, snapshots, arguments."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -98,7 +99,13 @@ def test_an_interruption_leaves_whole_sweeps_behind(monkeypatch):
     chains = chains_of("flips")
     run = chains._backend.run
     monkeypatch.setattr(chains._backend, "slice", lambda sweeps: 2)
-    monkeypatch.setattr(chains._backend, "run", lambda sweeps: run(sweeps) or chains.sweeps_done == 4)
+
+    def pressed_in_the_third_slice(sweeps):
+        if chains.sweeps_done == 4:
+            signal.raise_signal(signal.SIGINT)
+        run(sweeps)
+
+    monkeypatch.setattr(chains._backend, "run", pressed_in_the_third_slice)
     with pytest.raises(KeyboardInterrupt):
         chains.advance(20)
     assert chains.sweeps_done == 6
