@@ -37,6 +37,18 @@ class NotConverged(FlatphysError):
         return type(self), (self.args[0], self.best, self.residual)
 
 
+class StoreError(FlatphysError):
+    """A store of results cannot be used: not one, damaged, or written by another version; says what to do."""
+
+
+class WorkerError(FlatphysError):
+    """The executor of a sweep could not run its points at all."""
+
+
+class SweepWarning(UserWarning):
+    """A sweep was interrupted or had to change its executor; what it returned holds."""
+
+
 class NoDevice(FlatphysError):
     """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
 
@@ -47,3 +59,11 @@ class ReplicaSymmetryWarning(UserWarning):
 
 class NegativeEntropyWarning(UserWarning):
     """A logarithmic count of binary weights is negative: no such weights exist, the value is formal."""
+
+
+class NotMixedWarning(UserWarning):
+    """Markov chains too short, or that remember how they started: their averages are not those of the ensemble."""
+
+
+class InterruptedRunWarning(UserWarning):
+    """A run stopped by Ctrl-C: what it returns is an estimate from the part that was done."""
