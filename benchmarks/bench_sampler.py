@@ -126,9 +126,11 @@ def main():
         figures = [measure(case, args.n, args.chains, threads, args.repeat, args.device) for threads in (1, cores)]
         rows.append((case[0], figures[0][1], figures[0][0], figures[1][0], figures[0][0] / limit))
     if args.json:
-        print(json.dumps([dict(zip(("case", "acceptance", "one_thread", "all_threads", "ratio"), row)) for row in rows], indent=1))
+        names = ("case", "acceptance", "one_thread", "all_threads", "ratio")
+        print(json.dumps([dict(zip(names, row)) for row in rows], indent=1))
         return
-    print(f"N = P = {args.n}, {args.chains} chains, device {args.device}, {cores} cores, numba {numba.__version__}, Python {platform.python_version()}")
+    versions = f"numba {numba.__version__}, Python {platform.python_version()}"
+    print(f"N = P = {args.n}, {args.chains} chains, device {args.device}, {cores} cores, {versions}")
     print(f"{'':46s} {'accepted':>8s} {'1 thread':>10s} {f'{cores} threads':>10s}  speed-up   of the bare add")
     for name, acceptance, one, many, ratio in rows:
         print(f"{name:46s} {acceptance:8.3f} {one:10.2e} {many:10.2e} {many / one:9.2f} {ratio:17.2f}")

@@ -4,10 +4,6 @@ Walkers that fit into the free memory of the device stay there between calls; ot
 groups, and a batch that turns out to be too large after all is halved.
 """
 
-import contextlib
-import math
-import signal
-import threading
 import warnings
 
 import numpy as np
@@ -51,18 +47,13 @@ def require():
         )
 
 
-@contextlib.contextmanager
-def _deferred_interrupt():
-    """Ctrl-C inside is remembered: yields a list that is not empty afterwards."""
-    seen = []
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    old = signal.signal(signal.SIGINT, lambda *_: seen.append(True))
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, old)
+def groups_that_fit(free, groups, instances, pattern_bytes, state_bytes) -> int:
+    """How many groups a batch may hold: their chains and the patterns of the instances they belong to, of which two may be cut."""
+    left = MEMORY_SHARE * free
+    if pattern_bytes + state_bytes <= left:
+        return groups
+    each = (pattern_bytes + state_bytes) / groups
+    return max(1, min(groups, int((left - 2 * pattern_bytes / instances) / each)))
 
 
 class CudaBackend:
@@ -74,8 +65,9 @@ class CudaBackend:
         require()
         from numba import cuda
 
-        from flatphys.montecarlo import metropolis_cuda
+        from flatphys.montecarlo import committee_cuda, metropolis_cuda
 
+        self.committee_kernel = committee_cuda.committee_kernel
         self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
         self.size = groups_per_batch or self._groups_that_fit()
         self._resident = None  # device arrays of all walkers, if they fit
@@ -95,16 +87,15 @@ class CudaBackend:
             self.threads = min(MOST_THREADS, 32 * -(-s.p // (32 * PER_THREAD)))
             other, fields = k.WORD_BYTES * self.threads, 8 * s.p
             shared = s.kind == "real" and other + fields <= SHARED_BYTES
-            self.kernel = k.real_kernel(shared) if s.kind == "real" else k.committee_kernel
+            self.kernel = k.real_kernel(shared) if s.kind == "real" else self.committee_kernel
         self.shared_bytes = other + fields if shared else other
 
     def _groups_that_fit(self):
         s = self.walkers
         patterns = s.bits if s.kind == "bits" else s.x
-        per_group = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy))) / s.groups
-        per_group += patterns.nbytes / s.groups
-        free = MEMORY_SHARE * self.cuda.current_context().get_memory_info()[0] - patterns.nbytes / len(patterns)
-        return s.groups if math.isinf(free) else max(1, min(s.groups, int(free / per_group)))
+        state = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy)))
+        free = self.cuda.current_context().get_memory_info()[0]
+        return groups_that_fit(free, s.groups, s.instances.count, patterns.nbytes, state)
 
     def slice(self, sweeps):
         s = self.walkers
@@ -156,37 +147,35 @@ class CudaBackend:
                 self._resident[name] = self.cuda.to_device(getattr(self.walkers, name))
 
     # --- running ------------------------------------------------------------------------------------
-    def run(self, sweeps: int) -> bool:
-        """Advance all walkers; returns whether the user interrupted (the sweeps are complete all the same)."""
+    def run(self, sweeps: int):
+        """Advance all walkers."""
         s = self.walkers
-        with _deferred_interrupt() as interrupted:
-            if self.size >= s.groups:
-                try:
-                    self._resident = self._resident or self._upload(0, s.groups)
-                    self._launch(self._resident, sweeps)
-                    self._ahead = True
-                    return bool(interrupted)
-                except Exception as error:
-                    # before the launch: uploads fail, kernels allocate nothing
-                    if self._resident is not None or not _out_of_memory(error):
-                        raise
-                    self.size = max(1, s.groups // 2)
-            lo = 0
-            while lo < s.groups:
-                hi = min(s.groups, lo + self.size)
-                try:
-                    d = self._upload(lo, hi)
-                except Exception as error:
-                    if not _out_of_memory(error):
-                        raise
-                    if self.size == 1:
-                        raise MemoryError("the patterns and the chains of one replica do not fit into the memory of the GPU; take device='cpu'") from error
-                    self.size = max(1, self.size // 2)
-                    continue
-                self._launch(d, sweeps)
-                self._download(d)
-                lo = hi
-        return bool(interrupted)
+        if self.size >= s.groups and self._resident is None:
+            try:
+                self._resident = self._upload(0, s.groups)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                self.size = max(1, s.groups // 2)
+        if self._resident is not None:
+            self._launch(self._resident, sweeps)
+            self._ahead = True
+            return
+        lo = 0
+        while lo < s.groups:
+            hi = min(s.groups, lo + self.size)
+            try:
+                d = self._upload(lo, hi)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.size == 1:
+                    raise MemoryError("one replica and its patterns do not fit into the memory of the GPU; take device='cpu'") from error
+                self.size = max(1, self.size // 2)
+                continue
+            self._launch(d, sweeps)
+            self._download(d)
+            lo = hi
 
     def _launch(self, d, sweeps):
         with warnings.catch_warnings():

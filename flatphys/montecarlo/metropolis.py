@@ -53,7 +53,9 @@ def accumulate(lo, hi, x, per_instance, w, h):
 
 
 @jit
-def sweep_bits(lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted):
+def sweep_bits(
+    lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted
+):
     """Binary weights and +-1 patterns: `steps` steps of every walker, from step `first` on."""
     n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)
@@ -120,8 +122,9 @@ def turned(mode, a, b, spread, word):
 
 @jit
 def sweep_real(
-    lo, hi, steps, first, k0, k1, mode, low, agree, x, bits, valid, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted
-):
+    lo, hi, steps, first, k0, k1, mode, low, agree,
+    x, bits, valid, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted,
+):  # fmt: skip
     """Real patterns or weights: `steps` steps of every walker, from step `first` on; `bits` is empty unless patterns are +-1."""
     n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)

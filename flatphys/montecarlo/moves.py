@@ -69,8 +69,9 @@ def _splat(builder, vector, value):
     """A vector of equal entries."""
     if isinstance(value, int):
         return ir.Constant(vector, [value] * vector.count)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count))
+    nothing, places = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
+    first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(places, [0] * vector.count))
 
 
 def _shift_word(context, builder, signature, args, flips):

@@ -25,7 +25,8 @@ def gibbs(weights, activation=None):
     return fp.Gibbs(weights, network=fp.TreeCommittee(activation) if activation else fp.Perceptron())
 
 
-STORAGE, TEACHER, SPHERE = fp.Model(fp.RandomLabels(), gibbs("binary")), fp.Model(fp.Teacher(), gibbs("binary")), fp.Model(fp.Teacher(), gibbs("spherical"))
+STORAGE, TEACHER = fp.Model(fp.RandomLabels(), gibbs("binary")), fp.Model(fp.Teacher(), gibbs("binary"))
+SPHERE = fp.Model(fp.Teacher(), gibbs("spherical"))
 PINNED = dict(reference="teacher", overlap=0.2)
 LADDER = dict(betas=(0.5, 1.0, math.inf))
 

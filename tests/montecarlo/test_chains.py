@@ -1,6 +1,7 @@
 """Chains as objects: the same trajectory however they are run, nothing drifts, snapshots, arguments."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -98,7 +99,13 @@ def test_an_interruption_leaves_whole_sweeps_behind(monkeypatch):
     chains = chains_of("flips")
     run = chains._backend.run
     monkeypatch.setattr(chains._backend, "slice", lambda sweeps: 2)
-    monkeypatch.setattr(chains._backend, "run", lambda sweeps: run(sweeps) or chains.sweeps_done == 4)
+
+    def pressed_in_the_third_slice(sweeps):
+        if chains.sweeps_done == 4:
+            signal.raise_signal(signal.SIGINT)
+        run(sweeps)
+
+    monkeypatch.setattr(chains._backend, "run", pressed_in_the_third_slice)
     with pytest.raises(KeyboardInterrupt):
         chains.advance(20)
     assert chains.sweeps_done == 6
@@ -171,7 +178,7 @@ def test_rotations_are_tuned_to_their_acceptance_and_then_left_alone():
     before = chains.acceptance * 60
     chains.advance(100)
     assert np.array_equal(chains.spread, spread)
-    assert (chains.acceptance * 160 - before) / 100 == pytest.approx(0.4, abs=0.05)
+    assert (chains.acceptance * 160 - before) / 100 == pytest.approx(0.25, abs=0.04)
 
 
 def test_hard_constraints_and_the_greedy_end_of_the_ladder():

@@ -55,6 +55,16 @@ def test_without_a_gpu_the_error_says_how_to_get_one_and_auto_takes_the_cpu():
     assert chains.device == "cpu" and np.array_equal(chains.advance(3).weights, Chains(instances).advance(3).weights)
 
 
+def test_a_batch_holds_the_groups_that_fit():
+    # 8 instances of 4 groups: 100 bytes of patterns an instance, 10 bytes of state a group
+    fit = lambda free: gpu.groups_that_fit(free / gpu.MEMORY_SHARE, 32, 8, 800, 320)  # noqa: E731
+    assert fit(1120 + 1e-9) == 32 and fit(float("inf")) == 32 and fit(1) == 1
+    for free in range(300, 1120, 10):
+        groups = fit(free)
+        instances = -(-groups // 4) + (1 if groups % 4 != 1 else 0)  # the most that a range of so many groups can touch
+        assert groups == 1 or 100 * min(8, instances) + 10 * groups <= free
+
+
 def test_chains_on_the_cpu_never_import_numba_cuda():
-    code = "import sys, flatphys as fp; fp.Chains(fp.make_instances(fp.Model(), 11, 1.0)).advance(1); assert 'numba.cuda' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys, flatphys as fp; fp.Chains(fp.make_instances(fp.Model(), 11, 1.0)).advance(1)"
+    subprocess.run([sys.executable, "-c", code + "; assert 'numba.cuda' not in sys.modules"], check=True)
