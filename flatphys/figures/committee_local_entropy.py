@@ -79,7 +79,8 @@ def _draw_thresholds(ax, records):
     for alpha, label in zip(LOADS, "ab"):
         ax.plot([alpha, alpha], [-0.5, len(NETWORKS) - 0.4], color=style.GREY, lw=0.6, ls=(0, (4, 1.5)), zorder=0)
         ax.text(alpha, len(NETWORKS) - 0.35, label, ha="center", va="bottom", color=style.GREY, fontsize="small")
-    for marker, face, text in (("o", style.GREY, "flat around max. margin"), ("o", "white", "dense regions flat"), ("|", style.GREY, "capacity")):
+    marks = (("o", style.GREY, "flat around max. margin"), ("o", "white", "dense regions flat"), ("|", style.GREY, "capacity"))
+    for marker, face, text in marks:
         ax.plot([], [], marker, color=style.GREY, mfc=face, ms=7 if marker == "|" else None, label=text)
     ax.set(xlim=(0.45, 1.0), ylim=(-2.5, len(NETWORKS) + 0.9), xlabel=style.LABELS["alpha"])
     ax.set_yticks(range(len(NETWORKS)), list(reversed(NETWORKS)))
