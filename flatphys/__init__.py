@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee # noqa: F401
 
 __version__ = "0.1.0"
 
@@ -35,8 +35,17 @@ _LAZY = {
     "optimal_l2": "flatphys.thresholds",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.store",
+    "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
+    "sample": "flatphys.montecarlo.sampling",
+    "sample_local_entropy": "flatphys.montecarlo.integration",
+    "extrapolate": "flatphys.montecarlo.estimate",
+    "Run": "flatphys.montecarlo.run",
+    "check": "flatphys.comparison",
+    "make_instances": "flatphys.montecarlo.instance",
+    "Instances": "flatphys.montecarlo.instance",
+    "Chains": "flatphys.montecarlo.chains",
 }
 
 __all__ = [

@@ -49,9 +49,21 @@ class SweepWarning(UserWarning):
     """A sweep was interrupted or had to change its executor; what it returned holds."""
 
 
+class NoDevice(FlatphysError):
+    """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
+
+
 class ReplicaSymmetryWarning(UserWarning):
     """The replicon is negative: the replica-symmetric values are bounds or approximations."""
 
 
 class NegativeEntropyWarning(UserWarning):
     """A logarithmic count of binary weights is negative: no such weights exist, the value is formal."""
+
+
+class NotMixedWarning(UserWarning):
+    """Markov chains too short, or that remember how they started: their averages are not those of the ensemble."""
+
+
+class InterruptedRunWarning(UserWarning):
+    """A run stopped by Ctrl-C: what it returns is an estimate from the part that was done."""

@@ -1,0 +1,337 @@
+"""check(state, run): theory at N = infinity beside a simulation at finite N, with z-scores.
+
+For every quantity that both have,
+
+    t = (simulation - theory) / error,      z = the normal score of Student's t with I - 1 degrees of freedom
+
+where the error is the simulation's standard error over I instances: z is t itself where there are many, and with few it is as
+unlikely under a standard normal law as t under its own.  At finite N the mean itself is off by O(1/N), which is not part of
+the error.  There are two honest ways around it: runs of several sizes, whose extrapolation a + b/N is compared, or an
+allowance `finite_size` = c, by which |simulation - theory| is reduced by c/N before it is divided; both are stated in
+the report.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from flatphys import validate
+from flatphys.display import Table
+from flatphys.errors import InvalidInput
+from flatphys.montecarlo.estimate import Estimate, Extrapolation, fit_in_inverse_size
+from flatphys.montecarlo.integration import SampledLocalEntropy
+from flatphys.montecarlo.run import Run
+from flatphys.state import State
+
+BOUND = 4.0
+SIGMAS = (0.2, 0.5, 1.0)
+DISTANCES = (0.05, 0.2)
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribution functions are compared
+NAMES = {  # estimate of a run -> attribute of a state
+    "train_error": "train_error", "train_loss": "train_loss", "overlap": "q", "teacher_overlap": "R", "cosine": "cosine",
+    "generalization_error": "generalization_error", "free_entropy": "free_entropy", "entropy": "entropy",
+    "m": "m", "q": "q", "b": "b", "margin": "margin",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity: theory, simulation with its error, and the z-score after the allowance was taken off."""
+
+    quantity: str
+    theory: float
+    simulation: float
+    error: float
+    allowance: float
+    z: float
+    fit: Extrapolation | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CheckReport(Table):
+    """Theory beside simulation.
+
+    Attributes
+    ----------
+    theory : State or LocalEntropy
+    runs : list
+    rows : list of Row
+    bound : float
+        Largest |z| that passes.
+    finite_size : float
+        c of the allowance c/N.
+    passed : bool
+    """
+
+    theory: object
+    runs: list
+    rows: list
+    bound: float
+    finite_size: float
+    notes: list = field(default_factory=list)
+
+    @property
+    def worst(self) -> Row:
+        """The row with the largest |z|."""
+        return max(self.rows, key=lambda row: abs(row.z))
+
+    @property
+    def passed(self) -> bool:
+        """Whether every |z| is within the bound."""
+        return all(abs(row.z) <= self.bound for row in self.rows)
+
+    def records(self) -> list[dict]:
+        """One dict of plain values per row."""
+        names = ("quantity", "theory", "simulation", "error", "allowance", "z")
+        return [{name: getattr(row, name) for name in names} | ({"chi2": row.fit.chi2, "freedom": row.fit.freedom} if row.fit else {}) for row in self.rows]
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """(header, rows) as text."""
+        header = ["quantity", "theory", "simulation", "error", "z", ""]
+        out = []
+        for row in self.rows:
+            digits = min(max(2 - math.floor(math.log10(row.error)) if row.error > 0.0 else 10, 3), 12)
+            numbers = [f"{row.theory:.{digits}f}", f"{row.simulation:.{digits}f}", f"{row.error:.2g}", f"{row.z:+.2f}"]
+            out.append([row.quantity, *numbers, "" if abs(row.z) <= self.bound else "FAILS"])
+        return header, out
+
+    def verdict(self) -> str:
+        """One sentence."""
+        worst = self.worst
+        state = "agrees within" if self.passed else "EXCEEDS"
+        return f"{len(self.rows)} quantities, largest |z| = {abs(worst.z):.2f} ({worst.quantity}): {state} the bound {self.bound:g}"
+
+    def _rows(self):
+        header, body = self.table()
+        widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
+        lines = [(line[0], "  ".join(cell.rjust(w) for cell, w in zip(line[1:], widths[1:])).rstrip()) for line in [header, *body]]
+        return lines + [("", text) for text in [*self.notes, self.verdict()]]
+
+    def _title(self):
+        sizes = ", ".join(str(run.n) for run in self.runs)
+        model, alpha = _model_of(self.theory), self.runs[0].alpha
+        return f"Theory beside simulation of {model!r} at alpha = {alpha:.6g}, N = {sizes}"
+
+    def plot(self, axes=None):
+        """Theory's curve with the simulation on it, and the z-scores; returns the two matplotlib axes."""
+        import matplotlib.pyplot as plt
+
+        if axes is None:
+            axes = plt.subplots(1, 2, figsize=(7.0, 2.8), layout="constrained")[1]
+        self.draw_on(axes)
+        return axes
+
+    def draw_on(self, axes):
+        """The same on two given axes, without pyplot."""
+        left, right = axes
+        run = self.runs[-1]
+        if isinstance(self.theory, State):
+            from flatphys.observables.margins import margins
+
+            law = margins(self.theory)
+            x, density = run.margins.density(40)
+            grid = np.linspace(x[0], x[-1], 400)
+            left.plot(grid, law.pdf(grid), color="#0072B2", label=r"theory, $N = \infty$")
+            for place, mass in law.atoms:
+                left.axvline(place, color="#0072B2", lw=0.7, ls=":", label=f"atom of mass {mass:.3g}")
+            left.errorbar(x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
+            left.set(xlabel=r"stability $\Delta$", ylabel=r"$P(\Delta)$", ylim=(0.0, None))
+        else:
+            order = np.argsort(self.theory.distance.ravel())
+            left.plot(self.theory.distance.ravel()[order], self.theory.value.ravel()[order], color="#0072B2", label=r"theory, $N = \infty$")
+            left.errorbar(run.distance, run.value.mean, run.value.error, fmt="o", ms=3.0, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
+            left.set(xlabel=r"distance $d = (1-p)/2$", ylabel="local entropy [nats per weight]")
+        left.legend(fontsize=7.5, frameon=False)
+        places = np.arange(len(self.rows))[::-1]
+        right.axvspan(-self.bound, self.bound, color="#0072B2", alpha=0.08, lw=0)
+        right.axvline(0.0, color="#7F7F7F", lw=0.6)
+        z = np.array([row.z for row in self.rows])
+        shown = np.clip(z, -2.5 * self.bound, 2.5 * self.bound)
+        right.plot(shown, places, "o", ms=3.0, color="#D55E00")
+        right.set_yticks(places, [row.quantity for row in self.rows], fontsize=6.5)
+        reach = max(1.25 * self.bound, 1.1 * float(np.abs(shown).max()))
+        right.set(xlabel="(simulation - theory) / error", xlim=(-reach, reach), ylim=(-0.7, len(self.rows) - 0.3))
+
+
+def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
+    """Theory beside simulation, with z-scores, for every quantity that both have.
+
+    Parameters
+    ----------
+    theory : State, or LocalEntropy
+        Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`.
+    run : Run, or SampledLocalEntropy, or a sequence of them
+        Of `sample` (`sample_local_entropy`).  Several sizes: their extrapolation to N = infinity is compared.
+    bound : float
+        Largest |z| that passes.
+    finite_size : float >= 0
+        c of an allowance c/N for every quantity (0: none).
+    sigma, distance : numbers
+        Perturbations at which local energies are compared (distance: weights of fixed norm); () for none.
+
+    Returns
+    -------
+    CheckReport
+        Prints as a table; `.passed`, `.rows`, `.worst`, `.plot()`.
+
+    Raises
+    ------
+    InvalidInput
+        Theory and simulation of different models or loads, or with nothing to compare.
+
+    Examples
+    --------
+    >>> import flatphys as fp
+    >>> run = fp.sample(fp.Model(fp.RandomLabels(), fp.Gibbs(beta=1.0)), 201, 0.5, chains=64, sweeps=400, device="cpu")
+    >>> fp.check(fp.solve(run.model, run.alpha), run).passed
+    True
+    """
+    from flatphys.observables.local_entropy import LocalEntropy
+
+    bound = validate.number("bound", bound, 0.0)
+    finite_size = validate.number("finite_size", finite_size, 0.0, closed="[")
+    runs = list(run) if isinstance(run, (list, tuple)) else [run]
+    if not runs:
+        raise InvalidInput("run must be at least one run, got an empty sequence")
+    runs.sort(key=lambda r: getattr(r, "n", 0))
+    if isinstance(theory, State):
+        items = _state_items(theory, runs, np.atleast_1d(sigma), np.atleast_1d(distance))
+    elif isinstance(theory, LocalEntropy):
+        items = _local_entropy_items(theory, runs)
+    else:
+        raise InvalidInput(f"theory must be a State or a LocalEntropy, got {theory!r}")
+    rows = [_row(name, pairs, runs, finite_size) for name, pairs in items]
+    if not rows:
+        raise InvalidInput("theory and simulation have no quantity in common")
+    notes = [f"a difference of {finite_size:g}/N is allowed before z is formed"] if finite_size else []
+    if len({r.n for r in runs}) > 1:
+        notes.append("simulation: extrapolated to N = infinity by a + b/N")
+    notes += [f"NOT MIXED at N = {r.n}: {text}" for r in runs for text in r.complaints]
+    return CheckReport(theory, runs, rows, bound, finite_size, notes)
+
+
+def _model_of(theory):
+    return theory.model if isinstance(theory, State) else theory.reference.model
+
+
+def _same(theory, runs, kind):
+    """Refuse runs of another model or load."""
+    model, alpha = _model_of(theory), theory.alpha if isinstance(theory, State) else theory.reference.alpha
+    for run in runs:
+        validate.instance("run", run, (kind,))
+        if run.model != model:
+            raise InvalidInput(f"run must be of the theory's model {model!r}, got {run.model!r}")
+        if abs(run.alpha - alpha) > 0.5 / run.n + 1e-12:
+            raise InvalidInput(f"run must be at the theory's load alpha = {alpha:g}, got {run.alpha:g}: solve at run.alpha")
+
+
+def _state_items(state, runs, sigma, distance):
+    """(name, [(theory, estimate) of each run]) of a state."""
+    from flatphys.observables.local_energy import local_energy
+    from flatphys.observables.margins import margins
+
+    _same(state, runs, Run)
+    out = []
+    for name, attribute in NAMES.items():
+        value = getattr(state, attribute, None)
+        if value is None or not all(name in run.estimates for run in runs) or (name == "cosine" and "teacher_overlap" in runs[0].estimates):
+            continue
+        out.append((name, [(value, run.estimates[name]) for run in runs]))
+    law = margins(state)
+    out += [(f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for run in runs]) for name in ("mean", "variance")]
+    for place in _places(law):
+        where = [float(run.margins.nearest_edges(place)) for run in runs]
+        pairs = [(law.cdf(x), _element(run.margins.cdf([x]), 0)) for x, run in zip(where, runs)]
+        out.append((f"margins.cdf({where[-1]:.3g})", pairs))
+    if all(run.source is not None for run in runs):
+        fixed = hasattr(state.model.learner, "weights") or state.branch == "max_margin"
+        for kind, values in (("sigma", sigma), ("distance", distance if fixed else np.array([]))):
+            if not values.size:
+                continue
+            found, theory = [], []
+            for run in runs:  # whole flips
+                actual = np.rint(values * run.n) / run.n if kind == "distance" else values
+                found.append(run.local_energy(**{kind: actual}))
+                theory.append(np.atleast_1d(local_energy(state, **{kind: actual})))
+            for i, x in enumerate(values.tolist()):
+                out.append((f"local_energy({kind}={x:g})", [(float(t[i]), _element(e, i)) for t, e in zip(theory, found)]))
+    return out
+
+
+def _places(law):
+    """Stabilities at some levels of the law, away from its atoms (where a finite sample's step lies elsewhere)."""
+    from flatphys.numerics.roots import bracketed
+
+    out = []
+    for level in LEVELS:
+        low, high = law.support
+        if not law.cdf(low) < level < law.cdf(high):
+            continue
+        x = bracketed(lambda t, level=level: law.cdf(t) - level, low, high)
+        if all(abs(x - place) > 0.1 * math.sqrt(law.variance) for place, _ in law.atoms):
+            out.append(x)
+    return out
+
+
+def _element(estimate: Estimate, i: int) -> Estimate:
+    """One entry of an estimate of arrays."""
+    return Estimate.of(estimate.values[:, i], estimate.resolution)
+
+
+def _local_entropy_items(theory, runs):
+    _same(theory, runs, SampledLocalEntropy)
+    teacher = theory.reference.branch == "teacher" and theory.reference.order.get("q") == 1.0
+    overlap = theory.overlap.ravel()
+    for run in runs:
+        if (run.reference == "teacher") != teacher:
+            raise InvalidInput(f"run must have the theory's reference, got one around the {run.reference}")
+        if (run.margin, run.beta) != (theory.margin, theory.beta):
+            raise InvalidInput(f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g}, got {run.margin:g} and {run.beta:g}")
+        if run.overlap.shape != overlap.shape or np.abs(run.overlap - overlap).max() > 1.0 / run.n + 1e-12:
+            raise InvalidInput(f"run must be at the theory's overlaps {overlap}, got {run.overlap}: ask the theory at run.overlap")
+    out = []
+    for i, p in enumerate(overlap.tolist()):
+        if theory.status.ravel()[i] != "ok":
+            continue
+        pairs = [(_at(theory, "value", i, run), _element(run.value, i)) for run in runs]
+        out.append((f"value(p={p:.4g})", pairs))
+        if theory.beta < math.inf:
+            out.append((f"train_error(p={p:.4g})", [(float(theory.train_error.ravel()[i]), _element(run.train_error, i)) for run in runs]))
+    return out
+
+
+def _at(theory, name, i, run):
+    """Theory at the overlap that the run could realise, to first order in the difference (whole flips)."""
+    value = float(getattr(theory, name).ravel()[i])
+    shift = float(run.overlap[i] - theory.overlap.ravel()[i])
+    slope = float(theory.slope.ravel()[i])
+    return value + shift * slope if abs(shift) > 1e-12 and math.isfinite(slope) else value
+
+
+def _row(name, pairs, runs, finite_size) -> Row:
+    """The comparison of one quantity; with several sizes that of the differences at N = infinity."""
+    if len({run.n for run in runs}) > 1:
+        theory = pairs[-1][0]
+        gaps = [float(e.mean) - t for t, e in pairs]
+        errors = [max(float(e.error), e.resolution) for _, e in pairs]
+        fit = fit_in_inverse_size(name, [run.n for run in runs], gaps, errors)
+        gap, error, allowance = fit.mean, fit.error, 0.0
+    else:
+        weights = np.array([1.0 / max(float(e.error), e.resolution) ** 2 for _, e in pairs])
+        gap = float(np.sum(weights * [float(e.mean) - t for t, e in pairs]) / weights.sum())
+        theory, error, fit = pairs[0][0], float(weights.sum() ** -0.5), None
+        allowance = finite_size / runs[0].n
+    excess = math.copysign(max(abs(gap) - allowance, 0.0), gap)
+    freedom = sum(len(e.values) - 1 for _, e in pairs if e.values is not None)
+    return Row(name, float(theory), float(theory) + gap, error, allowance, normal_score(excess / error, freedom), fit)
+
+
+def normal_score(t: float, freedom: int) -> float:
+    """The z whose tail under a standard normal law is that of t under Student's law."""
+    from scipy import special
+
+    if not math.isfinite(t) or freedom < 1:
+        return t
+    tail = float(special.stdtr(freedom, -abs(t)))
+    return math.copysign(-float(special.ndtri(tail)), t) if tail > 1e-300 else t
