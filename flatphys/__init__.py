@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee # noqa: F401
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,9 @@ _LAZY = {
     "bayes_error": "flatphys.thresholds",
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
+    "sweep": "flatphys.sweeps.driver",
+    "Store": "flatphys.store",
+    "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite",
     "sample": "flatphys.montecarlo.sampling",

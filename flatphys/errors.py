@@ -37,6 +37,22 @@ class NotConverged(FlatphysError):
         return type(self), (self.args[0], self.best, self.residual)
 
 
+class StoreError(FlatphysError):
+    """A store of results cannot be used: not one, damaged, or written by another version; says what to do."""
+
+
+class WorkerError(FlatphysError):
+    """The executor of a sweep could not run its points at all."""
+
+
+class SweepWarning(UserWarning):
+    """A sweep was interrupted or had to change its executor; what it returned holds."""
+
+
+class NoDevice(FlatphysError):
+    """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
+
+
 class ReplicaSymmetryWarning(UserWarning):
     """The replicon is negative: the replica-symmetric values are bounds or approximations."""
 

@@ -12,29 +12,34 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
-from flatphys.model import Gibbs, Model, RandomLabels, check_model
+from flatphys.model import Gibbs, Model, Perceptron, RandomLabels, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_entropy import _reference
 from flatphys.saddle.curve import Code
 from flatphys.saddle.local_entropy import START_XI, Curve
 from flatphys.thresholds.capacity import capacity_state
 
-HIGHEST_XI = 4.0  # distances down to 1.7e-4 are searched
+HIGHEST_XI, HIGHEST_COMMITTEE = 4.0, 7.0  # distances down to 1.7e-4 are searched, with a tree committee to 8e-7
+STARTS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # margins at which the slope may turn positive; below a maximum can lie at smaller distances yet
 GRID = 0.25
 CLOSE = 2e-3  # half the distance over which the slope of the slope is taken; the maximum is wrong by its square's square
 
 
-class _Neighbourhood:
-    """The slope of the local entropy at margin 0 around zero-entropy solutions of margin kappa."""
+class Neighbourhood:
+    """The slope of the local entropy at margin 0 around typical solutions; with `steepest` around those of zero entropy at margin kappa."""
 
     def __init__(self, model: Model):
         self.model = model
         self.place = None  # xi of the slope's maximum at the last kappa
+        self.highest = HIGHEST_XI if isinstance(model.learner.network, Perceptron) else HIGHEST_COMMITTEE
 
     def steepest(self, kappa: float) -> float:
         """The largest interior maximum of d phi/dp over the distance; -inf where the slope has none."""
         model = replace(self.model, learner=replace(self.model.learner, margin=kappa))
-        state = capacity_state(model, Code(model))
+        return self.steepest_around(capacity_state(model, Code(model)))
+
+    def steepest_around(self, state) -> float:
+        """The same around the typical solutions of `state`."""
         curve = Curve(_reference(state), 0.0, math.inf)
 
         def slope(xi):
@@ -46,7 +51,7 @@ class _Neighbourhood:
 
         lo, hi = (self.place - 0.15, self.place + 0.15) if self.place is not None else (0.0, 0.0)
         if self.place is None or not tilt(lo) > 0.0 > tilt(hi):
-            grid = [START_XI + GRID * k for k in range(int((HIGHEST_XI - START_XI) / GRID) + 1)]
+            grid = [START_XI + GRID * k for k in range(int((self.highest - START_XI) / GRID) + 1)]
             values = [slope(xi) for xi in grid]
             peaks = [k for k in range(1, len(grid) - 1) if values[k - 1] < values[k] > values[k + 1]]
             if not peaks:
@@ -64,10 +69,11 @@ def _around_max_margin(model: Model) -> float:
         )
     if model.learner.beta < math.inf:
         raise InvalidInput(f"flatness_threshold is about hard constraints: beta must be math.inf, got {model.learner.beta:g}")
-    around = _Neighbourhood(model)
+    around = Neighbourhood(model)
     # from large loads (small margins) down: the slope is positive somewhere until the threshold
-    hi, step = 0.05, 0.05
-    if not around.steepest(hi) > 0.0:
+    step = 0.05
+    hi = next((kappa for kappa in STARTS if around.steepest(kappa) > 0.0), None)
+    if hi is None:
         raise NoSolution(f"the local entropy of {model!r} is monotonic up to the capacity")
     lo = hi + step
     while around.steepest(lo) > 0.0:
@@ -97,7 +103,8 @@ def flatness_threshold(model: Model, reference: str = "max_margin") -> float:
     Parameters
     ----------
     model : Model
-        Binary weights; with "max_margin" on random labels, where the learner's own margin is not used.
+        Binary weights, a perceptron or a tree committee; with "max_margin" on random labels, where the learner's own margin is
+        not used.
     reference : "max_margin" or "replicated"
         Whose neighbourhood is looked at: solutions with the largest margin at each load, or the densest
         regions there are (`replicated_entropy` at y = inf, at the learner's margin).

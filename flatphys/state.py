@@ -117,6 +117,14 @@ class State(Table):
                 out[name] = value
         return out
 
+    def plot(self, ax=None, **style):
+        """Draw the law of the training stabilities (`flatphys.margins`) on `ax` or a new figure; returns the axes."""
+        import flatphys  # by the public name: the rooms of the questions lie above this one
+
+        ax = flatphys.margins(self).plot(ax, **{"label": rf"$\alpha = {self.alpha:g}$", **style})
+        ax.axvline(getattr(self.model.learner, "margin", 0.0), color="0.6", lw=0.8, ls=":", zorder=0)
+        return ax
+
     def _rows(self):
         rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
         rows += [(name, figure(value)) for name, value in self.order.items()]

@@ -276,3 +276,39 @@ def test_a_terminal_gets_a_drawn_table():
     os.close(main)
     assert done.returncode == 0, done.stderr
     assert "──" in drawn and "0.3143900669" in drawn
+
+
+class TestTreeCommittee:
+    RELU = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.2, network=fp.TreeCommittee("relu")))
+
+    def test_network_and_activation_reach_the_model(self):
+        answer = json.loads(good("solve", "0.5", "--margin", "0.2", "--network", "tree-committee", "--activation", "relu", "--json"))
+        assert answer["entropy"] == fp.solve(self.RELU, 0.5).entropy
+        assert answer["model"]["learner"]["network"] == {"kind": "tree-committee", "activation": "relu"}
+        assert json.loads(good("solve", "0.5", "--json"))["model"]["learner"]["network"] == {"kind": "perceptron"}
+
+    def test_sign_is_the_default_activation(self):
+        answer = json.loads(good("threshold", "capacity", "--network", "tree-committee", "--json"))
+        assert answer["capacity"] == pytest.approx(0.9469524, abs=5e-8)
+
+    def test_an_infinite_capacity_is_spelled_out(self):
+        answer = json.loads(good("threshold", "capacity", "--weights", "spherical", "--network", "tree-committee", "--json"))
+        assert answer["capacity"] == "inf"
+
+    def test_margins_curve_and_local_energy_know_it(self):
+        options = ("--margin", "0.2", "--network", "tree-committee", "--activation", "relu")
+        state = fp.solve(self.RELU, 0.5)
+        assert json.loads(good("margins", "0.5", *options, "--json"))["mean"] == fp.margins(state).mean
+        rows = table(good("curve", "--alpha", "0.5", *options))
+        assert float(rows[0]["q"]) == state.q
+
+    @pytest.mark.parametrize("options, named", [
+        (("--activation", "relu"), "--network tree-committee"),
+        (("--network", "tree-committee", "--activation", "tanh"), "activation"),
+        (("--network", "committee"), "--network"),
+        (("--data", "teacher", "--network", "tree-committee"), "network"),
+        (("--data", "teacher", "--learner", "erm", "--network", "perceptron"), "--network"),
+    ])  # fmt: skip
+    def test_what_does_not_fit_is_refused_by_name(self, options, named):
+        status, _, err = cli("solve", "0.5", *options)
+        assert status == 2 and named in err

@@ -40,6 +40,17 @@ def test_the_table_has_the_librarys_numbers():
         assert [row[name] for row in rows] == [str(value) for value in getattr(found, name).tolist()]
 
 
+def test_a_tree_committee_is_asked_by_its_network_and_activation():
+    """Value: record C3-0195 of the project's reference table (a ReLU committee around its largest margin)."""
+    network = ("--network", "tree-committee", "--activation", "relu")
+    rows = table(good("0.5", "--distance", "0.1", "--around-max-margin", *network))
+    assert float(rows[0]["value"]) == pytest.approx(0.22247861217210002, rel=1e-9)
+    answer = json.loads(good("0.5", "--distance", "0.1", "--json", *network))
+    assert answer["model"]["learner"]["network"] == {"kind": "tree-committee", "activation": "relu"}
+    status, _, err = cli("local-entropy", "0.5", "--distance", "0.1", "--data", "teacher", *network)
+    assert status == 2 and "network" in err
+
+
 def test_overlaps_and_distances_say_the_same():
     by_distance = table(good("--weights", "spherical", "1", "--distance", "0.25,0.75"))
     by_overlap = table(good("--weights", "spherical", "1", "--overlap", "0.5,-0.5"))

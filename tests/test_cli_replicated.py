@@ -29,6 +29,15 @@ def test_json_names_the_number_of_replicas():
     assert answer["y"] == "inf" and answer["points"][0]["status"] == "ok"
 
 
+def test_a_tree_committee_is_asked_by_its_network_and_activation():
+    network = ["--network", "tree-committee", "--activation", "relu"]
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", network=fp.TreeCommittee("relu")))
+    rows = list(csv.DictReader(io.StringIO(RUN.invoke(app, ["replicated-entropy", "0.6", "--distance", "0.1", *network]).stdout)))
+    assert float(rows[0]["value"]) == fp.replicated_entropy(model, 0.6, distance=[0.1]).value[0]
+    answer = json.loads(RUN.invoke(app, ["threshold", "dense-flatness", *network, "--json"]).stdout)
+    assert answer["dense_flatness"] == fp.flatness_threshold(model, reference="replicated")
+
+
 def test_bad_input_is_refused_with_status_2():
     for arguments in (["half", "--distance", "0.1"], ["0.5", "--distance", "2"], ["0.5", "--distance", "0.1", "--y", "one"]):
         assert RUN.invoke(app, ["replicated-entropy", *arguments]).exit_code == 2

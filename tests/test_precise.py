@@ -264,3 +264,42 @@ def test_a_free_entropy_needs_possible_overlaps(wrong, match):
         precise.free_entropy(fp.Model(CLEAN, fp.Gibbs("binary")), 1.0, **wrong)
     with pytest.raises(InvalidInput, match="Gibbs or Bayes"):
         precise.free_entropy(fp.Model(CLEAN, fp.MaxMargin()), 1.0, q=0.5, q_hat=1.0)
+
+
+# --- tree committees --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["sign", "erf", "relu"])
+@pytest.mark.parametrize("weights, alpha, margin, beta", [("binary", 0.5, 0.1, math.inf), ("spherical", 2.0, 0.2, 3.0), ("spherical", 0.8, -0.3, math.inf)])
+def test_tree_committees_agree_with_the_compiled_solver(activation, weights, alpha, margin, beta):
+    state = state_of(fp.Model(RANDOM, fp.Gibbs(weights, margin, beta, network=fp.TreeCommittee(activation))), alpha)
+    assert max(map(abs, precise.residuals(state).values())) < 1e-13
+    assert difference(state, precise.refine(state, 20)) < 1e-12
+
+
+@pytest.mark.parametrize("activation", ["erf", "relu"])
+def test_the_ground_state_of_a_committee_agrees(activation):
+    with pytest.warns(fp.errors.ReplicaSymmetryWarning):
+        state = fp.ground_state(fp.Model(RANDOM, fp.Gibbs("spherical", 0.1, network=fp.TreeCommittee(activation))), 4.0)
+    refined = precise.refine(state, 20)
+    assert float(abs(refined.beta_one_minus_q / state.beta_one_minus_q - 1)) < 1e-13
+    assert float(abs(refined.train_error / state.train_error - 1)) < 1e-13
+
+
+@pytest.mark.parametrize("weights", ["binary", "spherical"])
+def test_a_committee_s_state_is_stationary_in_mpmath(weights):
+    model = fp.Model(RANDOM, fp.Gibbs(weights, 0.1, network=fp.TreeCommittee("relu")))
+    refined = precise.refine(state_of(model, 0.6), 20)
+    h = mp.mpf(10) ** -6
+    with mp.workdps(30):
+        up, down = (precise.free_entropy(model, 0.6, refined.q + s, refined.q_hat, digits=20) for s in (h, -h))
+        assert abs(up - down) / (2 * h) < 1e-10
+        assert abs((up + down) / 2 - refined.free_entropy) < 1e-9
+
+
+def test_a_function_of_one_s_own_has_no_more_digits():
+    import numpy as np
+
+    state = state_of(fp.Model(RANDOM, fp.Gibbs("binary", network=fp.TreeCommittee(np.sign))), 0.4)
+    with pytest.raises(InvalidInput, match="activation"):
+        precise.refine(state)

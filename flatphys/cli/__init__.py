@@ -34,6 +34,16 @@ def _main(
 
 
 # Importing a module of commands registers them, in the order of --help.
-from flatphys.cli import states, local_entropy_command, replicated_command, questions, sample_command, check_command, figure_command  # noqa: E402, F401, I001
+from flatphys.cli import (  # noqa: E402, F401, I001
+    states,
+    local_entropy_command,
+    replicated_command,
+    questions,
+    sweep_command,
+    store_command,
+    sample_command,
+    check_command,
+    figure_command,
+)
 
 __all__ = ["app"]

@@ -23,6 +23,7 @@ COLUMNS = ["distance", "overlap", "value", "free_entropy", "slope", "train_error
     app, "local-entropy",
     "local-entropy 0.5 --distance 0.01:0.5:50 --out a.csv --plot a.pdf",
     "local-entropy 0.7 --around-max-margin --distance log:1e-4:0.5:60",
+    "local-entropy 0.7 --around-max-margin --network tree-committee --activation relu --distance 0.01,0.1",
     "local-entropy --data teacher 1 --teacher --distance 0.05,0.1 --json",
     "local-entropy --data gaussian-mixture --l2 0.1 1 --overlap 0.3:0.95:14",
     "local-entropy --data gaussian-mixture --l2 10 2 --overlap 0.9 --counted-beta 5",

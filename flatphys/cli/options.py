@@ -1,7 +1,7 @@
 """The model options that every command shares, in one table, and how arguments are read.
 
-A new field of a data class or learner is one line in `FIELDS`, a new class one entry in `DATA` or
-`LEARNERS`.  Ranges are the library's to check: here a text only becomes a number.
+A new field of a data class, learner or network is one line in `FIELDS`, a new class one entry in `DATA`,
+`LEARNERS` or `NETWORKS`.  Ranges are the library's to check: here a text only becomes a number.
 """
 
 import dataclasses
@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 
 from flatphys.errors import InvalidInput
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher
+from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
 
 DATA = {"random-labels": RandomLabels, "teacher": Teacher, "gaussian-mixture": GaussianMixture}
 LEARNERS = {"gibbs": Gibbs, "erm": ERM, "max-margin": MaxMargin, "bayes": Bayes, "hebb": Hebb}
+NETWORKS = {"perceptron": Perceptron, "tree-committee": TreeCommittee}
 
 
 def read_number(name: str, text: str) -> float:
@@ -46,6 +47,8 @@ FIELDS = (
     Field("weights", "KIND", "gibbs, bayes: binary or spherical  [default: binary for gibbs, spherical for bayes]", _read_text),
     Field("margin", "KAPPA", "gibbs: stability that counts as correct, any sign  [default: 0]"),
     Field("beta", "BETA", "gibbs: inverse temperature > 0, or inf for hard constraints  [default: inf]"),
+    Field("network", "NETWORK", "gibbs: perceptron or tree-committee (random labels)  [default: perceptron]", _read_text),
+    Field("activation", "PHI", "tree-committee: sign, erf or relu  [default: sign]", _read_text),
     Field("variance", "D", "gaussian-mixture: variance of each cloud  [default: 1]"),
     Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
     Field("loss", "LOSS", "erm: square, logistic, hinge or squared_hinge  [default: logistic]", _read_text),
@@ -70,12 +73,19 @@ class ModelOptions:
         learner = self.learner or learner
         kinds = _choose("data", data, DATA), _choose("learner", learner, LEARNERS)
         given = {field: self.fields[field.name] for field in FIELDS if self.fields[field.name] is not None}
+        network = kinds[1] is Gibbs and _choose("network", self.fields["network"] or "perceptron", NETWORKS)
         for field in given:
+            if field.name == "activation":
+                if network is not TreeCommittee:
+                    raise InvalidInput(f"--activation {self.fields['activation']} needs --network tree-committee")
+                continue
             if not any(field.name in _names(kind) for kind in kinds):
                 owners = [f"--data {name}" for name, kind in DATA.items() if field.name in _names(kind)]
                 owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in _names(kind)]
                 raise InvalidInput(f"--{field.name} does not apply to {data} data with a {learner} learner; it belongs to {', '.join(owners)}")
         values = {field.name: field.read(field.name, value) if field.read else value for field, value in given.items()}
+        if network:
+            values["network"] = network(**({"activation": values["activation"]} if "activation" in values else {}))
         return Model(*(kind(**{name: value for name, value in values.items() if name in _names(kind)}) for kind in kinds))
 
 
@@ -151,4 +161,7 @@ def describe(model: Model) -> dict:
         value = getattr(model, part)
         kind = next((name for name, cls in table.items() if cls is type(value)), type(value).__name__)
         out[part] = {"kind": kind, **dataclasses.asdict(value)}
+    if "network" in out["learner"]:
+        network = model.learner.network
+        out["learner"]["network"] = {"kind": next(name for name, cls in NETWORKS.items() if cls is type(network)), **out["learner"]["network"]}
     return out

@@ -40,5 +40,5 @@ def draw(records: list[dict]):
         ax.plot([capacity, *x[count:]], [0.0, *y[count:]], color=colour, ls=(0, (2, 1.5)), lw=0.9)
         ax.plot(capacity, 0.0, "o", color=colour, clip_on=False, zorder=4)
     ax.set(xlim=(0.0, 1.95), ylim=(-0.09, 0.72), xlabel=style.LABELS["alpha"], ylabel=style.LABELS["entropy"])
-    ax.legend(title="dots: capacity $\\alpha_{\\mathrm{c}}(\\kappa)$\ndashed: no solutions", title_fontsize=7.5, alignment="left")
+    ax.legend(title="dots: capacity $\\alpha_{\\mathrm{c}}(\\kappa)$\ndashed: no solutions", title_fontsize="small", alignment="left")
     return figure

@@ -83,11 +83,11 @@ def draw(records: list[dict]):
         (floor,) = ax.plot(x, y, color=style.BLACK, lw=2.0, zorder=1)
         for place, text in ((1.0, r"$\alpha = 1$"), (fp.separability_threshold(data), r"$\alpha_{\mathrm{sep}}$")):
             ax.axvline(place, 0.0, 0.62, color=style.GREY, lw=0.5, ls=":")
-            ax.text(place * 1.04, 0.04, text, transform=ax.get_xaxis_transform(), fontsize=7.5)
+            ax.text(place * 1.04, 0.04, text, transform=ax.get_xaxis_transform(), fontsize="small")
         for l2, look in ((WEAK, "-"), (other, DASHED)):
             ax.plot([], [], color=style.GREY, ls=look, label=strength(l2))
         title = "(a) balanced Gaussian mixture" if data is MIXTURE else f"(b) teacher, {TEACHER.flip:.0%} of labels flipped"
-        key = ax.legend(loc="upper right", title=title, alignment="left", title_fontsize=8.0)
+        key = ax.legend(loc="upper right", title=title, alignment="left", title_fontsize="small")
         ax.set(xlim=RANGE, ylabel=style.LABELS["generalization_error"])
         style.plain_ticks(ax.xaxis, (0.1, 0.3, 1, 3, 10))
     axes[0].set(ylim=(0.14, 0.52))

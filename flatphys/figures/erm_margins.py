@@ -129,7 +129,7 @@ def draw(records: list[dict]):
                 arrow = dict(arrowstyle="-|>", color=colour, lw=1.6, shrinkA=0, shrinkB=0)
                 ax.annotate("", (place, mass), (place, 0.0), arrowprops=arrow)
                 left = (name, alpha) in ATOM_LABELS_LEFT
-                text = dict(color=colour, fontsize=7.5, va="center", ha="right" if left else "left")
+                text = dict(color=colour, fontsize="small", va="center", ha="right" if left else "left")
                 ax.text(place + (-0.04 if left else 0.04) * np.ptp(RANGES[name]), mass, f"{mass:.3f}", **text)
             for atom in (r for r in mine if r["kind"] == "simulated atom"):
                 ax.errorbar([atom["stability"]], [atom["value"]], [atom["error"]], **look)
@@ -138,6 +138,6 @@ def draw(records: list[dict]):
             ax.plot([], [], color=style.GREY, marker="^", lw=1.6, ms=4.0, label="atom and its mass")
         ax.set(xlim=RANGES[name], xlabel=style.LABELS["stability"])
         ax.set_ylim(0.0, 1.6 * max(r["value"] for r in records if r["learner"] == name and r["kind"] in ("theory", "atom")))
-        ax.legend(loc="upper right", title=title, alignment="left", title_fontsize=8.0, borderaxespad=0.3)
+        ax.legend(loc="upper right", title=title, alignment="left", title_fontsize="small", borderaxespad=0.3)
     axes[0].set_ylabel(r"density $P(\Delta)$")
     return figure

@@ -50,9 +50,9 @@ def draw(records: list[dict]):
     limit = [DATA.positive - fp.bayes_error(DATA, alpha) for alpha in x]
     bottom.loglog(x, limit, color=style.GREY, lw=0.8, ls=DOTTED, label="always the larger class")
     top.set(xlim=RANGE, ylim=(0.1, 0.56), ylabel=style.LABELS["generalization_error"])
-    top.legend(loc="upper right", title=f"(a) {DATA.positive:.0%} positive, {strength(WEAK)}", alignment="left", title_fontsize=8.0, ncols=2)
+    top.legend(loc="upper right", title=f"(a) {DATA.positive:.0%} positive, {strength(WEAK)}", alignment="left", title_fontsize="small", ncols=2)
     bottom.set(ylim=(4e-4, 0.4), xlabel=style.LABELS["alpha"], ylabel=r"excess error $\epsilon_{\mathrm{g}} - \epsilon_{\mathrm{Bayes}}$")
-    bottom.legend(loc="lower right", title=f"(b) {strength('optimal')}", alignment="left", title_fontsize=8.0)
+    bottom.legend(loc="lower right", title=f"(b) {strength('optimal')}", alignment="left", title_fontsize="small")
     style.plain_ticks(bottom.xaxis, (0.1, 0.3, 1, 3, 10))
     figure.align_ylabels()
     return figure

@@ -22,16 +22,16 @@ DECADES = (-5, 2)  # of l2
 LEFT, RIGHT = (-4, 2), (4, -8)
 PLACES = {
     ("mixture", "local_energy", "logistic"): {-4: None, 0: (-1, 5), 1: None, 2: None},
-    ("mixture", "local_energy", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: (3, -9), 2: None},
-    ("mixture", "entropy_loss", "logistic"): {-5: (-2, 5), -4: None, -3: None, 0: (-1, 5), 1: None, 2: None},
-    ("mixture", "entropy_loss", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: (3, -9), 2: None},
-    ("teacher", "entropy_loss", "logistic"): {-4: None, -3: None, -2: None, 0: None, 1: None, 2: (4, -8)},
+    ("mixture", "local_energy", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 1: None, 2: None},
+    ("mixture", "entropy_loss", "logistic"): {-5: (-2, 5), -4: None, -3: None, -1: (5, -9), 0: (5, 1), 1: None, 2: None},
+    ("mixture", "entropy_loss", "square"): {-4: None, -3: None, -2: None, -5: (3, -10), 0: (-3, -10), 1: (5, 3), 2: None},
+    ("teacher", "entropy_loss", "logistic"): {-4: None, -3: None, -1: (1, -11), 0: None, 1: None, 2: (4, -8)},
     ("teacher", "entropy_loss", "square"): {-4: None, -3: None, -2: None, 0: None, 1: (-2, 5), 2: None},
-    ("mixture", "relative_flatness", "logistic"): {-5: (5, -3), -4: None, -3: (0, 5), 1: (5, -3), 2: (5, -3)},
-    ("mixture", "relative_flatness", "square"): {-4: None, -3: None, -2: None, -5: (-5, 6), 2: (5, -3)},
+    ("mixture", "relative_flatness", "logistic"): {-5: (-5, -5), -4: None, -3: (-1, 5), 0: (5, -4), 1: (5, -3), 2: (5, -3)},
+    ("mixture", "relative_flatness", "square"): {-4: None, -3: None, -2: None, -1: (-3, -10), -5: (1, 5), 2: (5, -3)},
     ("teacher", "local_energy", "logistic"): {-4: None, 0: (-4, -8), 1: (-3, -10), 2: (4, -8)},
     ("teacher", "local_energy", "square"): {-4: None, -3: None, -2: None, 0: None, 1: (-2, 5), 2: (-3, 5)},
-    ("teacher", "relative_flatness", "logistic"): {-4: None, -5: (5, -3), -3: (0, 5), 0: (-4, -8), 1: (-5, -6), 2: (-5, -3)},
+    ("teacher", "relative_flatness", "logistic"): {-4: None, -5: (-5, -4), -3: (0, 5), 0: (-4, -8), 1: (-5, -6), 2: (-5, -3)},
     ("teacher", "relative_flatness", "square"): {-4: None, -3: None, -2: None, 0: None, 1: (4, -2), 2: (5, -3)},
 }
 ARROWS = {"logistic": (-1.5, 0.5), "square": (-0.5, 1.5)}  # exponents of l2 where an arrow shows the way
@@ -122,6 +122,6 @@ def _path(ax, path, quantity, colour):
         if r["mark"] == "decade":
             place = PLACES[name, quantity, loss].get(round(exponent), LEFT if loss == "logistic" else RIGHT)
             if place is not None:
-                look = dict(color=colour, fontsize=7.5, ha="right" if place[0] < 0 else "left")
+                look = dict(color=colour, fontsize="small", ha="right" if place[0] < 0 else "left")
                 text = f"{exponent:.0f}".replace("-", "\N{MINUS SIGN}")
                 ax.annotate(text, (r["generalization_error"], r[quantity]), textcoords="offset points", xytext=place, **look)

@@ -30,8 +30,8 @@ def draw(records: list[dict]):
     ax.fill_betweenx(margin, dense, capacity, color=style.ORANGE, alpha=0.18, lw=0)
     ax.plot(capacity, margin, color=style.BLACK, label="capacity (zero entropy)")
     ax.plot(dense, margin, color=style.VERMILION, ls="--", label=r"flatness threshold, $y = \infty$")
-    ax.text(0.09, -0.28, "dense regions", fontsize=7.5)
-    ax.text(1.32, 0.12, "no solutions", fontsize=7.5, ha="center")
+    ax.text(0.09, -0.28, "dense regions", fontsize="small")
+    ax.text(1.32, 0.12, "no solutions", fontsize="small", ha="center")
     ax.set(xlim=(0.0, 1.65), ylim=(margin[0], margin[-1]), xlabel=style.LABELS["alpha"], ylabel=style.LABELS["margin"])
     ax.legend(loc="upper right")
     return figure

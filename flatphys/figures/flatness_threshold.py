@@ -60,6 +60,6 @@ def draw(records: list[dict]):
     left.plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")
     left.set(xscale="log", xlim=RANGE, ylim=(-0.035, 0.2), xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
     right.set(xscale="log", xlim=RANGE, ylim=(-1.6, 2.4), xlabel=LABELS["distance"], ylabel="slope of the local entropy in $d$")
-    left.legend(title="(a) around the maximum margin", title_fontsize=8.0, alignment="left", loc="upper left")
+    left.legend(title="(a) around the maximum margin", title_fontsize="small", alignment="left", loc="upper left")
     style.letter(right, "(b)")
     return figure

@@ -72,11 +72,11 @@ def draw(records: list[dict]):
         top.plot([], [], color=style.GREY, ls=name, lw=1.0, label=text)
     for x, text in ((transition, r"$\alpha_{\mathrm{TS}}$"), (spinodal, r"$\alpha_{\mathrm{sp}}$")):
         top.axvline(x, color=style.GREY, lw=0.5, ls=":")
-        top.text(x + 0.02, 0.475, f"{text}$ = {x:.3f}$", rotation=90, va="top", fontsize=7.5)
-    top.text(1.98, 0.012, "teacher", ha="right", fontsize=7.5)
-    top.text(0.33, 0.455, "student", fontsize=7.5)
+        top.text(x + 0.02, 0.475, f"{text}$ = {x:.3f}$", rotation=90, va="top", fontsize="small")
+    top.text(1.98, 0.012, "teacher", ha="right", fontsize="small")
+    top.text(0.33, 0.455, "student", fontsize="small")
     top.set(xlim=(0.0, 2.0), ylim=(0.0, 0.5), xlabel=style.LABELS["alpha"], ylabel=style.LABELS["generalization_error"])
-    top.legend(loc="lower left", bbox_to_anchor=(0.02, 0.06), title="(a) binary weights", alignment="left", title_fontsize=8.0)
+    top.legend(loc="lower left", bbox_to_anchor=(0.02, 0.06), title="(a) binary weights", alignment="left", title_fontsize="small")
 
     limits = {"Gibbs": 0.6247, "max margin": 0.5005, "Bayes": 0.4417}  # alpha * error as alpha -> inf
     for (learner, limit), colour in zip(limits.items(), (style.BLUE, style.GREEN, style.VERMILION)):
@@ -85,6 +85,6 @@ def draw(records: list[dict]):
         bottom.loglog([3.0, 100.0], [limit / 3.0, limit / 100.0], color=colour, ls=(0, (1, 1.2)), lw=0.8)
     bottom.plot([], [], color=style.GREY, ls=(0, (1, 1.2)), lw=0.8, label=r"$0.625/\alpha$, $0.500/\alpha$, $0.442/\alpha$")
     bottom.set(xlim=(0.1, 100.0), ylim=(0.004, 0.6), xlabel=style.LABELS["alpha"], ylabel=style.LABELS["generalization_error"])
-    bottom.legend(loc="lower left", title="(b) spherical weights", alignment="left", title_fontsize=8.0)
+    bottom.legend(loc="lower left", title="(b) spherical weights", alignment="left", title_fontsize="small")
     figure.align_ylabels()
     return figure

@@ -64,7 +64,7 @@ def draw(records: list[dict]):
         largest = max(record["margin"] for record in mine)
         ax.set_title(rf"({name}) $\alpha = {alpha:g}$, $\kappa_{{\max}} = {largest:.3f}$")
         ax.set(xscale="log", xlim=(NEAREST, 0.5), ylim=limit, xlabel=LABELS["distance"])
-    axes[0].legend(title=r"reference's $\kappa/\kappa_{\max}$", title_fontsize=7.5, alignment="left", loc="upper left")
+    axes[0].legend(title=r"reference's $\kappa/\kappa_{\max}$", title_fontsize="small", alignment="left", loc="upper left")
     axes[0].set_ylabel(LABELS["local_entropy"])
     _explain(axes[2])
     return figure

@@ -56,7 +56,7 @@ def draw(records: list[dict]):
             _, bound = style.select(records, "distance", "bound", beta=beta, l2=l2, status="ok")
             ax.plot(x, np.subtract(y, bound), color=colour)
             if beta == math.inf:
-                left.plot(x, y, color=colour, label=f"l2 = {l2:g}" if l2 == STRENGTHS[0] else f"{l2:g}")
+                left.plot(x, y, color=colour, label=rf"penalty $\lambda = {l2:g}$" if l2 == STRENGTHS[0] else f"{l2:g}")
     left.set(ylim=(-4.2, 0.2), ylabel=LABELS["local_entropy"], title="(a) no errors")
     middle.set(ylim=(-1.6, 0.06), ylabel="local entropy minus bound", title="(b) no errors")
     right.set(ylim=(-0.8, 0.03), title=rf"(c) errors at a price, $\beta = {BETAS[1]:g}$")

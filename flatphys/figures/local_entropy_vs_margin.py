@@ -41,7 +41,7 @@ def draw(records: list[dict]):
         bound = mine[0]["bound"]
         ax.axhline(0.0, color=style.GREY, lw=0.6)
         ax.axhline(bound, color=style.GREY, ls=(0, (1, 1.2)), lw=1.2)
-        ax.text(0.9, bound + 0.015 * (limit[1] - limit[0]), r"bound, $\alpha = 0$", ha="right", va="bottom", fontsize=7.5, color=style.GREY)
+        ax.text(0.9, bound + 0.015 * (limit[1] - limit[0]), r"bound, $\alpha = 0$", ha="right", va="bottom", fontsize="small", color=style.GREY)
         for alpha, colour in zip(LOADS, (style.BLUE, style.SKY, style.GREEN, style.ORANGE, style.VERMILION, style.BLACK)):
             x, y = style.select(mine, "margin", "value", alpha=alpha, status="ok")
             draw_count(ax, x, y, color=colour, label=rf"$\alpha = {alpha:g}$" if alpha == LOADS[0] else f"{alpha:g}")
@@ -50,5 +50,5 @@ def draw(records: list[dict]):
         ax.set_title(rf"({name}) $d = {d:g}$")
     axes[0].set_ylabel(LABELS["local_entropy"])
     axes[0].plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")
-    axes[0].legend(title=r"dots: $\kappa_{\max}(\alpha)$", title_fontsize=7.5, alignment="left", loc="lower right", ncols=2)
+    axes[0].legend(title=r"dots: $\kappa_{\max}(\alpha)$", title_fontsize="small", alignment="left", loc="lower right", ncols=2)
     return figure

@@ -78,11 +78,11 @@ def draw(records: list[dict]):
                 place, mass = atom["stability"], atom["atom"]
                 ax.annotate("", (place, mass), (place, 0.0), arrowprops=dict(arrowstyle="-|>", color=colour, lw=1.6, shrinkA=0, shrinkB=0))
                 side = 1.0 if place > 0.0 else -1.0
-                text = dict(color=colour, fontsize=7.5, va="center", ha="left" if side > 0.0 else "right")
+                text = dict(color=colour, fontsize="small", va="center", ha="left" if side > 0.0 else "right")
                 ax.text(place + 0.12 * side, 0.96 * mass, f"atom of mass {mass:.2f}", **text)
         top = max(record.get("pdf") or record["atom"] or 0.0 for record in mine)
         ax.set(xlim=RANGE, ylim=(0.0, (1.45 if panel == "d" else 1.25) * top))
-        ax.legend(title=title, alignment="left", title_fontsize=8.0, loc="upper left", borderaxespad=0.3)
+        ax.legend(title=title, alignment="left", title_fontsize="small", loc="upper left", borderaxespad=0.3)
     for ax in axes[1]:
         ax.set_xlabel(style.LABELS["stability"])
     for ax in axes[:, 0]:

@@ -14,19 +14,25 @@ Everything is written in Q and eps = 1-Q, both given by the caller, so that neit
 1-c = (4/pi) asin sqrt(eps/2) for sign, which has a square-root singularity at Q = 1.
 
 A network travels through the jitted code as one float64 array: its code, then what the kernel needs.  A further activation is
-one entry in `_BUILT_IN` and one line in each of the three functions below.
+one entry in `_BUILT_IN` and one line in each of the three functions below.  A user's own activation is a table of series
+(`kernels.activation`), carried by the same array so that nothing is compiled anew.
 
 Sources: Barkai, Hansel & Sompolinsky 1992; Engel et al. 1992 (committee machines); Cho & Saul 2009 (kernels).
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.kernels.activation import NEAR, TERMS, TOP, moments, table
+from flatphys.model import Perceptron
 
-PERCEPTRON, SIGN, ERF, RELU = 0, 1, 2, 3
+PERCEPTRON, SIGN, ERF, RELU, TABLE = 0, 1, 2, 3, 4
 _BUILT_IN = {"sign": SIGN, "erf": ERF, "relu": RELU}
+_ARRAYS = {code: np.array([float(code)]) for code in (PERCEPTRON, *_BUILT_IN.values())}
+PERCEPTRON_NET = _ARRAYS[PERCEPTRON]
 
 _ERF_A = 2.0 / 3.0
 _ERF_ASIN = math.asin(_ERF_A)
@@ -34,11 +40,31 @@ _ERF_ROOT = math.sqrt(1.0 - _ERF_A * _ERF_A)
 
 
 def network_code(network) -> np.ndarray:
-    """The array by which a network travels through the jitted code (see the module's docstring)."""
-    from flatphys.model import Perceptron
+    """The array by which a network travels through the jitted code (see the module's docstring).
 
-    code = PERCEPTRON if isinstance(network, Perceptron) else _BUILT_IN[network.activation]
-    return np.array([float(code)])
+    A function as activation is tabulated on first use, which takes a second or so; raises `InvalidInput` where that fails.
+    """
+    if isinstance(network, Perceptron):
+        return PERCEPTRON_NET
+    if callable(network.activation):
+        return _tabulated(network.activation)
+    return _ARRAYS[_BUILT_IN[network.activation]]
+
+
+@lru_cache(maxsize=128)
+def _tabulated(phi) -> np.ndarray:
+    return np.array([float(TABLE), *table(phi)])
+
+
+def output_scale(network) -> float:
+    """sqrt(K(1) - K(0)): raw pre-activations sum_l c_l phi(h_l)/sqrt K are this times the normalised ones of the theory."""
+    if callable(network.activation):
+        return math.sqrt(moments(network.activation)[1])
+    return {
+        SIGN: 1.0,
+        ERF: math.sqrt(2.0 / math.pi * _ERF_ASIN),
+        RELU: math.sqrt(0.5 - 0.5 / math.pi),
+    }[_BUILT_IN[network.activation]]
 
 
 @jit
@@ -60,6 +86,82 @@ def _sin_minus(theta):
         total += term
         k += 1
     return total
+
+
+_SIZES = 3  # places in a table's array: code, k, whether g'(0) != 0, six sizes, the power series, six Chebyshev rows
+_SERIES = _SIZES + 6
+_ROWS = _SERIES + TERMS
+
+
+@jit
+def _chebyshev(net, row, theta):
+    """The Chebyshev row (0-2: g, g', g'' for Q > 0; 3-5: the same of 1-c for Q < 0) at theta."""
+    start = _ROWS
+    for i in range(row):
+        start += int(net[_SIZES + i])
+    t = 2.0 * theta / TOP - 1.0
+    b0 = b1 = 0.0
+    for i in range(start + int(net[_SIZES + row]) - 1, start, -1):
+        b0, b1 = 2.0 * t * b0 - b1 + net[i], b0
+    return t * b0 - b1 + net[start]
+
+
+@jit
+def _series(net, q, derivative):
+    """sum_k a_k^2 Q^k/Var or a derivative of it."""
+    total = 0.0
+    for k in range(TERMS, derivative - 1 if derivative else 0, -1):
+        factor = 1.0 if derivative == 0 else (k if derivative == 1 else k * (k - 1.0))
+        total = total * q + factor * net[_SERIES + k - 1]
+    return total * q if derivative == 0 else total
+
+
+@jit
+def _table_map(net, q, eps):
+    if abs(q) < NEAR:
+        c = _series(net, q, 0)
+        return c, 1.0 - c
+    if q < 0.0:
+        other = _chebyshev(net, 3, angle(1.0 + q))
+        return 1.0 - other, other
+    theta = angle(eps)
+    other = _chebyshev(net, 0, theta) * (theta if net[1] == 1.0 else theta * theta)
+    return 1.0 - other, other
+
+
+@jit
+def _table_slope(net, q, eps):
+    if abs(q) < NEAR:
+        return _series(net, q, 1)
+    if q < 0.0:  # 1-c = h(t), Q = -cos t
+        t = max(angle(1.0 + q), 1e-8)
+        return -_chebyshev(net, 4, t) / math.sin(t)
+    theta = angle(eps)
+    g, slope = _chebyshev(net, 0, theta), _chebyshev(net, 1, theta)
+    if net[1] == 1.0:
+        return (g + theta * slope) / math.sin(theta)
+    return (2.0 * g + theta * slope) * (theta / math.sin(theta) if theta > 0.0 else 1.0)
+
+
+@jit
+def _table_curvature(net, q, eps):
+    if abs(q) < NEAR:
+        return _series(net, q, 2)
+    if q < 0.0:
+        t = max(angle(1.0 + q), 1e-5)
+        s = math.sin(t)
+        return -(_chebyshev(net, 5, t) - _chebyshev(net, 4, t) * math.cos(t) / s) / (s * s)
+    theta = angle(eps)
+    s = math.sin(theta)
+    if net[1] == 2.0 and net[2] == 0.0 and theta < 1e-3:  # g is even: its limit, to a relative theta^2
+        return -2.0 / 3.0 * _chebyshev(net, 0, theta) - 4.0 * _chebyshev(net, 2, theta)
+    if theta == 0.0:
+        return math.inf
+    g, slope, bend = _chebyshev(net, 0, theta), _chebyshev(net, 1, theta), _chebyshev(net, 2, theta)
+    cot = math.cos(theta) / s
+    if net[1] == 1.0:
+        return ((g + theta * slope) * cot - 2.0 * slope - theta * bend) / (s * s)
+    return (-2.0 * g * _sin_minus(theta) / s + slope * theta * (theta * cot - 4.0) - theta * theta * bend) / (s * s)
 
 
 @jit
@@ -84,6 +186,8 @@ def overlap_map(net, q, eps):
             return 1.0 - other, other
         c = (q * (math.pi - theta) - q * q / (1.0 + math.sqrt(1.0 - q * q))) / (math.pi - 1.0)
         return c, other
+    if code == TABLE:
+        return _table_map(net, q, eps)
     return math.nan, math.nan
 
 
@@ -99,6 +203,8 @@ def overlap_slope(net, q, eps):
         return _ERF_A / (_ERF_ASIN * math.sqrt(1.0 - _ERF_A * _ERF_A * q * q))
     if code == RELU:
         return (math.pi - angle(eps)) / (math.pi - 1.0)
+    if code == TABLE:
+        return _table_slope(net, q, eps)
     return math.nan
 
 
@@ -114,4 +220,6 @@ def overlap_curvature(net, q, eps):
         return _ERF_A**3 * q / (_ERF_ASIN * (1.0 - _ERF_A * _ERF_A * q * q) ** 1.5)
     if code == RELU:
         return 1.0 / ((math.pi - 1.0) * math.sqrt(eps * (1.0 + q)))
+    if code == TABLE:
+        return _table_curvature(net, q, eps)
     return math.nan

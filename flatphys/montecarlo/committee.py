@@ -43,20 +43,35 @@ def sum_units(lo, hi, code, root, signs, h, sums):
 
 @jit
 def shift_unit(code, root, table, field, out_field, total, out_total, x, a, sign):
-    """out_field = field + a x, and the sum of activations with it.
+    """out_field = field + a x, and the sum of activations with it; one loop per activation, so that all but erf vectorise.
 
     `table` holds erf(k / root) for the integers k = -N/K ... N/K where fields are integers, else it is empty.
     """
-    middle = table.size // 2
-    for mu in range(x.size):
-        old = field[mu]
-        new = old + a * x[mu]
-        out_field[mu] = new
-        if code == ERF and table.size > 0:
-            change = table[int(new) + middle] - table[int(old) + middle]
-        else:
-            change = activate(code, new / root) - activate(code, old / root)
-        out_total[mu] = total[mu] + sign * change
+    if code == SIGN:
+        for mu in range(x.size):
+            old = field[mu]
+            new = old + a * x[mu]
+            out_field[mu] = new
+            out_total[mu] = total[mu] + (2.0 * sign if new >= 0.0 else 0.0) - (2.0 * sign if old >= 0.0 else 0.0)
+    elif code == ERF and table.size > 0:
+        middle = table.size // 2
+        for mu in range(x.size):
+            old = field[mu]
+            new = old + a * x[mu]
+            out_field[mu] = new
+            out_total[mu] = total[mu] + sign * (table[int(new) + middle] - table[int(old) + middle])
+    elif code == RELU:
+        for mu in range(x.size):
+            old = field[mu]
+            new = old + a * x[mu]
+            out_field[mu] = new
+            out_total[mu] = total[mu] + sign * (activate(RELU, new / root) - activate(RELU, old / root))
+    else:
+        for mu in range(x.size):
+            old = field[mu]
+            new = old + a * x[mu]
+            out_field[mu] = new
+            out_total[mu] = total[mu] + sign * (activate(code, new / root) - activate(code, old / root))
 
 
 @jit

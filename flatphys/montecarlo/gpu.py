@@ -4,14 +4,11 @@ Walkers that fit into the free memory of the device stay there between calls; ot
 groups, and a batch that turns out to be too large after all is halved.
 """
 
-import contextlib
-import math
-import signal
-import threading
+import warnings
 
 import numpy as np
 
-from flatphys.errors import FlatphysError
+from flatphys.errors import NoDevice
 
 SHARED_BYTES = 48 * 1024 - 64  # dynamic shared memory of a block that needs no special permission
 MEMORY_SHARE = 0.85  # of the free device memory
@@ -19,10 +16,6 @@ LAUNCH_WORK = 2e12  # fields times steps per slice: seconds on a large GPU
 MOST_THREADS = 256
 PER_THREAD = 8  # real fields a thread is given before the block grows
 _STATE = ("w", "h", "energy", "level", "at", "order", "accepted", "swapped")
-
-
-class NoDevice(FlatphysError):
-    """A GPU was asked for and cannot be used; the message says what is missing."""
 
 
 def _cuda():
@@ -54,18 +47,13 @@ def require():
         )
 
 
-@contextlib.contextmanager
-def _deferred_interrupt():
-    """Ctrl-C inside is remembered: yields a list that is not empty afterwards."""
-    seen = []
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    old = signal.signal(signal.SIGINT, lambda *_: seen.append(True))
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, old)
+def groups_that_fit(free, groups, instances, pattern_bytes, state_bytes) -> int:
+    """How many groups a batch may hold: their chains and the patterns of the instances they belong to, of which two may be cut."""
+    left = MEMORY_SHARE * free
+    if pattern_bytes + state_bytes <= left:
+        return groups
+    each = (pattern_bytes + state_bytes) / groups
+    return max(1, min(groups, int((left - 2 * pattern_bytes / instances) / each)))
 
 
 class CudaBackend:
@@ -77,11 +65,13 @@ class CudaBackend:
         require()
         from numba import cuda
 
-        from flatphys.montecarlo import metropolis_cuda
+        from flatphys.montecarlo import committee_cuda, metropolis_cuda
 
+        self.committee_kernel = committee_cuda.committee_kernel
         self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
         self.size = groups_per_batch or self._groups_that_fit()
-        self._resident = None  # (device arrays) of all walkers, while the device is ahead of the host
+        self._resident = None  # device arrays of all walkers, if they fit
+        self._ahead = False  # whether the device has moved on since the host's arrays were brought up to date
         self._layout()
 
     # --- launch parameters --------------------------------------------------------------------------
@@ -97,16 +87,15 @@ class CudaBackend:
             self.threads = min(MOST_THREADS, 32 * -(-s.p // (32 * PER_THREAD)))
             other, fields = k.WORD_BYTES * self.threads, 8 * s.p
             shared = s.kind == "real" and other + fields <= SHARED_BYTES
-            self.kernel = k.real_kernel(shared) if s.kind == "real" else k.committee_kernel
+            self.kernel = k.real_kernel(shared) if s.kind == "real" else self.committee_kernel
         self.shared_bytes = other + fields if shared else other
 
     def _groups_that_fit(self):
         s = self.walkers
         patterns = s.bits if s.kind == "bits" else s.x
-        per_group = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy))) / s.groups
-        per_group += patterns.nbytes / s.groups
-        free = MEMORY_SHARE * self.cuda.current_context().get_memory_info()[0] - patterns.nbytes / len(patterns)
-        return s.groups if math.isinf(free) else max(1, min(s.groups, int(free / per_group)))
+        state = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy)))
+        free = self.cuda.current_context().get_memory_info()[0]
+        return groups_that_fit(free, s.groups, s.instances.count, patterns.nbytes, state)
 
     def slice(self, sweeps):
         s = self.walkers
@@ -134,59 +123,67 @@ class CudaBackend:
             d["sums"] = send(s.sums[lo * b : hi * b])
         return d
 
-    def _download(self, d):
+    def _download(self, d, names=None):
         s = self.walkers
         b = len(s.betas)
-        for name in (*_STATE, *(("sums",) if s.kind == "committee" else ())):
+        for name in names or (*_STATE, *(("sums",) if s.kind == "committee" else ())):
             host = getattr(s, name)
             rows = slice(d["lo"], d["hi"]) if name in ("at", "accepted", "swapped") else slice(d["lo"] * b, d["hi"] * b)
             if host[rows].size:
                 host[rows] = d[name].copy_to_host()
 
-    def pull(self):
-        """Bring the host's arrays up to date."""
-        if self._resident is not None and self._ahead:
-            self._download(self._resident)
-            self._ahead = False
+    def pull(self, *names):
+        """Bring the host's arrays up to date, or those named."""
+        if self._ahead:
+            self._download(self._resident, names)
+            self._ahead = bool(names)
 
-    def push(self):
-        """The host's arrays have changed: send them again before the next sweep."""
-        self._resident = None
+    def push(self, *names):
+        """The host's arrays have changed, or those named: send them before the next sweep."""
+        if not names:
+            self._resident, self._ahead = None, False
+        elif self._resident is not None:
+            for name in names:
+                self._resident[name] = self.cuda.to_device(getattr(self.walkers, name))
 
     # --- running ------------------------------------------------------------------------------------
-    def run(self, sweeps: int) -> bool:
-        """Advance all walkers; returns whether the user interrupted (the sweeps are complete all the same)."""
+    def run(self, sweeps: int):
+        """Advance all walkers."""
         s = self.walkers
-        with _deferred_interrupt() as interrupted:
-            if self.size >= s.groups:
-                try:
-                    self._resident = self._resident or self._upload(0, s.groups)
-                    self._launch(self._resident, sweeps)
-                    self._ahead = True
-                    return bool(interrupted)
-                except Exception as error:
-                    # before the launch: uploads fail, kernels allocate nothing
-                    if self._resident is not None or not _out_of_memory(error):
-                        raise
-                    self.size = max(1, s.groups // 2)
-            lo = 0
-            while lo < s.groups:
-                hi = min(s.groups, lo + self.size)
-                try:
-                    d = self._upload(lo, hi)
-                except Exception as error:
-                    if not _out_of_memory(error):
-                        raise
-                    if self.size == 1:
-                        raise MemoryError("the patterns and the chains of one replica do not fit into the memory of the GPU; take device='cpu'") from error
-                    self.size = max(1, self.size // 2)
-                    continue
-                self._launch(d, sweeps)
-                self._download(d)
-                lo = hi
-        return bool(interrupted)
+        if self.size >= s.groups and self._resident is None:
+            try:
+                self._resident = self._upload(0, s.groups)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                self.size = max(1, s.groups // 2)
+        if self._resident is not None:
+            self._launch(self._resident, sweeps)
+            self._ahead = True
+            return
+        lo = 0
+        while lo < s.groups:
+            hi = min(s.groups, lo + self.size)
+            try:
+                d = self._upload(lo, hi)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.size == 1:
+                    raise MemoryError("one replica and its patterns do not fit into the memory of the GPU; take device='cpu'") from error
+                self.size = max(1, self.size // 2)
+                continue
+            self._launch(d, sweeps)
+            self._download(d)
+            lo = hi
 
     def _launch(self, d, sweeps):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Grid size")  # few chains are the user's choice
+            self._sweeps(d, sweeps)
+        self.cuda.synchronize()
+
+    def _sweeps(self, d, sweeps):
         s = self.walkers
         b = len(s.betas)
         if b == 1:
@@ -196,7 +193,6 @@ class CudaBackend:
             for sweep in range(s.sweeps, s.sweeps + sweeps):
                 self._sweep(d, sweep, 1)
                 self.kernels.exchange_kernel[blocks, 64](d["lo"], sweep, *s.key, d["at"], d["level"], d["energy"], d["swaps"], d["swapped"])
-        self.cuda.synchronize()
 
     def _sweep(self, d, sweep, sweeps):
         s = self.walkers

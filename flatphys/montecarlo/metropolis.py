@@ -53,7 +53,9 @@ def accumulate(lo, hi, x, per_instance, w, h):
 
 
 @jit
-def sweep_bits(lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted):
+def sweep_bits(
+    lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted
+):
     """Binary weights and +-1 patterns: `steps` steps of every walker, from step `first` on."""
     n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)
@@ -120,9 +122,10 @@ def turned(mode, a, b, spread, word):
 
 @jit
 def sweep_real(
-    lo, hi, steps, first, k0, k1, mode, low, agree, x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted
-):
-    """Real patterns or weights: `steps` steps of every walker, from step `first` on."""
+    lo, hi, steps, first, k0, k1, mode, low, agree,
+    x, bits, valid, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted,
+):  # fmt: skip
+    """Real patterns or weights: `steps` steps of every walker, from step `first` on; `bits` is empty unless patterns are +-1."""
     n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)
     spare = np.empty(h.shape[2])
@@ -141,6 +144,9 @@ def sweep_real(
                 wi, wj = turned(mode, weights[i], weights[j], width, words[2, s])
                 if j < 0:
                     new = moves.shift_one(now, next_, patterns[i], wi - weights[i], threshold)
+                elif valid.size > 0:
+                    packed = bits[instance]
+                    new = moves.shift_bits(now, next_, packed[i], wi - weights[i], packed[j], wj - weights[j], threshold, valid)
                 else:
                     new = moves.shift_two(now, next_, patterns[i], wi - weights[i], patterns[j], wj - weights[j], threshold)
                 if new <= e or words[3, s] < table[new - e]:
@@ -154,6 +160,7 @@ def sweep_real(
                             places[here], places[there] = j, i
         if taken % 2 == 1:  # the fields of the last accepted move lie in the spare array
             h[walker, 0, :] = now
+        h[walker, 0, x.shape[2] :] = 0.0  # padding: no junk in snapshots
         energy[walker] = e
         accepted[walker // b, level[walker]] += taken
 

@@ -1,4 +1,4 @@
-"""The chains of `metropolis` and `committee` as CUDA kernels: one block per walker, many walkers per device.
+"""The chains of `metropolis` as CUDA kernels (those of `committee`: `committee_cuda`): one block per walker, many walkers per device.
 
 Random numbers, proposals and acceptance words are those of the CPU (its scalar functions are compiled for the GPU here), so that the
 trajectories agree step by step: exactly where fields are integers, and as long as float64 rounding does not decide a comparison
@@ -17,6 +17,8 @@ next reader is either the same thread or behind the next barrier.  So one barrie
 
 One warp (T = 32) suffices up to P = 2048, and its barrier is nearly free.  Real fields (float64) are counted in a first pass and
 written in a second one if the move is accepted.  Fields that do not fit the 48 KB of shared memory stay in global memory.
+
+The kernels have been run under numba's simulator and assembled for sm_90, not yet timed on a device.
 """
 
 import functools
@@ -25,13 +27,20 @@ import numba
 import numpy as np
 from numba import cuda
 
-from flatphys.montecarlo.committee import activate
 from flatphys.montecarlo.metropolis import FLIP, ONES, PAIR, below, choose, turned
+from flatphys.montecarlo.moves import LANES
 from flatphys.montecarlo.philox import EXCHANGE, MASK, MOVES, SHIFT, philox
 
-LANES = 64  # patterns a word
 ZERO, ONE = np.uint64(0), np.uint64(1)
 WORD_BYTES = 16  # of shared memory per thread: a Philox block
+
+
+def kernel_of(registers):
+    """cuda.jit with at most so many registers a thread: 64 of them let 32 warps live on a multiprocessor of 65536 registers.
+
+    Without the limit a thread of these kernels takes 100 to 155.  The simulator does not know the option.
+    """
+    return cuda.jit(**({} if numba.config.ENABLE_CUDASIM else {"max_registers": registers}))
 
 
 @cuda.jit(device=True)
@@ -56,10 +65,11 @@ def bits_kernel(itemsize, shared):
     """Binary weights and +-1 patterns: int16 or int32 fields, in shared memory or not."""
     kind = numba.int16 if itemsize == 2 else numba.int32
 
-    @cuda.jit
+    @kernel_of(64)
     def kernel(
-        walker0, instance0, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted
-    ):
+        walker0, instance0, steps, first, k0, k1, mode, agree,
+        bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted,
+    ):  # fmt: skip
         local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
         instance = (walker0 + local) // per_instance - instance0
         n, width, temperature = w.shape[1], bits.shape[2], level[local]
@@ -177,10 +187,11 @@ def bits_kernel(itemsize, shared):
 def real_kernel(shared):
     """Gaussian patterns or spherical weights: float64 fields, in shared memory or not."""
 
-    @cuda.jit
+    @kernel_of(64)
     def kernel(
-        walker0, instance0, steps, first, k0, k1, mode, low, agree, x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted
-    ):
+        walker0, instance0, steps, first, k0, k1, mode, low, agree,
+        x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted,
+    ):  # fmt: skip
         local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
         instance = (walker0 + local) // per_instance - instance0
         n, p, temperature = w.shape[1], x.shape[2], level[local]
@@ -243,80 +254,6 @@ def real_kernel(shared):
             accepted[local // accepted.shape[1], temperature] += taken
 
     return kernel
-
-
-@cuda.jit
-def committee_kernel(
-    walker0, instance0, steps, first, k0, k1, mode, agree, code, root, signs, labels,
-    x, per_instance, w, h, totals, energy, level, order, spread, tables, threshold, accepted,
-):  # fmt: skip
-    """Fields of every unit and their sums of activations, in global memory (K P numbers are too many for the shared one)."""
-    local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    instance = (walker0 + local) // per_instance - instance0
-    n, p, temperature = w.shape[1], x.shape[2], level[local]
-    size = n // h.shape[1]
-    sums = cuda.shared.array(3, numba.int32)
-    words = cuda.shared.array(0, numba.uint32)[: 4 * threads]
-    if t == 0:
-        for k in range(3):
-            sums[k] = 0
-    cuda.syncthreads()
-    width = spread[instance, temperature]
-    e, taken, slot = energy[local], 0, 0
-    for batch in range(0, steps, threads):
-        count = min(threads, steps - batch)
-        fill(words, count, first + batch, walker0 + local, k0, k1)
-        for s in range(count):
-            word = words[3 * threads + s]
-            here, there = choose(mode, n, 0, size, agree, words[s], words[threads + s])
-            i, j = here, there
-            if mode == PAIR:
-                i, j = np.int64(order[local, here]), np.int64(order[local, there])
-            k = j if j >= 0 else i
-            wi, wj = turned(mode, w[local, i], w[local, k], width, words[2 * threads + s])
-            a, b = wi - w[local, i], 0.0
-            if j >= 0:
-                b = wj - w[local, j]
-            unit, other = i // size, k // size
-            following = slot + 1 if slot < 2 else 0
-            part = 0
-            for write in range(2):  # first the count, then, if the move is accepted, the fields
-                for mu in range(t, p, threads):
-                    old = h[local, unit, mu]
-                    new = old + a * x[instance, i, mu]
-                    total = totals[local, mu] + signs[unit] * (activate(code, new / root) - activate(code, old / root))
-                    last = new
-                    if j >= 0:
-                        before = new if other == unit else h[local, other, mu]
-                        last = before + b * x[instance, k, mu]
-                        total += signs[other] * (activate(code, last / root) - activate(code, before / root))
-                    if write == 1:
-                        h[local, unit, mu] = new
-                        h[local, other, mu] = last
-                        totals[local, mu] = total
-                    elif labels[instance, mu] * total < threshold:
-                        part += 1
-                if write == 1:
-                    break
-                if t == 0:
-                    sums[following] = 0
-                if part != 0:
-                    cuda.atomic.add(sums, slot, part)
-                cuda.syncthreads()
-                de = sums[slot] - e
-                if not (de <= 0 or np.uint64(word) < tables[temperature, de]):
-                    break
-                e += de
-                taken += 1
-                w[local, i] = wi
-                if j >= 0:
-                    w[local, j] = wj
-                    if mode == PAIR:
-                        order[local, here], order[local, there] = j, i
-            slot = following
-    if t == 0:
-        energy[local] = e
-        accepted[local // accepted.shape[1], temperature] += taken
 
 
 @cuda.jit

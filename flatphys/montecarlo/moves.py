@@ -15,7 +15,7 @@ Fields and marks change when a move is accepted.  `flip_word` and `pair_word` do
 vectors in LLVM's language, because its vectoriser does not find the packing of 64 comparisons into a word by itself.
 
 With real patterns or weights the shifted fields are written to a second array, which takes the place of the first when the
-move is accepted (`shift_one`, `shift_two`).
+move is accepted (`shift_one`, `shift_two`; `shift_bits` for +-1 patterns, whose bits are an eighth of the bytes to fetch).
 
 A move that raises the energy by d is accepted if a random 32-bit word lies below floor(2^32 exp(-beta d)): integers made once on
 the host, so that every device takes the same decisions.
@@ -69,8 +69,9 @@ def _splat(builder, vector, value):
     """A vector of equal entries."""
     if isinstance(value, int):
         return ir.Constant(vector, [value] * vector.count)
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count))
+    nothing, places = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
+    first = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(places, [0] * vector.count))
 
 
 def _shift_word(context, builder, signature, args, flips):
@@ -113,6 +114,31 @@ def pair_word(typingctx, h, at, y, z, threshold):
         return _shift_word(context, builder, signature, args, 2)
 
     return types.UniTuple(types.uint64, 2)(h, types.intp, types.uint64, types.uint64, h.dtype), codegen
+
+
+@intrinsic
+def turn_word(typingctx, h, out, at, y, a, z, b, threshold):
+    """out[at : at+64] = h[at : at+64] + (+-a +- b), + where the bits of y and z are one; returns a word of ones where out < threshold."""
+
+    def codegen(context, builder, signature, args):
+        h, out, at, y, a, z, b, threshold = args
+        vector, mask = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.IntType(1), LANES)
+
+        def pointer(array, kind):
+            return builder.bitcast(builder.gep(context.make_array(kind)(context, builder, array).data, [at]), vector.as_pointer())
+
+        def either(word, value):
+            plus, minus = _splat(builder, vector, value), _splat(builder, vector, builder.fneg(value))
+            return builder.select(builder.bitcast(word, mask), plus, minus)
+
+        fields = builder.load(pointer(h, signature.args[0]))
+        fields.align = 8
+        fields = builder.fadd(fields, builder.fadd(either(y, a), either(z, b)))
+        builder.store(fields, pointer(out, signature.args[1]), align=8)
+        return builder.bitcast(builder.fcmp_ordered("<", fields, _splat(builder, vector, threshold)), ir.IntType(64))
+
+    arguments = (h, out, types.intp, types.uint64, types.float64, types.uint64, types.float64, types.float64)
+    return types.uint64(*arguments), codegen
 
 
 # --- integer fields ---------------------------------------------------------------------------------
@@ -189,3 +215,12 @@ def shift_two(h, out, x, a, z, b, threshold):
         out[mu] = t
         below += t < threshold
     return below
+
+
+@jit
+def shift_bits(h, out, x, a, z, b, threshold, valid):
+    """The same for +-1 patterns given by their bits."""
+    below = np.uint64(0)
+    for k in range(x.size):
+        below += popcount(turn_word(h, out, LANES * k, x[k], a, z[k], b, threshold) & valid[k])
+    return np.int64(below)

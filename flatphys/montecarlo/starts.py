@@ -50,8 +50,9 @@ def starting_weights(instances, start, binary, reference, overlap, shape, seed):
         weights = _given(start, "start", instances, binary, shape)
         norms = np.linalg.norm(reference, axis=1)[:, None] * math.sqrt(n)
         reached = np.einsum("kin,kn->ki", weights.reshape(len(reference), -1, n), reference) / norms
-        if np.max(np.abs(reached - overlap)) > 1e-9:
-            raise InvalidInput(f"start must have the overlap {overlap:.6g} with the reference, got overlaps up to {np.max(np.abs(reached - overlap)):.3g} away")
+        away = np.max(np.abs(reached - overlap))
+        if away > 1e-9:
+            raise InvalidInput(f"start must have the overlap {overlap:.6g} with the reference, got overlaps up to {away:.3g} away")
     return weights, overlap, agree
 
 
@@ -123,9 +124,10 @@ def _around(reference, binary, overlap, agree, shape, seed):
 def _check(rows, binary, name):
     if not np.all(np.isfinite(rows)):
         raise InvalidInput(f"{name} must be finite, got nan or inf")
-    if binary and not np.all(np.abs(rows) == 1.0):
-        raise InvalidInput(f"{name} must be +1 or -1 in every component for binary weights, got {rows.flat[np.argmax(np.abs(rows) != 1.0)]!r}")
-    if np.any(np.einsum("ij,ij->i", rows.reshape(-1, rows.shape[-1]), rows.reshape(-1, rows.shape[-1])) == 0.0):
+    wrong = np.abs(rows) != 1.0
+    if binary and np.any(wrong):
+        raise InvalidInput(f"{name} must be +1 or -1 in every component for binary weights, got {rows.flat[np.argmax(wrong)]:g}")
+    if not np.all(np.any(rows != 0.0, axis=-1)):
         raise InvalidInput(f"{name} must not be the zero vector")
 
 

@@ -4,12 +4,31 @@ The random numbers depend on walker and step alone, so neither the number of thr
 """
 
 import concurrent.futures as futures
+import contextlib
 import os
+import signal
+import threading
 
 from flatphys.montecarlo import committee, metropolis
 
 SHARES = 4  # per thread: one that is held up leaves its share to the others
-SLICE = 4e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
+SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
+
+
+@contextlib.contextmanager
+def deferred_interrupt():
+    """Ctrl-C inside takes effect at the end of the block, so that what is inside is done as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    seen = []
+    old = signal.signal(signal.SIGINT, lambda *_: seen.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old if old is not None else signal.SIG_DFL)
+    if seen:
+        signal.raise_signal(signal.SIGINT)
 
 
 class CpuBackend:
@@ -27,27 +46,16 @@ class CpuBackend:
         work = s.count * s.steps * max(s.p, 256) * (s.hidden and 8 or 1)
         return max(1, min(sweeps, int(SLICE * self.threads / work)))
 
-    def run(self, sweeps: int) -> bool:
-        """Advance all walkers; returns whether the user interrupted (the sweeps are complete all the same)."""
+    def run(self, sweeps: int):
+        """Advance all walkers."""
         s = self.walkers
         first, many = s.sweeps, s.level.size > s.groups
         with futures.ThreadPoolExecutor(self.threads) as pool:
             if many and s.groups < self.threads:  # few groups: their walkers are shared out between two exchanges
-                return self._each(pool, 1, lambda lo, hi: self._in_step(pool, sweeps))
-            return self._each(pool, s.groups, lambda lo, hi: self._groups(lo, hi, first, sweeps))
-
-    def _each(self, pool, count, work):
-        shares = min(count, SHARES * self.threads)
-        cuts = [count * k // shares for k in range(shares + 1)]
-        jobs = [pool.submit(work, lo, hi) for lo, hi in zip(cuts[:-1], cuts[1:])]
-        interrupted = False
-        while True:
-            try:
-                for job in jobs:
-                    job.result()
-                return interrupted
-            except KeyboardInterrupt:
-                interrupted = True
+                self._in_step(pool, first, sweeps)
+                return
+            shares = _shares(s.groups, SHARES * self.threads)
+            _finish([pool.submit(self._groups, lo, hi, first, sweeps) for lo, hi in shares])
 
     def _groups(self, lo, hi, first, sweeps):
         s = self.walkers
@@ -59,15 +67,11 @@ class CpuBackend:
             self._sweep(lo * b, hi * b, sweep, 1)
             metropolis.exchange(lo, hi, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
 
-    def _in_step(self, pool, sweeps):
+    def _in_step(self, pool, first, sweeps):
         s = self.walkers
-        cuts = [s.count * k // self.threads for k in range(self.threads + 1)]
-        shares = [(lo, hi) for lo, hi in zip(cuts[:-1], cuts[1:]) if hi > lo]
-        for sweep in range(s.sweeps, s.sweeps + sweeps):
-            others = [pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares[1:]]
-            self._sweep(*shares[0], sweep, 1)
-            for job in others:
-                job.result()
+        shares = _shares(s.count, self.threads)
+        for sweep in range(first, first + sweeps):
+            _finish([pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares])
             metropolis.exchange(0, s.groups, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
 
     def _sweep(self, lo, hi, sweep, sweeps):
@@ -81,7 +85,7 @@ class CpuBackend:
             )  # fmt: skip
         elif s.kind == "real":
             metropolis.sweep_real(
-                *start, s.low, s.agree, s.x, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
+                *start, s.low, s.agree, s.x, s.bits, s.valid, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
             )  # fmt: skip
         else:
             committee.sweep_committee(
@@ -89,8 +93,20 @@ class CpuBackend:
                 s.x, s.per_instance, s.w, s.h, s.sums, *chain, s.spread, s.tables, s.threshold, s.accepted,
             )  # fmt: skip
 
-    def pull(self):
+    def pull(self, *names):
         """Nothing to do: the arrays are the state."""
 
-    def push(self):
+    def push(self, *names):
         """Nothing to do: the arrays are the state."""
+
+
+def _shares(count, most):
+    """0, ..., count cut into at most so many ranges."""
+    shares = min(count, most)
+    cuts = [count * k // shares for k in range(shares + 1)]
+    return list(zip(cuts[:-1], cuts[1:]))
+
+
+def _finish(jobs):
+    for job in jobs:
+        job.result()

@@ -4,7 +4,7 @@ Both devices work on these arrays.  W = instances x replicas x temperatures walk
 groups.  Three kinds:
 
     bits       binary weights, +-1 patterns: packed patterns, integer fields padded to whole words of 64
-    real       Gaussian patterns or spherical weights: float64 fields
+    real       Gaussian patterns or spherical weights: float64 fields; packed patterns where they are +-1
     committee  float64 fields of every unit and the sums of their activations
 
 With spherical weights at a fixed overlap the coordinates are turned by the Householder reflection R that takes the direction of
@@ -70,29 +70,23 @@ class Walkers:
 
     def _patterns(self, reference):
         x = self.instances.patterns
-        self.width = self.p
-        if self.kind == "bits":
-            words = -(-self.p // moves.LANES)
-            self.width = words * moves.LANES
-            packed = np.zeros((len(x), self.n, words * 8), np.uint8)
-            for k, one in enumerate(x):
-                packed[k, :, : -(-self.p // 8)] = np.packbits(one > 0, axis=1, bitorder="little")
-            self.bits = packed.view("<u8").astype(np.uint64, copy=False)
-            mask = np.zeros(words * 8, np.uint8)
-            mask[: -(-self.p // 8)] = np.packbits(np.ones(self.p, bool), bitorder="little")
-            self.valid = mask.view("<u8").astype(np.uint64)
-        if reference is not None and not self.binary:
+        turned = reference is not None and not self.binary
+        self.width, self.bits, self.valid = self.p, np.zeros((len(x), 0, 0), np.uint64), np.zeros(0, np.uint64)
+        if self.instances.kind == "sign" and not turned and self.kind != "committee":
+            self.bits, self.valid = _packed(x), _packed(np.ones(self.p))
+            self.width = self.valid.size * moves.LANES
+        if turned:
             self.low = 1
             unit = reference / np.linalg.norm(reference, axis=1, keepdims=True)
             self.side = np.where(unit[:, 0] > 0.0, -1.0, 1.0)  # R maps the reference to side e_0: no cancellation
             unit[:, 0] -= self.side
             self.frame = unit / np.linalg.norm(unit, axis=1, keepdims=True)
-            turned = np.empty(x.shape, np.float32)
-            for v, one, out in zip(self.frame, x, turned):
+            rows = np.empty(x.shape, np.float32)
+            for v, one, out in zip(self.frame, x, rows):
                 for lo in range(0, self.p, 512):
                     part = one[:, lo : lo + 512].astype(np.float64)
                     out[:, lo : lo + 512] = part - 2.0 * np.outer(v, v @ part)
-            x = turned
+            x = rows
         self.x = x
 
     # --- state --------------------------------------------------------------------------------------
@@ -166,3 +160,13 @@ class Walkers:
     def stabilities(self):
         """(W, p) float64."""
         return self._signed() / self.unit
+
+
+def _packed(x):
+    """Bits of x > 0 along the last axis, the lowest first, in whole words of 64."""
+    words = -(-x.shape[-1] // moves.LANES)
+    out = np.zeros((*x.shape[:-1], words * 8), np.uint8)
+    for row in np.ndindex(x.shape[:-2]):  # one instance at a time: comparisons make a copy
+        part = np.packbits(x[row] > 0, axis=-1, bitorder="little")
+        out[row][..., : part.shape[-1]] = part
+    return out.view("<u8").astype(np.uint64, copy=False)

@@ -76,16 +76,15 @@ class MarginDistribution(Table):
 
     def plot(self, ax=None, points: int = 600, **style):
         """Draw the density (atoms as spikes labelled with their mass) on `ax` or a new figure; returns the axes."""
-        import matplotlib.pyplot as plt
+        from flatphys.plotting import LABELS, new_axes
 
-        ax = plt.subplots()[1] if ax is None else ax
+        ax = new_axes(ax)
         x = np.linspace(*self.support, points)
         (line,) = ax.plot(x, self.pdf(x), **style)
         for place, mass in self.atoms:
             ax.vlines(place, 0.0, mass, color=line.get_color(), lw=2.5)
             ax.annotate(f"atom {mass:.3g}", (place, mass), textcoords="offset points", xytext=(4, 2), fontsize="small")
-        ax.set_xlabel(r"stability $\Delta$")
-        ax.set_ylabel(r"$P(\Delta)$")
+        ax.set(xlabel=LABELS["stability"], ylabel=LABELS["stability_density"])
         return ax
 
     def _rows(self):

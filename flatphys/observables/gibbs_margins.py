@@ -1,4 +1,4 @@
-"""Law of the training stabilities of Gibbs-typical weights, of the Bayes rule, and their limits.
+"""Law of the training stabilities of Gibbs-typical weights, and its limits.
 
 Given the cavity field sqrt(q) z, with weight W(z) (`saddle.averages`), Delta = sqrt(q) z + sqrt(v) y where y is
 Gaussian, tilted by the constraint: density G(y) [theta(y > x) + e^-beta theta(y < x)]/f(x), x = (kappa - sqrt(q) z)/sqrt v:
@@ -8,7 +8,16 @@ Gaussian, tilted by the constraint: density G(y) [theta(y > x) + e^-beta theta(y
 
 so the density jumps by e^beta at kappa.  As q -> 1 (maximum margin, ground state) Delta = z except in the window
 (kappa - w, kappa), whose mass is an atom at kappa.  The teacher's own stabilities are |z|, up to the flips.
-The Bayes rule's are those of the posterior mean, t(z) of `saddle.bayes`.
+(The Bayes rule's: `observables.bayes_margins`.)
+
+A tree committee's stabilities are those of pre-activations of overlap c(q) (`kernels.networks`): q and v stand for c(q) and 1-c(q)
+above.  Weights w' at the overlap p with w have the overlap pq with the other replicas, hence the stability
+
+    Delta' = [c(pq)/sqrt(c(q))] z + [(c(p)-c(pq))/sqrt(1-c(q))] y + s g,      s^2 = 1 - (both brackets)^2
+
+on the same pattern, g another standard normal (p Delta + sqrt(1-p^2) g for the perceptron).  As q -> 1 the second term becomes
+[p c'(p)/c'(1)] (kappa - z) inside the window.
+
 Source: Gardner & Derrida 1988; Kepler & Abbott 1988.
 """
 
@@ -19,14 +28,14 @@ from scipy.special import ndtr
 
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
+from flatphys.kernels.networks import PERCEPTRON_NET, overlap_map, overlap_slope
 from flatphys.model import Bayes
-from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, density, log_tail, tail
+from flatphys.numerics.gaussian import INV_SQRT_2PI, LOG_SQRT_2PI, log_tail, tail
 from flatphys.numerics.quadrature import buffers, gaussian_nodes, panel_nodes
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.saddle.averages import (
     H_ZERO_IM,
     H_ZERO_RE,
-    NISHIMORI,
     RANDOM,
     REACH,
     f_zero,
@@ -35,7 +44,6 @@ from flatphys.saddle.averages import (
     teacher_scale,
     weights_average,
 )
-from flatphys.saddle.bayes import field_of, stability
 from flatphys.saddle.curve import Code
 from flatphys.saddle.margin_limit import error_mass
 
@@ -111,14 +119,14 @@ def _moments(kind, flip, kappa, beta, v, q, r, t2, u, w):
 
 
 @jit
-def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope, u, w, y, wy):
-    """E[H(slope Delta)]: the probability that a Gaussian perturbation turns the sign of Delta."""
+def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope_z, slope_y, u, w, y, wy):
+    """E[H(slope_z z + slope_y y)]: the probability that a Gaussian perturbation turns the sign of Delta."""
     c, root = math.sqrt(q / v), math.sqrt(v)
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
     x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / root
     growth, narrow = teacher_scale(kind, q, r, t2)
-    smooth = slope * slope * q / (1.0 + slope * slope * v)  # H(slope Delta) once y is averaged over
+    smooth = slope_z * slope_z / (1.0 + slope_y * slope_y)  # H once y is averaged over
     narrow = min(narrow, 3.0 / math.sqrt(smooth)) if smooth > 0.0 else narrow
     re, im = f_zero(beta)
     poles = ((x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c)
@@ -126,12 +134,12 @@ def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope, u, w, y, wy):
     if n < 0:
         return math.nan
     k = r / math.sqrt(t2) if kind != RANDOM else 0.0
-    width = 3.0 / max(abs(slope) * root, 1e-300)
+    width = 3.0 / max(abs(slope_y), 1e-300)
     total = 0.0
     for i in range(n):
         z = origin + u[i]
         x = x0 - c * u[i]
-        shift = math.sqrt(q) * z
+        centre = -slope_z * z / slope_y if slope_y != 0.0 else 0.0
         log_f = error_counting(x, beta)[0]
         inner = 0.0
         for side in range(1 if beta == math.inf else 2):
@@ -144,18 +152,18 @@ def _smeared(kind, flip, kappa, beta, v, q, r, t2, slope, u, w, y, wy):
             cap = 1.5 if abs(x) < 4.0 else 6.0 / abs(x)
             if side == 0 and x < 0.0 or side == 1 and x > 0.0:
                 cap = 1.5
-            m = panel_nodes(0, lo, hi, 1.5, cap, (-shift / root, width, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), y, wy)
+            m = panel_nodes(0, lo, hi, 1.5, cap, (centre, width, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), y, wy)
             if m < 0:
                 return math.nan
             for j in range(m):
                 weight = math.exp(-0.5 * y[j] * y[j] - LOG_SQRT_2PI - log_f - penalty)
-                inner += wy[j] * weight * tail(slope * (shift + root * y[j]))
+                inner += wy[j] * weight * tail(slope_z * z + slope_y * y[j])
         total += w[i] * pattern_weight(kind, flip, k, z) * inner
     return total
 
 
 def overlaps(state) -> tuple[float, float, float, float]:
-    """(1-q, q, R, q - R^2) of a Gibbs or Bayes state, from its conjugates so that nothing cancels."""
+    """(1-q, q, R, q - R^2) of the weights in a Gibbs or Bayes state, from its conjugates so that nothing cancels."""
     code = Code(state.model)
     v, q, r, t2, *_ = weights_average(code.weights, code.kind, state.q_hat, state.order.get("R_hat", 0.0), 0, *buffers())
     return v, q, r, t2
@@ -166,7 +174,9 @@ class GibbsMargins(MarginDistribution):
 
     def __init__(self, state):
         code = Code(state.model)
-        self._args = (code.kind, code.flip, code.kappa, code.beta, *overlaps(state))
+        self._net, (self._v, self._q, r, t2) = code.net, overlaps(state)
+        c, gap = overlap_map(self._net, self._q, self._v)
+        self._args = (code.kind, code.flip, code.kappa, code.beta, gap, c, r, t2)
         mean, variance, third = _moments(*self._args, *buffers())
         low = code.kappa if code.beta == math.inf else min(-4.5, code.kappa - 4.5)
         support = (low - 0.2, max(4.5, code.kappa + 4.5))
@@ -179,7 +189,20 @@ class GibbsMargins(MarginDistribution):
         return np.clip(_law(*self._args, x, True, *buffers()), 0.0, 1.0)
 
     def _smeared(self, slope):
-        return _smeared(*self._args, slope, *buffers(), *buffers(1))
+        gap, c = self._args[4:6]
+        return _smeared(*self._args, slope * math.sqrt(c), slope * math.sqrt(gap), *buffers(), *buffers(1))
+
+    def rise_after_turn(self, eps: float) -> float:
+        """P(Delta' < 0) - P(Delta < 0) of weights at the overlap 1 - eps with the original ones (see the module's docstring)."""
+        (gap, c), p = self._args[4:6], 1.0 - eps
+        turned = overlap_map(self._net, p, eps)[1]  # 1 - c(p)
+        lost = overlap_map(self._net, p * self._q, self._v + self._q * eps)[1] - gap  # c(q) - c(pq)
+        rest = 2.0 * turned - lost * lost / c - (turned - lost) ** 2 / gap  # s^2: 1 minus both squares, nothing cancels as eps -> 0
+        if not rest > 1e-15:  # Delta' = Delta, or -Delta
+            return 0.0 if p > 0.0 else 1.0 - 2.0 * self.mass_below_zero
+        s = math.sqrt(rest)
+        slopes = (c - lost) / math.sqrt(c) / s, (gap - turned + lost) / math.sqrt(gap) / s
+        return _smeared(*self._args, *slopes, *buffers(), *buffers(1)) - self.mass_below_zero
 
 
 class WindowMargins(MarginDistribution):
@@ -188,8 +211,8 @@ class WindowMargins(MarginDistribution):
     With k = R/sqrt(1-R^2) the field has density G(z) W(z); k = inf is the teacher itself.
     """
 
-    def __init__(self, low: float, high: float, k: float, flip: float):
-        self._low, self._high, self._k, self._flip = low, high, k, flip
+    def __init__(self, low: float, high: float, k: float, flip: float, net=PERCEPTRON_NET):
+        self._low, self._high, self._k, self._flip, self._net = low, high, k, flip, net
         mass = self._below(high) - self._below(low) if high > low else 0.0
         raw = [self._integral(lambda z, n=n: z**n) + mass * (high**n if mass else 0.0) for n in (1, 2, 3)]
         variance = raw[1] - raw[0] ** 2
@@ -206,13 +229,13 @@ class WindowMargins(MarginDistribution):
     def _below(self, z):
         return error_mass(z, self._k, self._flip, *buffers())
 
-    def _integral(self, function, scale: float = math.inf):
-        """Int Dz W(z) function(z) outside the window; `scale`: function's width around 0."""
-        total, width = 0.0, min(3.0 / self._k if self._k > 0.0 else math.inf, scale)
-        marks = (0.0, max(width, 1e-12), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+    def _integral(self, function, scale: float = math.inf, centre: float = 0.0, inside: bool = False):
+        """Int Dz W(z) function(z) outside (or inside) the window; `scale`: function's width around `centre`."""
+        total, width = 0.0, 3.0 / self._k if self._k > 0.0 else math.inf
+        marks = (0.0, max(width, 1e-12), centre, max(scale, 1e-12), 0.0, math.inf, 0.0, math.inf)
         cuts = [-REACH, *sorted({min(max(c, -REACH), REACH) for c in (self._low, self._high, 0.0)}), REACH]
         for a, b in zip(cuts[:-1], cuts[1:]):
-            if b <= a or (a >= self._low and b <= self._high):
+            if b <= a or (a >= self._low and b <= self._high) != inside:
                 continue
             u, w = buffers()
             n = panel_nodes(0, a, b, 1.5, 1.5, marks, u, w)
@@ -232,51 +255,19 @@ class WindowMargins(MarginDistribution):
         scale = 3.0 / abs(slope) if slope != 0.0 else math.inf
         return self._integral(lambda z: ndtr(-slope * z), scale) + sum(mass * float(ndtr(-slope * place)) for place, mass in self.atoms)
 
-
-class BayesMargins(MarginDistribution):
-    """Stabilities of the posterior mean on its own training patterns: t(z) of `saddle.bayes`."""
-
-    def __init__(self, state):
-        code = Code(state.model)
-        self._v, self._q, r, t2 = overlaps(state)
-        self._beta, self._flip, self._k = code.beta, code.flip, r / math.sqrt(t2)
-        u, w = buffers()
-        n, _, _, origin = pattern_rule(code.kind, 0.0, code.beta, self._v, self._q, r, t2, 0, u, w)
-        z = origin + u[:n]
-        weight = w[:n] * np.array([pattern_weight(code.kind, code.flip, self._k, x) for x in z])
-        self._t = np.array([stability(x, self._v, self._q, self._beta)[0] for x in z])
-        self._w = weight
-        mean = float(weight @ self._t)
-        e = self._t - mean
-        variance, third = float(weight @ e**2), float(weight @ e**3)
-        spread = 5.0 * math.sqrt(variance)
-        super().__init__(mean, variance, third / variance**1.5, norm=math.sqrt(self._q), support=(mean - spread if self._beta < math.inf else 0.0, mean + spread))
-
-    def _fields(self, t):
-        return np.array([field_of(float(x), self._v, self._q, self._beta) for x in t])
-
-    def _pdf(self, t):
-        out = np.zeros_like(t)
-        for i, z in enumerate(self._fields(t)):
-            if math.isfinite(z):
-                out[i] = density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) / stability(z, self._v, self._q, self._beta)[1]
-        return out
-
-    def _cdf(self, t):
-        return np.array([error_mass(z, self._k, self._flip, *buffers()) if z > -math.inf else 0.0 for z in self._fields(t)])
-
-    def _smeared(self, slope):
-        """E[H(slope t)], on panels graded towards the field of zero stability."""
-        centre = max(field_of(0.0, self._v, self._q, self._beta), -REACH)
-        width = 3.0 / max(abs(slope) * stability(centre, self._v, self._q, self._beta)[1], 1e-12)
-        marks = (centre, width, 0.0, 3.0 / self._k, 0.0, 2.0 * math.sqrt(self._v / self._q), 0.0, math.inf)
-        u, w = buffers()
-        n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, u, w)
-        total = 0.0
-        for z, w in zip(u[:n], w[:n]):
-            t = stability(z, self._v, self._q, self._beta)[0]
-            total += w * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
-        return total
+    def rise_after_turn(self, eps: float) -> float:
+        """P(Delta' < 0) - P(Delta < 0) of weights at the overlap 1 - eps with the original ones (see the module's docstring)."""
+        p = 1.0 - eps
+        c, gap = overlap_map(self._net, p, eps)
+        if not gap * (1.0 + c) > 1e-15:
+            return 0.0 if p > 0.0 else 1.0 - 2.0 * self.mass_below_zero
+        s = math.sqrt(gap * (1.0 + c))
+        pull = p * overlap_slope(self._net, p, eps) / overlap_slope(self._net, 1.0, 0.0)
+        slope, kappa = (c - pull) / s, self._high
+        outside = self._integral(lambda z: ndtr(-c / s * z), 3.0 * s / max(abs(c), 1e-300))
+        scale, centre = (3.0 / abs(slope), pull * kappa / (pull - c)) if slope != 0.0 else (math.inf, 0.0)
+        inside = self._integral(lambda z: ndtr(-slope * z - pull / s * kappa), scale, centre, inside=True)
+        return outside + inside - self.mass_below_zero
 
 
 def law(state) -> MarginDistribution:
@@ -286,9 +277,14 @@ def law(state) -> MarginDistribution:
     if state.branch == "max_margin":
         return WindowMargins(-math.inf, state.margin, state.R / math.sqrt(1.0 - state.R**2), flip)
     if state.branch == "ground_state":
-        width = math.sqrt(2.0 * state.beta_one_minus_q)
+        code = Code(state.model)
+        width = math.sqrt(2.0 * code.last_slope * state.beta_one_minus_q)
         k = state.R / math.sqrt(1.0 - state.R**2) if "R" in order else 0.0
-        return WindowMargins(learner.margin - width, learner.margin, k, flip)
+        return WindowMargins(learner.margin - width, learner.margin, k, flip, code.net)
     if state.q == 1.0 and state.one_minus_q == 0.0:
         return WindowMargins(0.0, 0.0, math.inf, flip)
-    return BayesMargins(state) if isinstance(learner, Bayes) else GibbsMargins(state)
+    if isinstance(learner, Bayes):
+        from flatphys.observables.bayes_margins import BayesMargins
+
+        return BayesMargins(state)
+    return GibbsMargins(state)

@@ -7,6 +7,10 @@ fraction d of binary weights, or turning spherical ones to the overlap p = 1 - 2
     delta E(sigma) = E[H(t / (sigma |w|/sqrt N))] - P(t < 0)
     delta E(d)     = E[H(p t / sqrt(1-p^2))] - P(t < 0)         (|w|^2 = N)
 
+A tree committee passes overlaps through its kernel, those of the perturbed weights with the original ones and with the other
+replicas (`observables.gibbs_margins`).  Its hidden units are those of the perturbed weights scaled back to the norm |w|^2 = N: sigma
+means p = 1/sqrt(1+sigma^2).  (Sign and ReLU units do not see the scale of their weights; erf units do.)
+
 Source: Pittorino et al., ICLR 2021.
 """
 
@@ -16,6 +20,7 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.model import TreeCommittee
 from flatphys.observables.margins import margins
 from flatphys.state import State
 
@@ -39,7 +44,7 @@ def local_energy(state: State, *, sigma=None, distance=None):
     ----------
     state : State
     sigma : float or array >= 0
-        w_i -> w_i (1 + sigma z_i) with standard normal z_i, bias unchanged.
+        w_i -> w_i (1 + sigma z_i) with standard normal z_i, bias unchanged (tree committee: then scaled back to |w|^2 = N).
     distance : float or array in [0, 1]
         Hamming distance per weight (binary: a fraction of the weights is flipped), or (1 - overlap)/2
         (spherical).  Give either `sigma` or `distance`.
@@ -54,17 +59,29 @@ def local_energy(state: State, *, sigma=None, distance=None):
     law = margins(state)
     if sigma is not None:
         sigma = _array("sigma", sigma, 0.0, math.inf)
-        length = law.norm * noise_scale(state)
-        rise = [law.rise_after_noise(s * length) for s in sigma.ravel()]
+        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
+            rise = [law.rise_after_turn(_turn(float(s))) for s in sigma.ravel()]
+        else:
+            length = law.norm * noise_scale(state)
+            rise = [law.rise_after_noise(s * length) for s in sigma.ravel()]
         shape = sigma.shape
     else:
         if getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
             raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
         distance = _array("distance", distance, 0.0, 1.0)
-        rise = [_rise_after_flips(law, d) for d in distance.ravel()]
+        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
+            rise = [law.rise_after_turn(2.0 * float(d)) for d in distance.ravel()]
+        else:
+            rise = [_rise_after_flips(law, d) for d in distance.ravel()]
         shape = distance.shape
     out = np.array(rise).reshape(shape)
     return float(out) if out.ndim == 0 else out
+
+
+def _turn(sigma):
+    """1 - p at p = 1/sqrt(1+sigma^2)."""
+    norm = math.hypot(1.0, sigma)
+    return (sigma / norm) * sigma / (1.0 + norm)
 
 
 def _rise_after_flips(law, d):

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flatphys import validate
-from flatphys.display import figure, html_table, text_table
+from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
+from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import local_entropy as gibbs
@@ -33,7 +34,7 @@ _NUMBERS = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LocalEntropy:
+class LocalEntropy(Table):
     """The local entropy around `reference` at each overlap; all fields are arrays of one shape.
 
     Attributes
@@ -56,7 +57,8 @@ class LocalEntropy:
     residual, quadrature_error
         What the numbers are worth.
     status
-        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there),
+        "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there; for binary
+        tree committees of an activation that jumps also: among negative counts too deep to be followed),
         "unsat" (no such weights: the numbers are nan).
     """
 
@@ -87,7 +89,7 @@ class LocalEntropy:
 
     def _title(self):
         beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
-        return f"Local entropy at margin {self.margin:g}{beta} around {self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch})"
+        return f"Local entropy at margin {self.margin:g}{beta} around {self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch}), nats per weight"
 
     def _rows(self):
         columns = ("distance", "value", "slope", "q1", "status")
@@ -97,22 +99,15 @@ class LocalEntropy:
             rows.append((figure(p), " ".join(f"{a[i] if isinstance(a[i], str) else figure(a[i]):>16}" for a in arrays)))
         return rows
 
-    def __repr__(self) -> str:
-        return text_table(self._title(), self._rows())
+    def plot(self, ax=None, **style):
+        """Draw the local entropy against the distance on `ax` or a new figure (broken where there is no value); returns the axes."""
+        from flatphys.plotting import LABELS, new_axes
 
-    def _repr_html_(self) -> str:
-        return html_table(self._title(), self._rows())
-
-    def plot(self, axes=None, **style):
-        """Value against distance; returns the matplotlib axes."""
-        import matplotlib.pyplot as plt
-
-        axes = plt.gca() if axes is None else axes
+        ax = new_axes(ax)
         order = np.argsort(np.ravel(self.distance))
-        axes.plot(np.ravel(self.distance)[order], np.ravel(self.value)[order], **style)
-        axes.set_xlabel("distance")
-        axes.set_ylabel("local entropy (nats per weight)")
-        return axes
+        ax.plot(np.ravel(self.distance)[order], np.ravel(self.value)[order], **style)
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
+        return ax
 
 
 def is_teacher(state: State) -> bool:
@@ -135,7 +130,8 @@ def _reference(state: State) -> gibbs.Reference:
             raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
         r, r_hat = state.order["R"], state.order["R_hat"]
         return gibbs.Reference((weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta), state.alpha)
-    return gibbs.Reference((weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta), state.alpha)
+    numbers = (weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta)
+    return gibbs.Reference(numbers, state.alpha, network_code(learner.network))
 
 
 def _check_reference(state: State) -> None:
@@ -194,7 +190,7 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
     Parameters
     ----------
     state : State
-        A Gibbs-typical state (`solve`) or the teacher itself (`teacher_state`).
+        A Gibbs-typical state (`solve`), of a perceptron or a tree committee, or the teacher itself (`teacher_state`); or a trained rule.
     overlap : number or array in (-1, 1)
         p = w.w~/N between the counted weights and the reference; or
     distance : number or array in (0, 1)

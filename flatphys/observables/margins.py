@@ -7,7 +7,7 @@ from flatphys.state import State
 
 
 def margins(state: State) -> MarginDistribution:
-    """The law of the training stabilities y (x.w / sqrt N + b) in `state`.
+    """The law of the training stabilities y (x.w / sqrt N + b) in `state`; of a tree committee, those of its normalised output.
 
     Returns a `MarginDistribution`: `pdf(x)`, `cdf(x)` (arrays in, arrays out), `mean`, `variance`,
     `skewness`, `atoms` (point masses: support vectors at the maximum margin), `mass_below_zero`,

@@ -9,8 +9,10 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
-from flatphys.model import Gibbs, Model, RandomLabels, check_model
-from flatphys.observables.replicated_margins import FieldMargins, dense_margins
+from flatphys.kernels.networks import network_code
+from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_model
+from flatphys.observables.local_energy import _turn as turn_of
+from flatphys.observables.replicated_margins import FieldMargins, committee_margins, dense_margins
 from flatphys.saddle.averages import RANDOM, TEACHER
 from flatphys.saddle.replicated_branch import branch_of
 from flatphys.state import NEGATIVE_ENTROPY
@@ -79,7 +81,7 @@ class ReplicatedEntropy(Table):
     quadrature_error: np.ndarray
 
     def margins(self, index: int = 0) -> FieldMargins:
-        """Law of the training stabilities of one replica at `distance[index]`."""
+        """Law of the training stabilities of one replica at `distance[index]`; of a tree committee, those of its normalised output."""
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not -self.distance.size <= index < self.distance.size:
             raise InvalidInput(f"index must be an integer between 0 and {self.distance.size - 1}, got {index!r}")
         if self.status[index] != "ok":
@@ -88,37 +90,43 @@ class ReplicatedEntropy(Table):
         q0, r = float(self.q0[index]), float(self.R[index])
         k = r / math.sqrt(q0 - r * r) if kind == TEACHER else 0.0
         flip = getattr(self.model.data, "flip", 0.0)
-        dq = float(self.delta_q[index])
-        return dense_margins(kind, flip, self.model.learner.margin, 2.0 * float(self.distance[index]), q0, k, dq, self.y)
+        dq, v = float(self.delta_q[index]), 2.0 * float(self.distance[index])
+        if isinstance(self.model.learner.network, TreeCommittee):
+            return committee_margins(network_code(self.model.learner.network), self.model.learner.margin, v, q0, dq / self.y, dq, self.y)
+        return dense_margins(kind, flip, self.model.learner.margin, v, q0, k, dq, self.y)
 
     def local_energy(self, index: int = 0, *, sigma=None, distance=None):
         """Increase of the training error (stabilities below 0) of one replica at `distance[index]` under a random perturbation.
 
         sigma >= 0: w_i -> w_i (1 + sigma z_i) with standard normal z_i; distance in [0, 1/2): a fraction of the weights is
-        flipped (spherical weights: turned to the overlap 1 - 2 distance).  Arrays in, arrays out.
+        flipped (spherical weights: turned to the overlap 1 - 2 distance).  Arrays in, arrays out.  A tree committee's weights
+        are scaled back to |w|^2 = N, as in `local_energy`.
         """
         if (sigma is None) == (distance is None):
             raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
         name, value, high = ("sigma", sigma, math.inf) if distance is None else ("distance", distance, 0.5)
         at = np.asarray(value)
         scales = [validate.number(name, x, 0.0, high, closed="[") for x in at.ravel().tolist()]
-        if distance is not None:
-            scales = [2.0 * math.sqrt(d * (1.0 - d)) / (1.0 - 2.0 * d) for d in scales]
         law = self.margins(index)
-        out = np.array([law.rise_after_noise(s) for s in scales]).reshape(at.shape)
+        if isinstance(self.model.learner.network, TreeCommittee):
+            rise = [law.rise_after_turn(turn_of(s) if distance is None else 2.0 * s) for s in scales]
+        else:
+            if distance is not None:
+                scales = [2.0 * math.sqrt(d * (1.0 - d)) / (1.0 - 2.0 * d) for d in scales]
+            rise = [law.rise_after_noise(s) for s in scales]
+        out = np.array(rise).reshape(at.shape)
         return float(out) if out.ndim == 0 else out
 
     def plot(self, ax=None, **style):
         """Draw the entropy per replica against the distance on `ax` or a new figure; returns the axes."""
-        import matplotlib.pyplot as plt
+        from flatphys.plotting import LABELS, new_axes
 
-        ax = plt.subplots()[1] if ax is None else ax
+        ax = new_axes(ax)
         replicas = r"\infty" if self.y == math.inf else f"{self.y:g}"
         style.setdefault("label", rf"$\alpha={self.alpha:g}$, $y={replicas}$")
         order = np.argsort(self.distance)
         ax.plot(self.distance[order], self.value[order], **style)
-        ax.set_xlabel("distance $d$")
-        ax.set_ylabel("entropy per replica (nats)")
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["replicated_entropy"])
         return ax
 
     def _title(self) -> str:
@@ -159,7 +167,8 @@ def replicated_entropy(model: Model, alpha: float, *, distance=None, overlap=Non
     Parameters
     ----------
     model : Model
-        A Gibbs learner with hard constraints (beta = inf) on random labels or with a teacher, any margin.
+        A Gibbs learner with hard constraints (beta = inf) on random labels or with a teacher, any margin; a perceptron or, with
+        random labels, a tree committee.
     alpha : float > 0
         Patterns per weight.
     distance : float or array in (0, 1/2)

@@ -7,7 +7,7 @@ whatever y is; y only decides how l is distributed:
 
 with l = sqrt(q0) z0 + sqrt(q1-q0) z1 under the nested measure W Dz0 Dz1 H^m / I, or the maximiser at y = inf
 (`saddle.replicated_averages`, `saddle.replicated_limit`).  The law of l is kept as nodes and weights in x; averages of
-functions that are smooth on the scale 1 in x are then sums.  Conditional moments: `observables.gibbs_margins`.
+functions that are smooth on the scale 1 in x are then sums.  A tree committee's law is that of the overlaps its patterns see.  Conditional moments: `observables.gibbs_margins`.
 """
 
 import math
@@ -17,6 +17,7 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
+from flatphys.kernels.networks import network_code
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
 from flatphys.numerics.quadrature import (
     LEGENDRE_W,
@@ -27,9 +28,11 @@ from flatphys.numerics.quadrature import (
 )
 from flatphys.observables.distribution import MarginDistribution
 from flatphys.observables.gibbs_margins import GibbsMargins
+from flatphys.observables.replicated_turn import coefficients, turned_limit, turned_nested
 from flatphys.saddle import replicated_limit
 from flatphys.saddle.averages import RANDOM, REACH, pattern_weight
 from flatphys.saddle.replicated_averages import inner_mode, inner_patterns, pattern_zero
+from flatphys.saddle.replicated_network import block_overlaps
 from flatphys.state import State
 
 LIGHT = 1e-19  # nodes of smaller weight are dropped
@@ -175,6 +178,8 @@ def smeared(fields, weights, kappa, v, slope, y, wy):
 class FieldMargins(MarginDistribution):
     """Stabilities above a hard margin, given the law of the cavity field as nodes and weights."""
 
+    _turned = None  # P(Delta' < 0) of perturbed weights, for a tree committee
+
     def __init__(self, kappa, v, fields, weights):
         self._kappa, self._v = kappa, v
         self._fields, self._weights = fields, weights
@@ -187,8 +192,30 @@ class FieldMargins(MarginDistribution):
     def _cdf(self, x):
         return np.clip(law_at(self._fields, self._weights, self._kappa, self._v, x, True), 0.0, 1.0)
 
+    def rise_after_turn(self, eps):
+        """P(Delta' < 0) - P(Delta < 0) of a tree committee's weights at the overlap 1 - eps with the original ones."""
+        return self._turned(eps) - self.mass_below_zero
+
     def _smeared(self, slope):
         return smeared(self._fields, self._weights, self._kappa, self._v, slope, *buffers(1))
+
+
+def committee_margins(net, kappa, v, q0, gap, dq, y) -> FieldMargins:
+    """The law of a network's stabilities for 1-q1 = v, q1-q0 = gap (0 at y = inf), dq = y gap, and that of perturbed weights."""
+    cv, c0, stretch, *_ = block_overlaps(net, v, q0, gap)
+    law = dense_margins(RANDOM, 0.0, kappa, cv, c0, 0.0, dq / v * stretch * cv, y)
+
+    def turned(eps):
+        of_z, ratio, of_y, rest = coefficients(net, v, q0, gap, eps)
+        if not rest > 1e-15:
+            return law.mass_below_zero
+        weights = (of_z, ratio, of_y, math.sqrt(rest), *buffers(), *buffers(1))
+        if y == math.inf:
+            return turned_limit(kappa, cv, c0, dq / v * stretch, *weights)
+        return turned_nested(kappa, cv, c0, max(gap, 0.0) / v * stretch, y, *weights)
+
+    law._turned = turned
+    return law
 
 
 def dense_margins(kind, flip, kappa, v, q0, k, dq, y) -> FieldMargins:
@@ -221,4 +248,5 @@ def one_step_margins(state) -> MarginDistribution:
     if order["one_minus_q1"] == 0.0:
         conjugates = {"q_hat": state.q0_hat * m * m} | ({"R_hat": state.R_hat * m} if "R_hat" in order else {})
         return GibbsMargins(State(replace(state.model, learner=replace(learner, beta=m * learner.beta)), state.alpha, conjugates))
-    return dense_margins(RANDOM, 0.0, learner.margin, state.one_minus_q1, state.q0, 0.0, m * (state.q1 - state.q0), m)
+    gap = state.q1 - state.q0
+    return committee_margins(network_code(learner.network), learner.margin, state.one_minus_q1, state.q0, gap, m * gap, m)

@@ -182,6 +182,8 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
     binary:    -R R_hat - q_hat (1-q)/2 + E log 2cosh(sqrt(q_hat) z + R_hat) + alpha Int Dz W(z) log f
     spherical: [log(1-q) + (q-R^2)/(1-q)]/2 + alpha Int Dz W(z) log f        (conjugates eliminated)
 
+    with c(q) in place of q in f for a tree committee of a built-in activation.
+
     A state is a stationary point of it: the derivatives with respect to q, R, q_hat and R_hat vanish there.
 
     Parameters
@@ -218,5 +220,6 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
             entropic = -R * R_hat - q_hat * v / 2 + log_z
         else:
             entropic = (mp.log(v) + t2 / v) / 2
+        v, q = problem.network.overlap(v, q)
         pattern = problem._pattern(v, q, R, t2, True)
         return entropic + problem.alpha * problem._pattern_rule(v, q, R, t2).settle(pattern).average(pattern)[2]

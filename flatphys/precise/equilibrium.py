@@ -4,7 +4,8 @@ import math
 
 import mpmath as mp
 
-from flatphys.model import Bayes, Teacher
+from flatphys.model import Bayes, Perceptron, Teacher
+from flatphys.precise.network import Through
 from flatphys.precise.quadrature import GUARD, Rule, density, labels_below, tail
 
 STEPS = 30  # Newton steps for the scalar root of the posterior mean
@@ -15,6 +16,7 @@ class Equilibrium:
 
     binary:    q = E tanh^2(sqrt(q_hat) z + R_hat),  R = E tanh(sqrt(q_hat) z + R_hat)
     spherical: q_hat = (q - R^2)/(1-q)^2,  R_hat = R/(1-q)
+    (a tree committee: g at the overlap c(q), and q_hat = alpha c'(q) Int Dz g^2)
     q_hat = alpha Int Dz W g^2,   R_hat = 2 alpha (1 - 2 flip) (sqrt q/T) Int Dz G(Rz/T) g,   T^2 = q - R^2
     """
 
@@ -23,6 +25,7 @@ class Equilibrium:
         self.model, self.digits = model, digits
         self.teacher = isinstance(model.data, Teacher)
         self.binary = learner.weights == "binary"
+        self.network = Through(getattr(learner, "network", Perceptron()))
         self.dps = digits + GUARD + max(0, -math.floor(math.log10(v)))
         with mp.workdps(self.dps):
             self.alpha = mp.mpf(alpha)
@@ -40,7 +43,7 @@ class Equilibrium:
         with mp.workdps(problem.dps):
             if state.q_hat == 0.0:  # below the smallest double: the law at small loads
                 a0 = problem._field(problem.kappa)[0]
-                start = [problem.alpha * a0**2, 2 * problem.alpha * (1 - 2 * problem.flip) * a0 / mp.sqrt(2 * mp.pi)]
+                start = [problem.alpha * problem.network.slope(mp.mpf(1), mp.mpf(0)) * a0**2, 2 * problem.alpha * (1 - 2 * problem.flip) * a0 / mp.sqrt(2 * mp.pi)]
             else:
                 start = [mp.mpf(state.q_hat), mp.mpf(state.order.get("R_hat", 0.0))]
             problem.start = [mp.log(x) for x in start[: 1 + problem.teacher]]
@@ -111,6 +114,7 @@ class Equilibrium:
         first = self._weight_rule(*conjugates).settle(self._weight(*conjugates)) if self.binary else None
         self._rules = (first, None)
         v, q, r, t2, *_ = self._overlaps(*conjugates)
+        v, q = self.network.overlap(v, q)
         self._rules = (first, self._pattern_rule(v, q, r, t2).settle(self._pattern(v, q, r, t2, True)))
 
     def finer(self):
@@ -140,9 +144,11 @@ class Equilibrium:
     def _pattern_sides(self, overlaps, second=False, scalars=False):
         """[q_hat, R_hat, ...] as the patterns want them, then E W log f, E W b^2, the train error."""
         v, q, r, t2, *_ = overlaps
+        slope = self.network.slope(v, q)
+        v, q = self.network.overlap(v, q)
         rule = self._rules[1]
         a, b, *rest = (rule.between if second else rule.average)(self._pattern(v, q, r, t2, scalars))
-        q_hat = self.alpha * a / v
+        q_hat = self.alpha * slope * a / v
         r_hat = 2 * self.alpha * (1 - 2 * self.flip) * mp.sqrt(q / (t2 * v)) * b
         return [q_hat, r_hat, *rest]
 
@@ -167,7 +173,7 @@ class Equilibrium:
         """Everything that `state` reports, at the solution x."""
         q_hat, r_hat = self._conjugates(x)
         overlaps = v, q, r, t2, one_minus_r, entropic, t4 = self._overlaps(q_hat, r_hat)
-        _, _, energetic, curvature, error = self._pattern_sides(overlaps, scalars=True)
+        wanted, _, energetic, curvature, error = self._pattern_sides(overlaps, scalars=True)
         order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
         out = {"cosine": None, "generalization_error": None, "bayes_error": None}
         if self.teacher:
@@ -178,7 +184,9 @@ class Equilibrium:
         out["free_entropy"] = entropic + self.alpha * energetic
         out["entropy"] = out["free_entropy"] + (self.beta * self.alpha * error if self.boltzmann else 0)
         out["train_error"] = error
-        out["at_eigenvalue"] = 1 - self.alpha * curvature / v**2 * t4
+        slope, (seen, _) = self.network.slope(v, q), self.network.overlap(v, q)
+        bend = self.network.curvature(v, q) * wanted / slope  # alpha c'' E[g^2]
+        out["at_eigenvalue"] = 1 - (self.alpha * slope**2 * curvature / seen**2 + bend) * t4
         if isinstance(self.model.learner, Bayes):
             out["generalization_error"], out["cosine"] = out["bayes_error"], mp.sqrt(q)
             out["train_error"] = self._posterior_mean_error(v, q, r / mp.sqrt(t2))

@@ -4,7 +4,8 @@ import math
 
 import mpmath as mp
 
-from flatphys.model import Teacher
+from flatphys.model import Perceptron, Teacher
+from flatphys.precise.network import Through
 from flatphys.precise.quadrature import GUARD, density, labels_below, owen_t
 
 
@@ -12,7 +13,7 @@ class Limit:
     """Maximum margin and ground state: a window (kappa - w, kappa) of cavity fields is lifted to kappa.
 
     1 - R^2 = alpha Int_window Dz W (kappa - z)^2,    R = (2 alpha/D0)(1 - 2 flip) Int_window Dz G(kz)(kappa - z),
-    k = R/D0, D0 = sqrt(1 - R^2).  Unknowns: kappa (maximum margin, w = inf) or log w, and log k with a teacher.
+    k = R/D0, D0 = sqrt(1 - R^2); a tree committee's first equation holds at the load alpha/c'(1), w = sqrt(2 c'(1) beta(1-q)).  Unknowns: kappa (maximum margin, w = inf) or log w, and log k with a teacher.
     """
 
     def __init__(self, state, digits):
@@ -23,10 +24,12 @@ class Limit:
         self.dps = digits + GUARD + 4 * max(0, int(math.log10(max(k, 1.0))) + 1)
         with mp.workdps(self.dps):
             self.alpha = mp.mpf(state.alpha)
+            self.last_slope = Through(getattr(state.model.learner, "network", Perceptron())).slope(mp.mpf(0), mp.mpf(1))
+            self.load = self.alpha / self.last_slope  # of the perceptron with the same window
             self.flip = mp.mpf(state.model.data.flip if self.teacher else 0)
             if self.ground:
                 self.kappa = mp.mpf(state.model.learner.margin)
-                start = mp.log(2 * mp.mpf(state.beta_one_minus_q)) / 2
+                start = mp.log(2 * self.last_slope * mp.mpf(state.beta_one_minus_q)) / 2
             else:
                 start = mp.mpf(state.margin)
             self.start = [start, mp.log(mp.cot(mp.pi * mp.mpf(state.generalization_error)))] if self.teacher else [start]
@@ -64,9 +67,9 @@ class Limit:
         with mp.extradps(20 if second else 0):
             low, kappa, k = self._window(x)
             norm, overlap = (a - b for a, b in zip(self._primitive(kappa, kappa, k), self._primitive(low, kappa, k)))
-            out = [mp.log(self.alpha * norm * (1 + k * k))]
+            out = [mp.log(self.load * norm * (1 + k * k))]
             if self.teacher:
-                out.append(mp.log(self.alpha * overlap * (1 + k * k) / k))
+                out.append(mp.log(self.load * overlap * (1 + k * k) / k))
             return out
 
     def residuals(self, state):
@@ -76,7 +79,7 @@ class Limit:
         low, kappa, k = self._window(x)
         r = k / mp.sqrt(1 + k * k)
         order = {"q": mp.mpf(1)}
-        order |= {"beta_one_minus_q": mp.exp(2 * x[0]) / 2} if self.ground else {"m": r, "b": mp.mpf(0), "margin": kappa}
+        order |= {"beta_one_minus_q": mp.exp(2 * x[0]) / (2 * self.last_slope)} if self.ground else {"m": r, "b": mp.mpf(0), "margin": kappa}
         if self.teacher:
             order["R"] = r
         below = (lambda z: labels_below(z, k, self.flip)) if self.teacher else mp.ncdf

@@ -14,6 +14,9 @@ Patterns.  With x = (kappa - sqrt(q) z)/sqrt(v), u = R z/T and the weight W(z) =
     R_hat = alpha B / sqrt v,                 B = 2 (1 - 2 flip) (sqrt q / T) Int Dz G(u) a
     G_E = Int Dz W log f,  E[g'^2] = C / v^2, C = Int Dz W b^2,  train error = Int Dz W (1-s) H(-x)
 
+With a tree committee (`kernels.networks`, random labels) the patterns see c(q) and 1-c(q) in place of q and v: the caller
+of a pattern average passes those, and the chain rule gives q_hat = alpha c'(q) A / (1-c).
+
 Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992.
 """
 
@@ -21,6 +24,7 @@ import math
 
 from flatphys._jit import jit
 from flatphys.kernels.counting import error_counting
+from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.numerics.gaussian import density, tail
 from flatphys.numerics.quadrature import NOWHERE, gaussian_nodes
 
@@ -172,7 +176,7 @@ def pattern_scalars(kind, flip, kappa, beta, v, q, r, t2, level, u, w):
 
 
 @jit
-def log_alphas(weights, kind, flip, kappa, beta, log_q_hat, log_r_hat, level, u, w):
+def log_alphas(weights, kind, flip, kappa, beta, net, log_q_hat, log_r_hat, level, u, w):
     """Loads at which each saddle equation holds, as logarithms: (log alpha_q, log alpha_R).
 
     With the conjugates chosen, the overlaps follow from the weights and each pattern equation
@@ -181,8 +185,9 @@ def log_alphas(weights, kind, flip, kappa, beta, log_q_hat, log_r_hat, level, u,
     q_hat = math.exp(log_q_hat)
     r_hat = 0.0 if kind == RANDOM else (q_hat if kind == NISHIMORI else math.exp(log_r_hat))
     v, q, r, t2, _, _, _ = weights_average(weights, kind, q_hat, r_hat, level, u, w)
-    a, b = pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, level, u, w)
-    la = log_q_hat + math.log(v) - math.log(a)
+    cq, cv = overlap_map(net, q, v)
+    a, b = pattern_saddle(kind, flip, kappa, beta, cv, cq, r, t2, level, u, w)
+    la = log_q_hat + math.log(cv) - math.log(a * overlap_slope(net, q, v))
     if kind == TEACHER:
         return la, log_r_hat + 0.5 * math.log(v) - math.log(b)
     return la, la

@@ -7,16 +7,20 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.kernels.counting import error_counting
-from flatphys.model import Bayes, Model, Teacher
+from flatphys.kernels.networks import PERCEPTRON_NET, network_code, overlap_slope
+from flatphys.model import Bayes, Model, Perceptron, Teacher
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.saddle.branch import fold, root_at_load, trace
 
 
-class Code:
-    """The numbers that the jitted kernels want for a model, and its physical beta and margin."""
+_PERCEPTRON = Perceptron()
 
-    __slots__ = ("args", "beta", "flip", "kappa", "kind", "weights")
+
+class Code:
+    """The numbers that the jitted kernels want for a model, its network as an array among them, and its physical beta and margin."""
+
+    __slots__ = ("args", "beta", "flip", "kappa", "kind", "net", "weights")
 
     def __init__(self, model: Model):
         data, learner = model.data, model.learner
@@ -33,12 +37,23 @@ class Code:
             self.kind = NISHIMORI
         else:
             self.kind = TEACHER
-        self.args = (self.weights, self.kind, self.flip, self.kappa, self.beta)
+        self.net = network_code(getattr(learner, "network", _PERCEPTRON))
+        self.args = (self.weights, self.kind, self.flip, self.kappa, self.beta, self.net)
+
+    @property
+    def first_slope(self) -> float:
+        """c'(0): how much of a small overlap the network lets through."""
+        return 1.0 if self.net is PERCEPTRON_NET else overlap_slope(self.net, 0.0, 1.0)
+
+    @property
+    def last_slope(self) -> float:
+        """c'(1), infinite for an activation that jumps."""
+        return 1.0 if self.net is PERCEPTRON_NET else overlap_slope(self.net, 1.0, 0.0)
 
     @property
     def has_teacher_state(self) -> bool:
         """Whether q = R = 1 is a solution."""
-        return teacher_state_exists(*self.args)
+        return teacher_state_exists(*self.args[:5])
 
 
 def teacher_state_exists(weights, kind, flip, kappa, beta) -> bool:
@@ -61,10 +76,10 @@ class Curve:
     """
 
     def __init__(self, args):
-        weights, kind, flip, kappa, beta = self.args = args
+        weights, kind, flip, kappa, beta, net = self.args = args
         _, a0, _, _ = error_counting(kappa, beta)
-        # alpha = 1.5e-8: the conjugates' laws at small loads, q_hat = alpha a0^2 and R_hat = alpha ratio a0^2
-        low = 2.0 * math.log(a0) - 18.0
+        # alpha = 1.5e-8: the conjugates' laws at small loads, q_hat = alpha c'(0) a0^2 and R_hat = alpha ratio a0^2
+        low = 2.0 * math.log(a0) + math.log(overlap_slope(net, 0.0, 1.0)) - 18.0
         shift = math.log(2.0 * (1.0 - 2.0 * flip) / (math.sqrt(2.0 * math.pi) * a0)) if kind == TEACHER else 0.0
         start, partner = low + shift, low
         knee = max(start + 18.0, 0.0) + 7.0
@@ -73,12 +88,14 @@ class Curve:
         # Binary weights come exponentially close to their teacher where q = R = 1 is a solution, or nearly one
         # (a margin of 1e-5): their curve is followed much further in 1-q.
         v_min = 1e-30 if weights == BINARY and kind != RANDOM else 1e-13
+        if overlap_slope(net, 1.0, 0.0) == math.inf:  # the load diverges there, only as (1-q)^(-1/2)
+            v_min = 1e-26
         n, self.resolved = trace(*args, grid, partner, v_min, la, partners, *buffers())
         if n < 2:
             raise NotConverged(f"the equations could not be followed from small loads at margin {kappa:g}, beta {beta:g}, flip {flip:g}")
         self.s, self.partner, self.la = grid[:n], partners[:n], la[:n]
         self._cut()
-        if kind == TEACHER and not teacher_state_exists(*args):
+        if kind == TEACHER and not teacher_state_exists(*args[:5]):
             # a falling last piece leads to a branch closer to the teacher, and at finite beta every load has a solution
             *_, last, direction = self.pieces[-1]
             whole = direction > 0.0 and (beta == math.inf or last[-1] > LOG_LARGE) and all(math.isfinite(f[2]) for f in self.folds)
@@ -113,10 +130,14 @@ class Curve:
 LOG_LARGE = 14.0  # a million patterns per weight
 
 
-@lru_cache(maxsize=512)
 def curve_of(args) -> Curve:
     """The traced curve of the kernels' arguments (cached)."""
-    return Curve(args)
+    return _traced(*args[:-1], args[-1].tobytes())
+
+
+@lru_cache(maxsize=512)
+def _traced(*args) -> Curve:
+    return Curve((*args[:-1], np.frombuffer(args[-1]).copy()))  # a copy is writable, the type that the kernels are compiled for
 
 
 def roots(code: Code, log_alpha: float, stable_only: bool = False):

@@ -5,7 +5,7 @@ Free entropy per weight (see `saddle.averages` for the terms; v = 1 - q):
     phi = G_S(q_hat, R_hat) + alpha G_E(q, R),      entropy = phi + beta alpha train_error
 
 stationary in all overlaps and conjugates: q, R are the weights' averages, q_hat, R_hat the patterns'.
-Replicon: 1 - alpha E[g'^2] T4.  Without label noise in the posterior's own temperature, that is for
+Replicon: 1 - alpha E[g'^2] T4; with a tree committee see `saddle.branch`.  Without label noise in the posterior's own temperature, that is for
 kappa = 0 and e^-beta = flip/(1-flip), the Nishimori identities R = q, R_hat = q_hat hold exactly.
 
 Branches.  alpha(s) of `saddle.branch` rises on branches that are stable within the ansatz and falls on
@@ -14,7 +14,8 @@ q = R = 1: the learner is the teacher, entropy 0, train error `flip`.  Dominant 
 largest free entropy with a teacher (the free entropy is a maximum over R), the smallest with random
 labels (a minimum over q, as n -> 0 turns it around).
 
-Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992.
+Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Barkai, Hansel & Sompolinsky 1992;
+Seung, Sompolinsky & Tishby 1992.
 """
 
 import math
@@ -22,19 +23,20 @@ import warnings
 
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.counting import error_counting
+from flatphys.kernels.networks import TABLE
 from flatphys.model import Bayes, Model
 from flatphys.numerics.gaussian import tail
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle import margin_limit
 from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL
 from flatphys.saddle.bayes import training_error
-from flatphys.saddle.branch import read_off, root_at_load
+from flatphys.saddle.branch import read_off_twice, root_at_load
 from flatphys.saddle.curve import Code, branch_names, curve_of, roots
 from flatphys.state import State
 
 TOLERANCE = 1e-11  # largest residual of a state that is returned
 QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
-UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it)
+UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
 
 
 def _teacher_state(model: Model, code: Code, alpha: float) -> State:
@@ -66,16 +68,14 @@ def _empty_state(model: Model, code: Code, alpha: float) -> State:
 
 def _underflows(code: Code, alpha: float) -> bool:
     a0 = error_counting(code.kappa, code.beta)[1]
-    return alpha * a0 * a0 < 1e-280
+    return alpha * code.first_slope * a0 * a0 < 1e-280
 
 
 def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partner: float) -> State:
     """The state with the curve's point (s, partner) at this load; raises where the equations do not hold there."""
     log_alpha = math.log(alpha)
-    v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = read_off(
-        *code.args, log_alpha, s, partner, 0, *buffers()
-    )
-    fine = read_off(*code.args, log_alpha, s, partner, 1, *buffers())
+    working, fine = read_off_twice(*code.args, log_alpha, s, partner, *buffers())
+    v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = working
     order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
     generalization = vote = cosine = None
     if code.kind != RANDOM:
@@ -156,10 +156,10 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
 def dominant(model: Model, alpha: float) -> State:
     """The dominant saddle point at this load, without warnings."""
     code = Code(model)
-    if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN:
+    if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN and code.net[0] != TABLE:
         _raise_beyond_capacity(model, code, alpha)
         log_alpha = math.log(alpha)
-        guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1])
+        guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1]) + math.log(code.first_slope)
         if code.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
             guess -= (1.5 if code.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(code))
         s, partner, _, _ = root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, *buffers())
@@ -204,9 +204,10 @@ def branch_end(code: Code) -> float:
     """Load at which the solutions with random labels and hard constraints end (q -> 1).
 
     Where alpha(s) turns around at strongly negative margins, formal solutions of small q exist at larger
-    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.
+    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.  A tree committee's end lies c'(1) times
+    further: at infinity for an activation that jumps.
     """
-    end = margin_limit.random_label_capacity(code.kappa)
+    end = margin_limit.random_label_capacity(code.kappa) * code.last_slope
     return 2.0 / math.pi * end if code.weights == BINARY else end
 
 

@@ -10,7 +10,8 @@ the counted weights have closed in on each other (spherical: the volume is zero 
 solutions are isolated, "no_solution"), or the Jacobian is singular, two saddles have met ("no_solution").
 Steps that shrink for any other reason raise `NotConverged`.
 
-Replicon of the counted weights: 1 - alpha E[g'^2] T4.
+Replicon of the counted weights: 1 - alpha E[g'^2] T4.  Behind a tree committee the patterns see every overlap through
+its kernel (`local_entropy_network`); the curves are followed alike.
 Sources: Franz & Parisi 1995; Huang & Kabashima 2014; Baldassi et al. 2020, 2021.
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import NotConverged
+from flatphys.kernels.networks import overlap_slope
 from flatphys.saddle.averages import SPHERICAL
 from flatphys.saddle.local_entropy_newton import TOLERANCE, Point, Problem, openness, solve
 from flatphys.saddle.local_entropy_start import CLOSED, first_point
@@ -35,10 +37,11 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Reference:
-    """What the kernels know of a reference; `numbers` as in `local_entropy_weights.weights_part`."""
+    """What the kernels know of a reference; `numbers` as in `local_entropy_weights.weights_part`, `network` as in `kernels.networks`."""
 
     numbers: tuple
     alpha: float
+    network: np.ndarray | None = None
 
 
 START_XI = 0.5 * math.log((1.0 - START) / START)
@@ -61,8 +64,17 @@ def _follow_one(now, before, r):
     return now + r * (now - before)
 
 
-def _follow(now, before, r):
+def _follow_power(now, before, r):
+    """As `_follow_one`, where a quantity that grows does so exponentially in xi."""
+    if abs(now) > 1.0 and now * before > 0.0 and abs(now) > abs(before):
+        return now * min((now / before) ** r, 1e3)
+    return now + r * (now - before)
+
+
+def _follow(now, before, r, open_ended):
     """Conjugates (a, b^2, R1_hat) continued by the fraction r of the last step; b^2 stays positive."""
+    if open_ended:
+        return np.array([_follow_power(x, y, r) if y > 0.0 else x for x, y in zip(now, before)])
     b = _follow_one(math.sqrt(now[1]), math.sqrt(before[1]), r)
     b = max(b, 0.5 * math.sqrt(now[1]))
     return np.array([_follow_one(now[0], before[0], r), b * b, _follow_one(now[2], before[2], r)])
@@ -71,6 +83,8 @@ def _follow(now, before, r):
 def _scaled_singular(point: Point) -> float:
     """Smallest singular value of the Jacobian in the logarithms of the conjugates."""
     jacobian = point.jacobian
+    if jacobian is None:  # solved by its guess
+        return math.inf
     x = np.maximum(np.abs(point.x), 0.1)[[1] if jacobian.shape[0] == 1 else slice(jacobian.shape[0])]
     return float(np.linalg.svd(jacobian * x[None, :] / x[:, None], compute_uv=False)[-1])
 
@@ -79,10 +93,12 @@ class Curve:
     """Saddle points of one problem, found from each other."""
 
     def __init__(self, reference: Reference, kappa: float, beta: float):
-        self.problem = Problem(reference.numbers, reference.alpha, kappa, beta)
+        self.problem = Problem(reference.numbers, reference.alpha, kappa, beta, reference.network)
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
+        # an infinite c'(1) keeps the counted weights apart at every distance: q1 -> 1 like a power of d only
+        self.open_ended = self.problem.network is not None and overlap_slope(self.problem.network, 1.0, 0.0) == math.inf
         self._closed = "unsat" if reference.numbers[0] == SPHERICAL else "no_solution"
         self._begin()
 
@@ -123,7 +139,7 @@ class Curve:
         while True:
             left = xi - here
             room = self._room(here, side)
-            if openness(self.points[here]) < CLOSED and abs(left) > 1.5 * room:
+            if self._closing(here) and abs(left) > 1.5 * room:
                 length = 1.5 * room
                 break
             length = min(abs(left), LONGEST, step, 0.7 * room)
@@ -143,10 +159,10 @@ class Curve:
                 break
         last = self.points[here]
         end = here + math.copysign(length, left)
-        if openness(self.points[here]) < CLOSED:
+        if self._closing(here):
             self._end(side, end, self._closed)
-        elif _scaled_singular(last) < SINGULAR:
-            self._end(side, end, "no_solution")
+        elif _scaled_singular(last) < SINGULAR or (self.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"):
+            self._end(side, end, "no_solution")  # open-ended and binary: deep among negative counts, where the conjugates grow like 1/d
         else:
             raise NotConverged(
                 f"the local entropy at distance {distance:.6g} was solved only to a residual of {failed.residual:.1e} "
@@ -155,8 +171,14 @@ class Curve:
             )  # fmt: skip
         return None
 
+    def _closing(self, here):
+        """Whether the counted weights have nearly closed in on each other at `here`."""
+        return openness(self.points[here]) < CLOSED and not self.open_ended
+
     def _room(self, here, side):
         """Distance in xi from `here` to where the openness would vanish linearly, going to `side`."""
+        if self.open_ended:
+            return math.inf
         behind = [k for k in self.points if (here - k) * side > 0.0]
         if not behind:
             return math.inf
@@ -182,8 +204,8 @@ class Curve:
             k = others[0]
             other = self.points[k]
             r = min(max((target - here) / (here - k), -2.0), 2.0)
-            x = _follow(point.x, other.x, r)
-            field = _follow_one(point.field, other.field, r)
+            x = _follow(point.x, other.x, r, self.open_ended)
+            field = (_follow_power if self.open_ended else _follow_one)(point.field, other.field, r)
         return x, field, point.jacobian
 
     def free_entropy(self, point: Point) -> float:
@@ -197,7 +219,7 @@ class Curve:
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, with its quadrature error."""
         problem, w = self.problem, point.weights
-        v, _, d, _, _, _, r1, field, _, t4 = w
+        v, _, d, _, _, _, r1, field, _, _ = w
         ref, alpha = problem.ref, problem.alpha
         free = self.free_entropy(point)
         error = point.patterns[4]
@@ -220,7 +242,7 @@ class Curve:
             "q1": 1.0 - v,
             "t": math.nan if problem.flat else qt * p + d * math.sqrt(qt * vt),
             "R1": p if problem.flat else (r1 if problem.teacher else math.nan),
-            "at_eigenvalue": 1.0 - alpha * point.patterns[3] / (v * v) * t4,
+            "at_eigenvalue": problem.replicon(point),
             "residual": point.residual,
             "quadrature_error": worth,
         }

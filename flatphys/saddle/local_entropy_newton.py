@@ -12,10 +12,12 @@ import math
 
 import numpy as np
 
+from flatphys.kernels.networks import PERCEPTRON, overlap_map
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import RANDOM
 from flatphys.saddle.local_entropy_explicit import teacher_sums
 from flatphys.saddle.local_entropy_label import MOST_GAMMA
+from flatphys.saddle.local_entropy_network import seen_overlaps
 from flatphys.saddle.local_entropy_patterns import boundary_sum, pattern_sums
 from flatphys.saddle.local_entropy_weights import scratch, weights_part
 
@@ -31,10 +33,16 @@ class Problem:
     """What is counted around what: the reference's numbers, the load, the counted margin and beta.
 
     ref : tuple, see `local_entropy_weights.weights_part`.
+    network : array, see `kernels.networks`; None: a perceptron.
     """
 
-    def __init__(self, ref, alpha, kappa, beta):
+    def __init__(self, ref, alpha, kappa, beta, network=None):
         self.ref, self.alpha, self.kappa, self.beta = ref, alpha, kappa, beta
+        self.network = None if network is None or network[0] == PERCEPTRON else network
+        self.seen_ref = ref  # the reference as the patterns see it
+        if self.network is not None:
+            c_qt, c_vt = overlap_map(self.network, ref[3], ref[4])
+            self.seen_ref = (*ref[:3], c_qt, c_vt, ref[5], 0.0, c_qt, *ref[8:])
         self.teacher = ref[1] != RANDOM
         self.flat = ref[3] == 0.0  # no shared field z: the teacher as reference
         self.active = [1] if self.flat else ([0, 1, 2] if self.teacher else [0, 1])
@@ -42,15 +50,23 @@ class Problem:
         self.evaluations = 0  # of the integrand
         self.iterations = 0  # of the map
 
+    def seen(self, distance, weights):
+        """What the patterns see of the overlaps `weights`: (p, V, A, D, B, C, v0), c'(q1), c'(t), c'(p), c''(q1)."""
+        if self.network is None:
+            return (1.0 - 2.0 * distance, *weights[:6], 1.0, 1.0, 1.0, 0.0)
+        v, a_u, d, _, c, v0 = weights[:6]
+        out = seen_overlaps(self.network, *self.ref[3:5], *self.seen_ref[3:5], distance, v, a_u, d)
+        return (*out[:5], c, v0, *out[5:])
+
     def patterns(self, p, weights, level):
-        """(<a^2>, <a a_ref>, G_E, <b^2>, error, <teacher's share>) at the overlaps `weights`."""
+        """(<a^2>, <a a_ref>, G_E, <b^2>, error, <teacher's share>) at the overlaps `weights`, as the patterns see them."""
         v, a_u, d, big_b, c, v0 = weights[:6]
         u, w = buffers(0)
         y, yw = buffers(1)
         if self.teacher and _gamma(a_u, big_b, c, v0) > MOST_GAMMA:
             out = teacher_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw, scratch())
         elif v0 > 0.0:
-            out = pattern_sums(self.ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw)
+            out = pattern_sums(self.seen_ref, self.kappa, self.beta, p, v, a_u, d, big_b, c, v0, level, u, w, y, yw)
         else:  # b = 0 away from the reference's own overlap: no such weights
             return (math.nan,) * 5 + (0, math.nan)
         self.evaluations += out[5]
@@ -61,23 +77,30 @@ class Problem:
         """(image of the conjugates x, weights' averages, patterns' averages); `share` scales the load."""
         p = 1.0 - 2.0 * distance
         weights = weights_part(self.ref, p, distance, x[0], max(x[1], 0.0), x[2], field, max(level, 0), scratch())
-        patterns = self.patterns(p, weights, level)
-        alpha, v = share * self.alpha, weights[0]
+        seen = self.seen(distance, weights)
+        patterns = self.patterns(seen[0], seen[1:], level)
+        alpha, v = share * self.alpha, seen[1]
         image = np.zeros(3)
         if not self.flat:
-            image[0] = alpha * patterns[1] / math.sqrt(v * self.ref[4]) / self.root_hat
-        image[1] = alpha * patterns[0] / v - image[0] * image[0]
+            image[0] = alpha * seen[8] * patterns[1] / math.sqrt(v * self.seen_ref[4]) / self.root_hat
+        image[1] = alpha * seen[7] * patterns[0] / v - image[0] * image[0]
         if self.teacher:
             image[2] = alpha * patterns[6] / math.sqrt(v)
         return image, weights, patterns
 
     def slope(self, distance, x, weights, level=0):
         """d free entropy / d overlap."""
-        v, a_u, d, big_b, c, v0 = weights[:6]
-        moved = boundary_sum(
-            self.ref, self.kappa, self.beta, 1.0 - 2.0 * distance, v, a_u, d, big_b, c, v0, level, *buffers(0), *buffers(1)
-        )
-        return -weights[7] - x[0] * self.root_hat + self.alpha * moved
+        seen = self.seen(distance, weights)
+        moved = boundary_sum(self.seen_ref, self.kappa, self.beta, *seen[:7], level, *buffers(0), *buffers(1))
+        return -weights[7] - x[0] * self.root_hat + self.alpha * seen[9] * moved
+
+    def replicon(self, point):
+        """1 - alpha E[g'^2] T4, or its form behind a network: the stability of the counted weights."""
+        seen = self.seen(point.distance, point.weights)
+        v, curvature = seen[1], seen[7] * seen[7] * point.patterns[3]
+        if self.network is not None:
+            curvature += seen[10] * point.patterns[0] * v
+        return 1.0 - self.alpha * curvature / (v * v) * point.weights[9]
 
 
 class Point:

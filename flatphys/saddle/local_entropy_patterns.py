@@ -41,6 +41,7 @@ MOST_OUTER = 200  # the same along z
 SHARP = 1e-7  # a step narrower than this is a step: the error is its square
 SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
 FAINT = -44.0  # logarithm of a weight below which a node is passed over
+WHOLE = 1e-5  # coarse sums lack less of the total weight: more, and the nodes have missed the fields (references next to capacity)
 DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
 
 
@@ -150,7 +151,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
     narrow = rest / abs(c) if sharp else 1.0
     resolved = narrow > (SHARP_TEACHER if teacher else SHARP)
     rate = s / root_v
-    sum_aa = sum_ar = sum_f = sum_bb = sum_e = 0.0
+    sum_aa = sum_ar = sum_f = sum_bb = sum_e = mass = 0.0
     count = 0
     for i in range(n):
         z = u[i]
@@ -194,7 +195,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
                 return math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan
             x0 -= rate * origin
         count += nodes
-        t_aa = t_a = t_f = t_bb = t_e = t_t = 0.0
+        t_aa = t_a = t_f = t_bb = t_e = t_t = t_w = 0.0
         for j in range(nodes):
             m = origin + y[j]
             e0 = -c * y[j] / rest if sharp and resolved else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
@@ -228,6 +229,7 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
             weight *= yw[j]
             x = x0 - rate * y[j]
             log_f, ga, gb, free = error_counting(x, beta)
+            t_w += weight
             t_aa += weight * ga * ga
             t_a += weight * ga
             t_t += turned * ga
@@ -236,12 +238,15 @@ def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y,
             if free > 0.0:
                 t_e += weight * free * tail(-x)
         weight = w[i] * INV_SQRT_2PI
+        mass += weight * t_w
         sum_aa += weight * t_aa
         sum_ar += weight * a_ref * t_a
         sum_f += weight * t_f
         sum_bb += weight * t_bb
         sum_e += weight * t_e
         sum_t += weight * t_t
+    if not abs(mass - 1.0) < WHOLE:
+        return math.nan, math.nan, math.nan, math.nan, math.nan, count, math.nan
     return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count, sum_t
 
 

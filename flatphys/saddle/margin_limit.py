@@ -10,6 +10,10 @@ w = sqrt(2x), x = lim beta (1-q), in the ground state above it.  With D0 = sqrt(
     R       = (2 alpha/D0) (1 - 2 flip) Int_window Dz G(Rz/D0) (kappa - z)
     errors  = Int_{z < kappa - w} Dz W(z)
 
+A tree committee with random labels sees c(q) in place of q, and 1-c -> c'(1) (1-q): the first equation becomes
+c'(1) = alpha Int_window Dz (kappa-z)^2, the perceptron's at the load alpha/c'(1), with w = sqrt(2 c'(1) x).  Where c'(1) is
+infinite (an activation that jumps: 1-c ~ sqrt(1-q)) it has no solution at any load: q < 1 and no errors at zero temperature.
+
 The replicon is 1 - alpha Int_window Dz W without errors; with them the jump of the restored field at the
 window's lower edge makes it -inf: the ground state is only approximately replica symmetric.
 
@@ -191,23 +195,30 @@ def _worth(alpha, kappa, width, k, flip):
     return max(abs(norm / alpha - 1.0), abs(overlap / alpha - 1.0)), abs(fine * norm * (1.0 + k * k) - 1.0)
 
 
-def solve_ground_state(model: Model, alpha: float) -> State:
-    """Spherical weights above capacity: the least fraction of errors, replica symmetric (a lower bound)."""
+def solve_ground_state(model: Model, alpha: float, last_slope: float = 1.0) -> State:
+    """Spherical weights above capacity: the least fraction of errors, replica symmetric (a lower bound); last_slope is c'(1)."""
     kappa = model.learner.margin
     teacher = isinstance(model.data, Teacher)
     flip = model.data.flip if teacher else 0.0
-    capacity = capacity_teacher(kappa, flip)[0] if teacher else random_label_capacity(kappa)
+    capacity = capacity_teacher(kappa, flip)[0] if teacher else last_slope * random_label_capacity(kappa)
+    if last_slope == math.inf:
+        raise InvalidInput(
+            f"network must not be a tree committee of an activation that jumps for the ground state of spherical weights, got {model!r}: "
+            f"every pattern can be satisfied at every load, use solve"
+        )
     if not alpha > capacity:
         raise InvalidInput(
             f"alpha must be > {capacity:.10g}, the capacity of {model!r}, got {alpha:g}: "
             f"at lower loads every pattern can be satisfied, use solve"
         )
 
+    load = alpha / last_slope  # of the perceptron with the same window
+
     def excess(log_width):
         width = math.exp(log_width)
         if teacher:
-            return math.log(_overlap_ratio(kappa, width, flip)[1] / alpha)
-        return -math.log(alpha * window_moments(kappa, width, 0.0, 0.0, 0, *buffers())[0])
+            return math.log(_overlap_ratio(kappa, width, flip)[1] / load)
+        return -math.log(load * window_moments(kappa, width, 0.0, 0.0, 0, *buffers())[0])
 
     lo, hi = 0.0, math.log(20.0 + abs(kappa))
     while excess(lo) < 0.0:
@@ -216,10 +227,10 @@ def solve_ground_state(model: Model, alpha: float) -> State:
             raise NoSolution(f"alpha={alpha:g} is too large for the ground state's equations in double precision")
     width = math.exp(bracketed(excess, lo, hi))
     k = _overlap_ratio(kappa, width, flip)[0] if teacher else 0.0
-    residual, error = _worth(alpha, kappa, width, k, flip)
+    residual, error = _worth(load, kappa, width, k, flip)
     if not residual < 1e-10:
         raise NotConverged(f"the ground state at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"window": width}, residual)
-    order = {"q": 1.0, "beta_one_minus_q": 0.5 * width * width}
+    order = {"q": 1.0, "beta_one_minus_q": 0.5 * width * width / last_slope}
     r = k / math.sqrt(1.0 + k * k)
     if teacher:
         order["R"] = r

@@ -24,7 +24,16 @@ is the logarithm of the number of regions per weight (y phi = max of Sigma + y s
 
 and inside one, inner = 1 - alpha E<g'^2> E<sech^4> (V^2).  As d grows to the typical distance (1-q)/2 of the
 replica-symmetric state, dq and dq_hat vanish: every curve starts there (`saddle.replicated_branch`).
-Source: Baldassi et al., PRL 115, 128101 (2015); derivation of the teacher's terms: THEORY sections 2 and 5.
+
+Tree committees.  The patterns see c_0 = c(q0) and c_1 = c(q1) (`saddle.replicated_network`).  The conjugates gain the slopes,
+
+    q0_hat = alpha c'(q0) E<M>^2/(1-c_1),   q1_hat -> alpha c'(q1) E<M^2>/(1-c_1) in d phi/dq1,
+
+at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E M^2/(2 (1-c_1)), and Sigma the second order
+of y (c_1 - c_0), -alpha c''(q1) dq^2 E M^2/(4 (1-c_1)).  Replicons: inside a region
+1 - alpha [c'(q1)^2 E<g'^2> + c''(q1) E<g^2>] E<sech^4>, between regions c'(q0)^2 E[(d<g>/dh)^2] + c''(q0) E<g>^2 likewise.
+
+Source: Baldassi et al., PRL 115, 128101 (2015); derivation of the teacher's and the network's terms: THEORY sections 2, 5, 8.
 """
 
 import math
@@ -37,13 +46,14 @@ from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import BINARY, RANDOM
 from flatphys.saddle.replicated_averages import pattern_average, weight_average
 from flatphys.saddle.replicated_limit import pattern_limit, weight_limit
+from flatphys.saddle.replicated_network import block_overlaps
 from flatphys.saddle.replicated_newton import solve_system
 
 TOLERANCE = 1e-10  # largest residual of a point that is returned
 
 
 @jit
-def evaluate(weights, kind, flip, kappa, alpha, m, v, log_r, dq_hat, log_k, level, u, w):
+def evaluate(weights, kind, flip, kappa, alpha, net, m, v, log_r, dq_hat, log_k, level, u, w):
     """Violations of the equations and everything that is read off at one point.
 
     log_r = asinh(dq/V), log_k = asinh(R/sqrt(q0-R^2)).  Returns (violations of the V, S and R equation,
@@ -61,15 +71,19 @@ def evaluate(weights, kind, flip, kappa, alpha, m, v, log_r, dq_hat, log_k, leve
         return bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad
     over = 0.0 if kind == RANDOM else math.sqrt(q0) * k / math.sqrt(1.0 + k * k)
     t2 = q0 / (1.0 + k * k)
+    cv, c0, stretch, rise1, rise0, bend1, bend0 = block_overlaps(net, v, q0, 0.0 if limit else dq / m)
+    rc = r * stretch  # dq/V as the patterns see it
     e_i = sigma_e = a1 = lh = slope_e = 0.0
     if limit:
-        a0, b, e_i, slope_e, inner, outer, logdet, base, _ = pattern_limit(kind, flip, kappa, v, q1, r, k, level, u, w)
-        sigma_e = 0.5 * (r * base - logdet)
+        a0, b, e_i, slope_e, inner, outer, logdet, base, _ = pattern_limit(kind, flip, kappa, cv, c0, rc, k, level, u, w)
+        sigma_e = 0.5 * (rc * base - logdet) - 0.25 * bend1 * dq * dq * a0 / cv
+        slope_e = rise1 * rc / cv * slope_e + bend1 * dq * a0 / cv
+        a1 = a0
     else:
-        a0, a1, b, log_i, lh, inner, outer = pattern_average(kind, flip, kappa, v, q0, k, max(r, 0.0) / m, m, level, u, w)
+        a0, a1, b, log_i, lh, inner, outer = pattern_average(kind, flip, kappa, cv, c0, k, max(rc, 0.0) / m, m, level, u, w)
         e_i = log_i / m
         sigma_e = log_i - m * lh
-    q0_hat = alpha * a0 / v
+    q0_hat = alpha * rise0 * a0 / cv
     r_hat = alpha * b / math.sqrt(v) if kind != RANDOM else 0.0
     f1 = f2 = f3 = 0.0
     if weights == BINARY:
@@ -77,12 +91,12 @@ def evaluate(weights, kind, flip, kappa, alpha, m, v, log_r, dq_hat, log_k, leve
         if limit:
             vw, zt, rw, e_s, logdet, t4, ow, _ = weight_limit(kind == RANDOM, q0_hat, r_hat, dq_hat, level, u, w)
             sigma = -0.5 * logdet - 0.5 * dq_hat * v
-            slope = -0.5 * dq_hat + 0.5 * alpha * r / v * slope_e
+            slope = -0.5 * dq_hat + 0.5 * alpha * slope_e
         else:
             vw, zt, rw, log_j, lc, t4, ow = weight_average(q0_hat, r_hat, max(dq_hat, 0.0) / m, m, level, u, w)
             e_s = log_j / m
             sigma = 0.5 * m * (q1_hat * dq + q0 * dq_hat) + log_j - m * lc
-            slope = 0.5 * (1.0 - m) * (q1_hat - alpha * a1 / v)
+            slope = 0.5 * (1.0 - m) * (q1_hat - alpha * rise1 * a1 / cv)
         f1 = math.log(vw / v)
         f2 = math.log(zt / s) if zt > 0.0 else math.nan
         if kind != RANDOM:
@@ -98,12 +112,14 @@ def evaluate(weights, kind, flip, kappa, alpha, m, v, log_r, dq_hat, log_k, leve
         phi = 0.5 * math.log(v) + 0.5 * t2 / s + alpha * e_i
         sigma = 0.5 * math.log1p(r) - 0.5 * dq / s
         if limit:
-            slope = -0.5 * r / s + 0.5 * alpha * r / v * slope_e
+            slope = -0.5 * r / s + 0.5 * alpha * slope_e
         else:
             phi += 0.5 * math.log1p(r) / m
             sigma += 0.5 * m * dq * t2 / (s * s)
-            slope = 0.5 * (1.0 - m) * (r / (m * s) + t2 / (s * s) - alpha * a1 / v)
-    scale = alpha / (v * v)
+            slope = 0.5 * (1.0 - m) * (r / (m * s) + t2 / (s * s) - alpha * rise1 * a1 / cv)
+    inner = rise1 * rise1 * inner + bend1 * a1 * cv
+    outer = rise0 * rise0 * outer + bend0 * a0 * cv
+    scale = alpha / (cv * cv)
     return (
         f1, f2, f3, q0, q0_hat, q1_hat, over, r_hat, phi, slope, sigma + alpha * sigma_e,
         1.0 - scale * inner * t4, 1.0 - scale * outer * ow,
@@ -132,13 +148,13 @@ class Point(NamedTuple):
 
 
 class Replicas:
-    """The equations of y replicas of one model at one load; args as in `saddle.curve.Code`.
+    """The equations of y replicas of one model at one load; args as in `saddle.curve.Code`, the network as in `kernels.networks`.
 
     The unknowns are asinh(dq/V), then dq_hat for binary weights, then asinh(R/sqrt(q0-R^2)) with a teacher.
     """
 
-    def __init__(self, weights, kind, flip, kappa, alpha, y):
-        self.head = (weights, kind, flip, kappa, alpha, y)
+    def __init__(self, weights, kind, flip, kappa, alpha, network, y):
+        self.head = (weights, kind, flip, kappa, alpha, network, y)
         self.y = y
         self.places = [0] + ([1] if weights == BINARY else []) + ([2] if kind != RANDOM else [])
         self.rows = ([0] if weights == BINARY else []) + [1] + ([2] if kind != RANDOM else [])

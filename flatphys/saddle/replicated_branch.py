@@ -36,7 +36,7 @@ def replicas_of(model: Model, alpha: float, y: float) -> tuple[Replicas, State]:
             raise equilibrium.beyond(model, code, alpha)
         state = equilibrium.state_at(model, code, alpha, *found[0][:3])
     kind = RANDOM if code.kind == RANDOM else TEACHER
-    return Replicas(code.weights, kind, code.flip, code.kappa, alpha, y), state
+    return Replicas(code.weights, kind, code.flip, code.kappa, alpha, code.net, y), state
 
 
 def _place(v):

@@ -15,10 +15,15 @@ first equation only as a factor, so V is chosen, (q0, m) solved for and alpha re
 this one curve, which runs from the one-step capacity (V -> 0, m = c V, `saddle.rsb_capacity`) to the
 stability line (q0 -> q1) or, at very negative margins, to m = 1.
 
+Tree committees (`kernels.networks`) break replica symmetry at margins of either sign.  With rise = c'(q), bend = c''(q) and the averages
+of `saddle.replicated_network`, alpha E<M>^2/V gains rise(q0) and alpha E<M^2>/V rise(q1).  An activation that jumps has no
+capacity: its curve runs on, alpha growing as V falls.
+
 Sources: Franz, Parisi, Sevelev, Urbani & Zamponi 2017; Montanari, Zhong & Zhou 2021.
 """
 
 import math
+import threading
 import warnings
 from functools import lru_cache
 
@@ -33,6 +38,7 @@ from flatphys.errors import (
     ReplicaSymmetryWarning,
     Unsatisfiable,
 )
+from flatphys.kernels.networks import PERCEPTRON, PERCEPTRON_NET, network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.gaussian import logistic
 from flatphys.numerics.quadrature import buffers
@@ -42,6 +48,7 @@ from flatphys.saddle.curve import Code
 from flatphys.saddle.margin_limit import random_label_capacity
 from flatphys.saddle.replicated_averages import pattern_average
 from flatphys.saddle.replicated_frozen import solve_binary
+from flatphys.saddle.replicated_network import block_overlaps
 from flatphys.saddle.replicated_newton import extrapolate, solve_system
 from flatphys.state import State
 
@@ -49,34 +56,47 @@ START = 1e-3  # 1-q1 at which a curve begins, its capacity's order parameters as
 LOWEST = math.log(1e-7)  # log of the smallest 1-q1 that is followed
 NARROW = 5e-3  # (q1-q0)/(1-q1) at which a curve ends: the equation of m is of third order in it
 TOLERANCE = 1e-10
+ENTRANCE, ENTRANCE_RATIO, ENTRANCE_M = 0.01, (0.9, 1.5, 0.5, 3.0, -0.5), (-2.0, -0.7, -3.5)  # 1-q1 and guesses of the logarithms where a committee's begins
 STEP_M = 0.1  # longest step in log m from the stationary state to a given m
 
 
 @jit
-def spherical_point(kappa, v, log_ratio, log_m, level, u, w):
+def spherical_point(kappa, net, v, log_ratio, log_m, level, u, w):
     """At V = v, log(q0/(q1-q0)) and log m: (log alpha, violations of the q1 and m equations, phi, Sigma, inner, outer)."""
     q1 = 1.0 - v
     q0, gap = q1 * logistic(log_ratio), q1 * logistic(-log_ratio)
     m = math.exp(log_m)
     s = v + m * gap
-    a0, a1, _, log_i, log_h, inner, outer = pattern_average(RANDOM, 0.0, kappa, v, q0, 0.0, gap / v, m, level, u, w)
-    alpha = q0 * v / (s * s * a0)
-    first = math.log(gap / (s * alpha * (a1 - a0)))
+    cv, c0, stretch, rise1, rise0, bend1, bend0 = block_overlaps(net, v, q0, gap)
+    a0, a1, _, log_i, log_h, inner, outer = pattern_average(RANDOM, 0.0, kappa, cv, c0, 0.0, gap / v * stretch, m, level, u, w)
+    alpha = q0 * cv / (s * s * rise0 * a0)
+    first = math.log(gap * cv / (s * v * alpha * (rise1 * a1 - rise0 * a0)))
     sigma = 0.5 * math.log1p(m * gap / v) - 0.5 * m * gap / s + 0.5 * m * m * gap * q0 / (s * s) + alpha * (log_i - m * log_h)
     phi = 0.5 * math.log(v) + 0.5 * math.log1p(m * gap / v) / m + 0.5 * q0 / s + alpha / m * log_i
-    return math.log(alpha), first, sigma / math.log1p(m * gap / v), phi, sigma, 1.0 - alpha * inner, 1.0 - alpha * outer * (s / v) ** 2
+    inner = 1.0 - alpha * (rise1 * rise1 * inner + bend1 * a1 * cv) * (v / cv) ** 2
+    outer = 1.0 - alpha * (rise0 * rise0 * outer + bend0 * a0 * cv) * (s / cv) ** 2
+    return math.log(alpha), first, sigma / math.log1p(m * gap / v), phi, sigma, inner, outer
 
 
 class OneStepCurve:
     """The solutions at one margin as functions of log V; alpha falls along it."""
 
-    def __init__(self, kappa: float):
-        self.kappa = kappa
-        self.capacity, q0, c = rsb_capacity.capacity(kappa)
-        start = math.log(min(START, 0.01 * kappa * kappa))
-        guess = np.array([math.log(q0 / (1.0 - q0)), math.log(c) + start])
-        x, residual, self._jacobian = self._solve(start, guess, None)
-        if not residual <= 1e-8:
+    def __init__(self, kappa: float, net):
+        self.kappa, self.net = kappa, net
+        self.capacity, q0, c = rsb_capacity.capacity(kappa, net)
+        if net[0] == PERCEPTRON:
+            start = math.log(min(START, 0.01 * kappa * kappa))
+            guesses = [np.array([math.log(q0 / (1.0 - q0)), math.log(c) + start])]
+        else:  # c is slow to become what it is at capacity (the corrections are of order sqrt V), or infinite
+            start, guesses = math.log(ENTRANCE), [np.array([ratio, log_m]) for ratio in ENTRANCE_RATIO for log_m in ENTRANCE_M]
+        residual = math.inf
+        for guess in guesses:
+            x, residual, self._jacobian = self._solve(start, guess, None)
+            if residual <= 1e-8:
+                break
+        else:
+            if net[0] != PERCEPTRON and self.capacity < math.inf and c == 0.0:
+                raise NoSolution(f"replica symmetry is exact at margin {kappa:g} up to the capacity {self.capacity:.10g}: there is no one-step solution; use ansatz='RS'")
             raise NotConverged(
                 f"the one-step solutions at margin {kappa:g} could not be entered near the capacity {self.capacity:.10g} (residual {residual:.1e})",
                 {"log_ratio": x[0], "log_m": x[1]}, residual,
@@ -85,19 +105,19 @@ class OneStepCurve:
         self.loads = [self.load(start, x)]
         self.ended = ""
         self._grow_up()
-        self._down = ([start], [x], [self.loads[0]])
+        self._down, self._lock = ([start], [x], [self.loads[0]]), threading.Lock()
 
     def _violations(self, log_v, x):
         if abs(x[0]) > 60.0 or abs(x[1]) > 60.0:
             return np.array([math.nan, math.nan])
-        return np.array(spherical_point(self.kappa, math.exp(log_v), x[0], x[1], 0, *buffers())[1:3])
+        return np.array(spherical_point(self.kappa, self.net, math.exp(log_v), x[0], x[1], 0, *buffers())[1:3])
 
     def _solve(self, log_v, guess, jacobian):
         return solve_system(lambda x: self._violations(log_v, x), guess, jacobian, 1e-11)
 
     def load(self, log_v, x):
         """alpha at a point of the curve."""
-        return math.exp(spherical_point(self.kappa, math.exp(log_v), x[0], x[1], 0, *buffers())[0])
+        return math.exp(spherical_point(self.kappa, self.net, math.exp(log_v), x[0], x[1], 0, *buffers())[0])
 
     def _grow_up(self):
         """Towards the stability line or m = 1."""
@@ -122,26 +142,40 @@ class OneStepCurve:
                 self.ended = "line"
                 return
 
-    def bracket(self, alpha):
-        """(log V, unknowns) near the load alpha, None above the curve's first load or below its last."""
-        places, points, loads = self.places, self.points, self.loads
-        if alpha > loads[0]:  # closer to capacity: V shrinks like a power of the distance
+    def _grow_down(self, alpha) -> bool:
+        """Towards capacity, until the curve's loads reach alpha; False where they cannot be followed so far."""
+        with self._lock:  # curves are shared among threads
             places, points, loads = self._down
             while loads[-1] < alpha:
                 if places[-1] < LOWEST:
-                    return None
+                    return False
                 place = places[-1] - 0.5
                 guess = extrapolate(places, points, place) if len(places) > 1 else points[0] + np.array([0.0, -0.5])
                 x, residual, _ = self._solve(place, guess, None)
                 if not residual <= 1e-8:
-                    return None
+                    return False
+                load = self.load(place, x)
                 places.append(place)
                 points.append(x)
-                loads.append(self.load(place, x))
+                loads.append(load)
+        return True
+
+    def bracket(self, alpha):
+        """(log V, unknowns) near the load alpha, None above the curve's first load or below its last."""
+        places, points, loads = self.places, self.points, self.loads
+        if alpha > loads[0]:  # closer to capacity: V shrinks like a power of the distance
+            if not self._grow_down(alpha):
+                return None
+            places, points, loads = self._down
+            stop = 1 + next(i for i, load in enumerate(loads) if load >= alpha)  # what was asked before must not matter
+            places, points, loads = places[:stop], points[:stop], loads[:stop]
         elif alpha < loads[-1]:
             return None
-        distance = np.log(np.maximum(self.capacity - np.array(loads), 1e-300))
-        target = math.log(max(self.capacity - alpha, 1e-300))
+        if self.capacity < math.inf:
+            distance = np.log(np.maximum(self.capacity - np.array(loads), 1e-300))
+            target = math.log(max(self.capacity - alpha, 1e-300))
+        else:
+            distance, target = np.log(np.array(loads)), math.log(alpha)
         near = int(np.argmin(np.abs(distance - target)))
         first = max(0, min(near - 1, len(places) - 3))
         chosen = slice(first, first + 3)
@@ -149,23 +183,27 @@ class OneStepCurve:
         return extrapolate(list(distance[chosen]), stacked, target)
 
 
+def curve_at(kappa: float, net=PERCEPTRON_NET) -> OneStepCurve:
+    """The traced curve of a margin and a network (cached)."""
+    return _traced(kappa, net.tobytes())
+
+
 @lru_cache(maxsize=64)
-def curve_at(kappa: float) -> OneStepCurve:
-    """The traced curve of a margin (cached)."""
-    return OneStepCurve(kappa)
+def _traced(kappa, net):
+    return OneStepCurve(kappa, np.frombuffer(net).copy())
 
 
 def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -> State:
     """Spherical weights with random labels and hard constraints beyond the stability line; at a given m if there is one."""
-    kappa = model.learner.margin
-    if kappa >= 0.0:
+    kappa, net = model.learner.margin, network_code(model.learner.network)
+    if kappa >= 0.0 and net[0] == PERCEPTRON:
         limit = random_label_capacity(kappa)
         if alpha >= limit:
             raise equilibrium.beyond(model, Code(model), alpha)
         raise NoSolution(
             f"replica symmetry is exact for spherical weights at margin {kappa:g} >= 0: there is no one-step solution; use ansatz='RS'"
         )
-    curve = curve_at(kappa)
+    curve = curve_at(kappa, net)
     if alpha >= curve.capacity:
         raise Unsatisfiable(
             f"alpha={alpha:g} is beyond the one-step capacity {curve.capacity:.10g} of {model!r}: no weights reach the margin on every pattern"
@@ -175,14 +213,14 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
     guess = curve.bracket(alpha)
     if guess is None:
         raise NotConverged(
-            f"alpha={alpha:.12g} is too close to the one-step capacity {curve.capacity:.12g} of {model!r} for double precision: 1-q1 < {math.exp(LOWEST):.0e}"
+            f"alpha={alpha:.12g} is too large, or too close to the one-step capacity {curve.capacity:.12g} of {model!r}, for double precision: 1-q1 < {math.exp(LOWEST):.0e}"
         )
     target = math.log(alpha)
 
     def violations(x, log_m=None):
         if not -40.0 < x[0] < 0.0 or abs(x[1]) > 60.0 or abs(x[-1]) > 60.0:
             return np.full(x.size, math.nan)
-        out = spherical_point(kappa, math.exp(x[0]), x[1], x[2] if log_m is None else log_m, 0, *buffers())
+        out = spherical_point(kappa, net, math.exp(x[0]), x[1], x[2] if log_m is None else log_m, 0, *buffers())
         return np.array([out[0] - target, out[1], out[2]][: x.size])
 
     x, residual, _ = solve_system(violations, guess)
@@ -197,8 +235,8 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
     if residual <= TOLERANCE and m > 1.0 and parisi_m is None:
         raise _below(model, alpha, curve)
     q0, s = q1 - gap, v + m * gap
-    _, _, _, phi, sigma, inner, outer = spherical_point(kappa, v, x[1], x[2], 0, *buffers())
-    fine = spherical_point(kappa, v, x[1], x[2], 1, *buffers())
+    _, _, _, phi, sigma, inner, outer = spherical_point(kappa, net, v, x[1], x[2], 0, *buffers())
+    fine = spherical_point(kappa, net, v, x[1], x[2], 1, *buffers())
     order = {
         "q0": q0, "q1": q1, "one_minus_q1": v, "parisi_m": m, "q0_hat": q0 / (s * s), "q1_hat": q0 / (s * s) + gap / (v * s),
         "complexity": sigma, "inner_eigenvalue": inner, "outer_eigenvalue": outer,
@@ -236,7 +274,7 @@ def _below(model, alpha, curve):
 def solve_one_step(model: Model, alpha: float, parisi_m: float | None = None) -> State:
     """The one-step RSB saddle point at load alpha, where the replica-symmetric one fails.
 
-    Spherical weights, random labels, hard constraints at negative margin, beyond the stability line; binary
+    Spherical weights, random labels, hard constraints at negative margin (a tree committee: at any), beyond the stability line; binary
     weights at finite beta beyond the freezing one, any labels.  The free entropy is stationary in parisi_m as well unless
     a value in (0, 1] is given: free_entropy then weighs clusters by their size to the power parisi_m.
 

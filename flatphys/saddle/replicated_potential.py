@@ -3,17 +3,19 @@
     binary     (1-m) q1 q1_hat/2 + m q0 q0_hat/2 - q1_hat/2 - R R_hat + (1/m) E log J + (alpha/m) E log I
     spherical  ((m-1)/2m) log(1-q1) + (1/2m) log S + (q0-R^2)/(2S) + (alpha/m) E log I,   S = 1-q1 + m (q1-q0)
 
-with log I, log J of `saddle.replicated_averages`.
+with log I, log J of `saddle.replicated_averages`; a tree committee's log I sees q0 and q1 as in `saddle.replicated_network`.
 """
 
 import math
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
+from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import RANDOM, TEACHER
 from flatphys.saddle.replicated_averages import pattern_average, weight_average
+from flatphys.saddle.replicated_network import block_overlaps
 
 
 def one_step_free_entropy(
@@ -44,7 +46,9 @@ def one_step_free_entropy(
     R = validate.number("R", R, -math.sqrt(q0), math.sqrt(q0))
     R_hat = validate.number("R_hat", R_hat)
     v, gap, t2 = 1.0 - q1, q1 - q0, q0 - R * R
-    out = pattern_average(kind, flip, learner.margin, v, q0, R / math.sqrt(t2) if kind == TEACHER else 0.0, gap / v, m, 0, *buffers())
+    cv, c0, stretch, *_ = block_overlaps(network_code(learner.network), v, q0, gap)
+    k = R / math.sqrt(t2) if kind == TEACHER else 0.0
+    out = pattern_average(kind, flip, learner.margin, cv, c0, k, gap / v * stretch, m, 0, *buffers())
     phi = alpha * out[3] / m
     if learner.weights == "binary":
         q1_hat = validate.number("q1_hat", q1_hat, 0.0)

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flatphys.display import Table, figure
 from flatphys.errors import NoSolution
 from flatphys.model import Model
+from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import equilibrium
-from flatphys.saddle.averages import RANDOM
+from flatphys.saddle.averages import BINARY, RANDOM
 from flatphys.saddle.curve import Code, curve_of
 from flatphys.saddle.replicated import TOLERANCE, Replicas
 from flatphys.saddle.replicated_branch import Branch, branch_of
@@ -32,13 +34,14 @@ SMALLEST = 2e-3  # distances below, as a fraction of the typical one, are not se
 GRID = 24  # points of the coarse search in log d
 FIT, FIT_WIDTHS = 9, (0.25, 0.08)  # Chebyshev points and half-widths in log d of the polynomials through a minimum
 LOADS, FIRST_LOAD, LAST_LOAD = 13, 0.26, 0.98  # the coarse search in alpha, in units of the end of the replica-symmetric branch
+BEYOND_ANNEALED = 1.5  # the perceptron's branch ends at 1.53 times its capacity
 FEWEST_INVERSE = 2.5e-4  # 1/y below which the line Sigma = 0 is not followed
 ENTRANCE_STEP = 0.2  # in log d, of the search for the place where Sigma turns negative
 EXTERNAL = 10  # place of Sigma in what `saddle.replicated.evaluate` returns
 
 
-@dataclass(frozen=True)
-class DenseThreshold:
+@dataclass(frozen=True, repr=False)
+class DenseThreshold(Table):
     """The flatness threshold of the replicated entropy.
 
     Attributes
@@ -60,6 +63,13 @@ class DenseThreshold:
     value: float
     y: float
     external_entropy: float
+
+    def _title(self):
+        return "Flatness threshold of the replicated entropy"
+
+    def _rows(self):
+        units = {"alpha": "load", "distance": "fraction of weights", "value": "nats per replica and weight", "y": "replicas"}
+        return [(name, f"{figure(getattr(self, name)):<18} {units.get(name, 'nats per weight')}") for name in self.__dataclass_fields__]
 
 
 class _Existing:
@@ -203,7 +213,11 @@ def _last_load(model: Model) -> float:
     """The load at which the replica-symmetric state of least overlap ends."""
     code = Code(model)
     if code.kind == RANDOM:
-        return equilibrium.branch_end(code)
+        end = equilibrium.branch_end(code)
+        if end < math.inf or code.weights != BINARY:
+            return end
+        # an activation that jumps: formal solutions at every load, weights at none beyond the annealed bound log 2 + alpha log H(kappa) = 0
+        return BEYOND_ANNEALED * math.log(2.0) / -log_tail(code.kappa)
     return math.exp(float(curve_of(code.args).pieces[0][2].max()))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import GaussianMixture, MaxMargin, Model, Teacher, check_model
+from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle import margin_limit, minimiser, rsb_capacity
 from flatphys.saddle.averages import RANDOM, SPHERICAL
@@ -20,8 +21,9 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
 
     Binary weights: where the replica-symmetric entropy vanishes (Krauth & Mezard 1989).  Spherical
     weights: where q -> 1 (Gardner 1988), 1/alpha_c = (1+kappa^2) H(-kappa) + kappa G(kappa) for random
-    labels; at negative margin an upper bound, improved by ansatz="1RSB".  With a teacher and margin <= 0
-    the answer is inf.
+    labels and c'(1) times that alpha_c for a tree committee; at negative margin, and for most committees, an upper
+    bound that ansatz="1RSB" improves.  The answer is inf with a teacher and margin <= 0, and for spherical
+    committees of an activation that jumps (sign: capacity grows with the number K of hidden units without bound).
 
     Parameters
     ----------
@@ -42,11 +44,9 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
                 f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
                 f"only of spherical weights with random labels and negative margin"
             )
-        if code.kappa < rsb_capacity.NEGLIGIBLE:
-            return rsb_capacity.capacity(code.kappa)[0]
-        return margin_limit.random_label_capacity(code.kappa)  # replica symmetry is stable up to there
+        return rsb_capacity.capacity(code.kappa, code.net)[0]
     if spherical:
-        return margin_limit.random_label_capacity(code.kappa) if random else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
+        return code.last_slope * margin_limit.random_label_capacity(code.kappa) if random else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
     return capacity_state(model, code).alpha
 
 
@@ -64,8 +64,8 @@ def capacity_state(model: Model, code: Code):
 def max_margin(model: Model, alpha: float) -> float:
     """The largest margin that weights reach on every pattern at load alpha.
 
-    Binary weights: the margin of zero entropy.  Spherical weights: the inverse of `capacity` (for
-    random labels below alpha = 2 and with a teacher, exact).  The learner's own margin is not used.
+    Binary weights: the margin of zero entropy.  Spherical weights: the inverse of `capacity` (exact for perceptrons, with
+    random labels below alpha = 2 and with a teacher), inf where that is inf.  The learner's own margin is not used.
     """
     check_model(model)
     alpha = validate.load(alpha)
@@ -74,7 +74,7 @@ def max_margin(model: Model, alpha: float) -> float:
     code = gibbs_code(model, "max_margin", hard=True)
     if code.weights == SPHERICAL:
         if code.kind == RANDOM:
-            return margin_limit.largest_margin_random(alpha)
+            return margin_limit.largest_margin_random(alpha / code.last_slope) if code.last_slope < math.inf else math.inf
         return margin_limit.largest_margin_teacher(alpha, code.flip)[0]
     target = math.log(alpha)
 
@@ -83,9 +83,9 @@ def max_margin(model: Model, alpha: float) -> float:
         load = capacity_state(other, Code(other)).alpha
         return math.log(load) - target if load < math.inf else math.inf
 
-    # The spherical perceptron reaches more: a bracket from above, then down until the load fits.
+    # Spherical weights, or for a committee the annealed average, reach more: a bracket from above, then down until the load fits.
     if code.kind == RANDOM:
-        hi = margin_limit.largest_margin_random(alpha)
+        hi = margin_limit.largest_margin_random(alpha) if code.last_slope == 1.0 else _annealed_margin(alpha)
     else:
         hi = margin_limit.largest_margin_teacher(alpha, code.flip)[0]
         if code.flip == 0.0 and not excess(1e-6) > 0.0:
@@ -103,6 +103,11 @@ def max_margin(model: Model, alpha: float) -> float:
     if not abs(excess(kappa)) < 1e-9:  # a jump of the capacity, not a zero
         raise NotConverged(f"the capacity jumps across alpha={alpha:g} at margin {kappa:g}", {"margin": kappa}, abs(excess(kappa)))
     return kappa
+
+
+def _annealed_margin(alpha):
+    """Where log 2 + alpha log H(kappa) = 0: beyond it no binary weights are left whatever the network (Jensen's inequality)."""
+    return bracketed(lambda kappa: math.log(2.0) + alpha * log_tail(kappa), -40.0, 2.0 + math.sqrt(2.0 * math.log(2.0) / alpha))
 
 
 def separability_threshold(data, bias: bool = False) -> float:

@@ -95,7 +95,8 @@ def ground_state(model: Model, alpha: float) -> State:
     """Zero temperature above capacity: the state of least train error, at the learner's margin.
 
     Spherical weights: replica symmetric (Gardner & Derrida 1988), a lower bound on the train error, with
-    `beta_one_minus_q` = lim beta (1-q).  Binary weights: the frozen state, found at the beta where
+    `beta_one_minus_q` = lim beta (1-q); a tree committee has the perceptron's at the load alpha/c'(1), and with an
+    activation that jumps (sign) no such state, as every load can be stored.  Binary weights: the frozen state, found at the beta where
     the entropy vanishes (`state.model.learner.beta`).  Raises `InvalidInput` below capacity, where the
     least train error is zero, and warns (`ReplicaSymmetryWarning`) where the state is only a bound.
     """
@@ -103,7 +104,7 @@ def ground_state(model: Model, alpha: float) -> State:
     alpha = validate.load(alpha)
     code = gibbs_code(model, "ground_state", hard=True)
     if code.weights == SPHERICAL:
-        state = margin_limit.solve_ground_state(model, alpha)
+        state = margin_limit.solve_ground_state(model, alpha, code.last_slope)
         warn(state)
         return state
     limit = capacity_state(model, code).alpha

@@ -9,7 +9,9 @@ from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NoSolution
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.branch import read_off
+from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.averages import weights_average
+from flatphys.saddle.branch import conjugates, curve_point, read_off
 from flatphys.saddle.curve import Code, curve_of, roots
 from flatphys.saddle.equilibrium import state_at
 from flatphys.state import State
@@ -40,6 +42,32 @@ class FirstOrderTransition(Table):
 
     def _rows(self):
         return [(name, figure(getattr(self, name))) for name in ("lower_spinodal", "transition", "spinodal")]
+
+    def plot(self, ax=None, **style):
+        """Draw the overlap with the teacher along all branches, and the loads of the transition and the spinodals; returns the axes."""
+        from flatphys.plotting import BLUE, GREY, LABELS, VERMILION, new_axes
+
+        ax, model = new_axes(ax), self.at_spinodal.model
+        code = Code(model)
+        u, w = buffers()
+        right = 1.4 * self.spinodal
+        for s, partner, log_alpha, direction in curve_of(code.args).pieces:
+            keep = log_alpha < math.log(right) + 1.0
+            fine = np.interp(np.linspace(0.0, 1.0, 8 * keep.sum() - 7), np.linspace(0.0, 1.0, keep.sum()), s[keep])
+            loads, overlaps = [], []
+            for place, guess in zip(fine, np.interp(fine, s, partner)):
+                la, other, _ = curve_point(*code.args, place, guess, 0, u, w)
+                loads.append(math.exp(la))
+                overlaps.append(weights_average(code.weights, code.kind, *conjugates(code.kind, place, other), 0, u, w)[2])
+            ax.plot(loads, overlaps, **{"color": BLUE, "ls": "-" if direction > 0.0 else ":", **style})
+        if code.has_teacher_state:
+            ax.plot([0.0, right], [1.0, 1.0], **{"color": BLUE, **style})
+        ax.axvline(self.transition, color=VERMILION, lw=1.0, label="transition")
+        for place, text in ((self.spinodal, "spinodals"), (self.lower_spinodal, None)):
+            ax.axvline(place, color=GREY, lw=1.0, ls="--", label=text)
+        ax.set(xlim=(0.0, right), ylim=(0.0, 1.02), xlabel=LABELS["alpha"], ylabel=LABELS["R"])
+        ax.legend(loc="lower right")
+        return ax
 
     def _title(self):
         return f"First-order transition of {self.at_spinodal.model!r} (loads alpha)"

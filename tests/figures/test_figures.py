@@ -13,7 +13,10 @@ from flatphys.figures import style
 from typer.testing import CliRunner
 
 
-@pytest.mark.parametrize("name", figures.names())
+LONG = {*figures.SLOW, "flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in figures.names()])
 def test_files_are_complete_and_deterministic(name, tmp_path):
     first = figures.make(name, tmp_path / "a")
     second = figures.make(name, tmp_path / "b")
@@ -29,7 +32,7 @@ def test_files_are_complete_and_deterministic(name, tmp_path):
 def test_the_command_writes_a_figure_and_lists_all(tmp_path):
     listed = CliRunner().invoke(app, ["figure", "--list"])
     assert [line.split()[0] for line in listed.stdout.splitlines()] == list(figures.names())
-    result = CliRunner().invoke(app, ["figure", "entropy_vs_alpha", "--out", str(tmp_path / "new" / "folder")])
+    result = CliRunner().invoke(app, ["figure", "entropy_vs_alpha", "--no-store", "--out", str(tmp_path / "new" / "folder")])
     assert result.exit_code == 0
     assert sorted(path.suffix for path in (tmp_path / "new" / "folder").iterdir()) == [".csv", ".pdf", ".png"]
 
@@ -214,3 +217,15 @@ def test_flatness_follows_generalization_on_the_mixture_and_leaves_it_with_a_tea
         assert record["generalization_error"] == pytest.approx(state.generalization_error, rel=1e-11)
         assert record["local_energy"] == pytest.approx(fp.local_energy(state, sigma=module.SIGMA), rel=1e-9)
         assert record["relative_flatness"] == pytest.approx(fp.relative_flatness(state), rel=1e-9)
+
+
+def test_committee_capacities_fall_with_the_margin_and_order_as_the_kernels_slopes():
+    """Spherical weights: c'(1) times the perceptron's (1, 1.23 erf, 1.47 ReLU), less with one step of symmetry breaking."""
+    records = figures.load("committee-capacity").compute(points=6)
+    by = {(r["weights"], r["network"], r["ansatz"]): [x["alpha"] for x in records if all(x[k] == r[k] for k in ("weights", "network", "ansatz"))] for r in records}
+    assert len(by) == 10 and all(np.all(np.diff(column) < 0.0) for column in by.values())
+    for name, slope in (("erf", 2.0 / 3.0 / math.asin(2.0 / 3.0) / math.sqrt(5.0 / 9.0)), ("relu", math.pi / (math.pi - 1.0))):
+        ratio = np.array(by["spherical", name, "RS"]) / np.array(by["spherical", "perceptron", "RS"])
+        assert ratio == pytest.approx(np.full(6, slope), rel=1e-12)
+        assert (np.array(by["spherical", name, "1RSB"]) < np.array(by["spherical", name, "RS"])).all()
+        assert (np.array(by["binary", name, "RS"]) > np.array(by["binary", "perceptron", "RS"])).all()

@@ -162,3 +162,16 @@ class TestMinimisers:
             state = fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM("logistic", l2=record["l2"])), record["alpha"])
             found = fp.local_entropy(state, distance=record["distance"], beta=record["beta"])
             assert found.value == pytest.approx(record["value"], rel=1e-8, abs=1e-10)
+
+
+class TestCommittees:
+    def test_flat_means_growing_with_the_distance(self):
+        records = figures.load("committee-local-entropy").compute(points=30)
+        assert below_the_bound(records)
+        for network in ("perceptron", "erf", "ReLU", "sign"):
+            mine = [record for record in records if record["network"] == network]
+            assert 0.5 < mine[0]["around_max_margin"] < mine[0]["replicated"] < mine[0]["capacity"]
+            for alpha in (0.5, 0.75):
+                x, y = ok(mine, alpha=alpha)
+                grows = all(b > a for a, b in zip(y[: x.index(max(z for z in x if z < 0.15))], y[1:]))
+                assert grows == (alpha < mine[0]["around_max_margin"]), (network, alpha)

@@ -13,7 +13,7 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.flatness import _Neighbourhood
+from flatphys.flatness import Neighbourhood
 from flatphys.observables.local_entropy import local_entropy, teacher_state, zero_crossings
 
 matplotlib.use("Agg")
@@ -78,7 +78,7 @@ def test_first_order_in_the_load_has_the_reference_values(record):
 @records("max_slope")
 def test_largest_slope_has_the_reference_values(record):
     """Values: the same table; references at the largest margin."""
-    got = _Neighbourhood(TYPICAL).steepest(record["params"]["margin"])
+    got = Neighbourhood(TYPICAL).steepest(record["params"]["margin"])
     assert got == pytest.approx(record["expected"]["max_dphi_dp"], rel=1e-9)
 
 

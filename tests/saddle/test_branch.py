@@ -8,23 +8,27 @@ import pytest
 
 import flatphys as fp
 from flatphys.errors import NoSolution, NotConverged
+from flatphys.kernels.networks import network_code
+from flatphys.model import ACTIVATIONS
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL, log_alphas
 from flatphys.saddle.equilibrium import UNIQUE_MARGIN
 
 
-def load_curve(weights, kappa, beta, log_q_hat):
-    return np.array([log_alphas(weights, RANDOM, 0.0, kappa, beta, s, s, 0, *buffers())[0] for s in log_q_hat])
+def load_curve(weights, kappa, beta, log_q_hat, network=fp.Perceptron()):
+    net = network_code(network)
+    return np.array([log_alphas(weights, RANDOM, 0.0, kappa, beta, net, s, s, 0, *buffers())[0] for s in log_q_hat])
 
 
+@pytest.mark.parametrize("network", [fp.Perceptron(), *map(fp.TreeCommittee, ACTIVATIONS)])
 @pytest.mark.parametrize("weights", [BINARY, SPHERICAL])
 @pytest.mark.parametrize("kappa", [-UNIQUE_MARGIN, -1.9, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, UNIQUE_MARGIN])
-def test_with_random_labels_and_moderate_margin_the_load_rises_along_the_curve_at_every_beta(weights, kappa):
+def test_with_random_labels_and_moderate_margin_the_load_rises_along_the_curve_at_every_beta(weights, kappa, network):
     """What lets `solve` search one root without tracing the curve (equilibrium.UNIQUE_MARGIN).  The scan ends where
     the slope has become as small as the rounding, at 1-q of about 1e-6."""
     s = np.arange(-12.0, 24.0 if weights == SPHERICAL else 14.0, 0.2)
     for beta in (*np.exp(np.linspace(math.log(0.01), math.log(200.0), 25)), math.inf):
-        la = load_curve(weights, kappa, beta, s)
+        la = load_curve(weights, kappa, beta, s, network)
         step = np.diff(la)
         assert (step > -1e-11).all(), (beta, s[np.argmin(step)], step.min())
 

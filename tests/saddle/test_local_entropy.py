@@ -25,10 +25,11 @@ from flatphys.saddle.local_entropy_weights import scratch, weights_part
 KINDS = ("binary", "spherical")
 
 
-def state(weights="binary", alpha=0.5, margin=0.0, beta=math.inf, data=None):
+def state(weights="binary", alpha=0.5, margin=0.0, beta=math.inf, data=None, activation=None):
+    network = fp.TreeCommittee(activation) if activation else fp.Perceptron()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return fp.solve(fp.Model(data or fp.RandomLabels(), fp.Gibbs(weights, margin, beta)), alpha)
+        return fp.solve(fp.Model(data or fp.RandomLabels(), fp.Gibbs(weights, margin, beta, network=network)), alpha)
 
 
 def without_patterns(weights, d):
@@ -91,6 +92,11 @@ CASES = {
     "teacher": (lambda w: teacher_state(fp.Model(fp.Teacher(0.05), fp.Gibbs(w)), 1.0), ("binary",), 0.0, 3.0),
     "student": (state, ("binary", 0.5, 0.25, math.inf, fp.Teacher()), 0.0, math.inf),
     "spherical student, noisy teacher": (state, ("spherical", 1.0, 0.1, 2.0, fp.Teacher(0.1)), 0.0, 2.5),
+    "sign committee": (state, ("binary", 0.5, 0.2, math.inf, None, "sign"), 0.0, math.inf),
+    "spherical sign committee, counted margin larger": (state, ("spherical", 0.8, 0.0, math.inf, None, "sign"), 0.2, math.inf),
+    "ReLU committee": (state, ("binary", 0.7, 0.0, math.inf, None, "relu"), 0.0, math.inf),
+    "ReLU committee, finite beta on both sides": (state, ("spherical", 1.0, 0.1, 4.0, None, "relu"), 0.0, 3.0),
+    "erf committee, finite beta of the reference": (state, ("binary", 0.7, 0.0, 3.0, None, "erf"), 0.1, math.inf),
 }
 
 
@@ -134,7 +140,8 @@ def test_free_entropy_is_stationary_in_the_conjugates(name):
             x[i] *= 1.0 + eps
             # phi is stationary at fixed conjugates in the patterns' part: use the pair (conjugates, their overlaps)
             weights = weights_part(problem.ref, p, 0.15, *x, point.field, 0, scratch())
-            assert abs(weights[8] + problem.alpha * problem.patterns(p, weights, 0)[2] - at) < 3e-7 * (1.0 + abs(at))
+            seen = problem.seen(0.15, weights)
+            assert abs(weights[8] + problem.alpha * problem.patterns(seen[0], seen[1:], 0)[2] - at) < 3e-7 * (1.0 + abs(at))
 
 
 @pytest.mark.parametrize("weights", KINDS)

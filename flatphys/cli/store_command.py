@@ -1,0 +1,91 @@
+"""The commands `store list`, `store export` and `store prune`: what sweeps have kept."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from flatphys.cli import app
+from flatphys.cli.options import read_number
+from flatphys.cli.output import as_json, command, print_table, write
+from flatphys.cli.states import Json
+from flatphys.errors import InvalidInput
+
+store = typer.Typer(help="The store of results that sweeps keep: list, export, prune.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(store, name="store")
+
+StorePath = Annotated[
+    pathlib.Path | None,
+    typer.Option("--store", metavar="FILE", help="Store of results  [default: FLATPHYS_STORE, or store.sqlite in the user's cache folder]"),
+]
+
+
+def _opened(path):
+    from flatphys.store import Store, default_path
+
+    return Store(path or default_path(), create=False)
+
+
+def _model_text(model: dict) -> str:
+    data, learner = (f"{part.pop('kind')}({', '.join(f'{k}={_value(v)}' for k, v in part.items())})" for part in (dict(model["data"]), dict(model["learner"])))
+    return f"{data}, {learner}"
+
+
+def _value(value) -> str:
+    return value["kind"] if isinstance(value, dict) and len(value) == 1 else str(value)
+
+
+def _options_text(options: dict) -> str:
+    return ", ".join(f"{k}={f'{len(v)} values' if isinstance(v, list) else v}" for k, v in options.items())
+
+
+@command(store, "list", "store list", "store list --json")
+def list_(path: StorePath = None, json: Json = False):
+    """What the store holds: one line per question, options and kind of model, with the number of points."""
+    from flatphys.store import when
+
+    with _opened(path) as opened:
+        entries, where = opened.problems(), opened.path
+    size = sum(p.stat().st_size for p in (where, where.with_name(where.name + "-wal")) if p.exists())
+    points = sum(entry["points"] for entry in entries)
+    if json:
+        return write(as_json({"store": str(where), "bytes": size, "points": points, "problems": entries}), None)
+    rows = [
+        [
+            str(entry["id"]), entry["question"], _model_text(entry["model"]), _options_text(entry["options"]), str(entry["points"]),
+            when(entry["created"]), "" if entry["current"] else "another version",
+        ]
+        for entry in entries
+    ]  # fmt: skip
+    print_table(f"{where}: {points} points, {size / 2**20:.1f} MB", ["id", "question", "model", "options", "points", "begun", ""], rows)
+
+
+@command(store, "export", "store export results.nc", "store export results.csv --problem 3")
+def export(
+    out: Annotated[pathlib.Path, typer.Argument(metavar="FILE", help="FILE.nc (netCDF) or FILE.csv.")],
+    problem: Annotated[str | None, typer.Option("--problem", metavar="ID", help="Only the points of this line of the list.")] = None,
+    path: StorePath = None,
+):
+    """All stored points as one table, a line per point."""
+    if problem is not None and not problem.isdigit():
+        raise InvalidInput(f"--problem must be an id of `flatphys store list`, got {problem!r}")
+    with _opened(path) as opened:
+        opened.export(out, None if problem is None else int(problem))
+    typer.echo(f"wrote {out}", err=True)
+
+
+@command(store, "prune", "store prune --other-versions", "store prune --older-than 30", "store prune --question local-entropy")
+def prune(
+    other_versions: Annotated[bool, typer.Option("--other-versions", help="Points that another version of the solvers computed.")] = False,
+    older_than: Annotated[str | None, typer.Option("--older-than", metavar="DAYS", help="Begun so many days ago.")] = None,
+    question: Annotated[str | None, typer.Option("--question", metavar="NAME", help="Of this question.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    path: StorePath = None,
+):
+    """Delete stored points; conditions must hold together."""
+    if not (other_versions or older_than or question or everything):
+        raise InvalidInput("say what to delete: --other-versions, --older-than DAYS, --question NAME or --all")
+    days = None if older_than is None else read_number("--older-than", older_than)
+    with _opened(path) as opened:
+        count = opened.prune(other_versions=other_versions, older_than=days, question=question, everything=everything)
+    typer.echo(f"deleted {count} points")

@@ -1,0 +1,247 @@
+"""Boundaries as curves: every vertex solves its equation, and vertices are as close as the curve bends.
+
+Two ways along a curve.  `graph` follows an explicit boundary y = f(t) in its natural parameter and halves an
+interval of t as long as its middle lies visibly beside the chord of its ends.  `follow` continues a
+solution z of n - 1 equations in n unknowns by pseudo-arclength: with t the unit tangent and ds the
+step, Newton's method (Broyden's updates of the Jacobian) solves
+
+    F(z) = 0,    t . (z - z_0) = ds                                     (Keller 1977)
+
+from the predictor z_0 + ds t, so that folds and cusps of the projected curve are ordinary points of the way.  Visible
+is measured in a `Frame`, the box of the plot scaled to the unit square.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from flatphys.errors import FlatphysError, NotConverged
+
+BESIDE = 2e-4  # of the plot's size: half a pixel of a printed column
+LONGEST = 0.04  # chord, of the plot's size
+CLOSE = 1e-7  # of the natural parameter's range: how well the end of a graph without an equation for it is known
+SHARPEST = math.cos(0.12)  # cosine of the turn, in radians, between two steps of a continuation
+ROUNDS = 12  # Newton steps of a corrector
+STALLED = 1e-3  # a step this much shorter than the first one ends a continuation
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The plotted box: names of the two coordinates, their limits, and whether they are logarithmic."""
+
+    x: str
+    y: str
+    xlim: tuple
+    ylim: tuple
+    xlog: bool = False
+    ylog: bool = False
+
+    def unit(self, row: dict) -> np.ndarray:
+        """A point in units of the box: (0, 0) lower left, (1, 1) upper right."""
+        out = []
+        for value, (low, high), log in ((row[self.x], self.xlim, self.xlog), (row[self.y], self.ylim, self.ylog)):
+            if log:
+                value, low, high = (math.log(v) if v > 0.0 else -math.inf for v in (value, low, high))
+            out.append((value - low) / (high - low))
+        return np.array(out)
+
+    def holds(self, row: dict, slack: float = 1e-9) -> bool:
+        """Whether the point lies in the box."""
+        return bool(np.all(np.abs(self.unit(row) - 0.5) <= 0.5 + slack))
+
+
+def _offside(point, a, b) -> float:
+    """Distance of `point` from the segment between a and b."""
+    along = b - a
+    length = float(along @ along)
+    t = min(1.0, max(0.0, float((point - a) @ along) / length)) if length > 0.0 else 0.0
+    return float(np.linalg.norm(point - a - t * along))
+
+
+def graph(function, start: float, stop: float, frame: Frame, first: int = 8, longest: float = LONGEST, beside: float = BESIDE) -> list[dict]:
+    """Rows function(t) from t = start to t = stop (with start > stop backwards).
+
+    `function(t)` returns a row, a dict with the frame's coordinates among its entries, or None where there is no
+    boundary.  Where the boundary ends inside, the end is searched for by halving, and the row next to it kept.  The middle
+    of an interval becomes a vertex as long as it lies further than `beside` from the chord or the chord is longer than `longest`
+    (intervals outside of the box are left as they are).
+    """
+    rows = {}
+
+    def at(t):
+        if t not in rows:
+            rows[t] = function(t)
+        return rows[t]
+
+    def refine(a, b):
+        one, two = at(a), at(b)
+        if one is None and two is None:
+            return
+        if one is None or two is None:
+            if abs(b - a) > CLOSE * abs(stop - start):
+                middle = 0.5 * (a + b)
+                refine(a, middle)
+                refine(middle, b)
+            return
+        u, v = frame.unit(one), frame.unit(two)
+        if not (frame.holds(one) or frame.holds(two)) or abs(b - a) <= CLOSE * abs(stop - start):
+            return
+        length = float(np.linalg.norm(v - u))
+        if length < 2.0 * beside:
+            return
+        middle = 0.5 * (a + b)
+        new = at(middle)
+        if new is None or length > longest or _offside(frame.unit(new), u, v) > beside:
+            refine(a, middle)
+            refine(middle, b)
+
+    grid = [start + (stop - start) * k / first for k in range(first + 1)]
+    for a, b in zip(grid, grid[1:]):
+        refine(a, b)
+    return [rows[t] for t in sorted(rows, reverse=start > stop) if rows[t] is not None]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A continuation: the unknowns of every vertex, the rows read off them, and why it ended."""
+
+    points: list
+    rows: list
+    reason: str
+
+
+def jacobian(system, z, f, scale):
+    """Forward differences: the predictor and the first Newton step need no more."""
+    out = np.empty((f.size, z.size))
+    for i in range(z.size):
+        moved = z.copy()
+        moved[i] += 1e-6 * scale[i]
+        out[:, i] = (np.asarray(system(moved)) - f) / 1e-6
+    return out
+
+
+def corrected(system, guess, scale, row, target, matrix, tolerance):
+    """(z, F, Jacobian) with F(z) = 0 and row . z/scale = target; z is None where that fails.  The Jacobian is in units of `scale`."""
+    z, f = guess.copy(), np.asarray(system(guess), dtype=float)
+    matrix = matrix.copy()
+    for _ in range(ROUNDS):
+        if not np.isfinite(f).all():
+            break
+        if np.max(np.abs(f)) <= tolerance and abs(row @ (z / scale) - target) < 1e-9:
+            return z, f, matrix
+        try:
+            step = np.linalg.solve(np.vstack([matrix, row]), -np.append(f, row @ (z / scale) - target))
+        except np.linalg.LinAlgError:
+            break
+        z = z + step * scale
+        new = np.asarray(system(z), dtype=float)
+        length = float(step @ step)
+        if length == 0.0:
+            break
+        matrix += np.outer(new - f - matrix @ step, step) / length  # Broyden
+        f = new
+    return None, f, matrix
+
+
+def follow(
+    system, start, scale, heading, row, inside, *,
+    step: float = 0.02, longest: float = LONGEST, tolerance: float = 1e-10, frame: Frame | None = None, limit: int = 600,
+) -> Traced:  # fmt: skip
+    """The curve of solutions of `system` through `start`, in the direction in which heading . z/scale grows.
+
+    Parameters
+    ----------
+    system : function of z
+        Returns the n - 1 residuals; nan where it is not defined.
+    start : array (n,)
+        A solution, or close to one.
+    scale : array (n,)
+        Units of the unknowns in which steps and angles are measured.
+    heading : array (n,)
+        The first direction, in units of `scale`; only its sign along the tangent counts.
+    row : function of z
+        The row of the curve's table at a vertex.
+    inside : function of the row
+        The curve ends at the first vertex for which it is false (this vertex is kept).
+    step, longest : float
+        The first step and the longest, in units of `scale`; with a `frame` no chord is longer than LONGEST in it.
+    tolerance : float
+        Largest residual of a vertex.
+
+    Raises
+    ------
+    NotConverged
+        The start could not be improved to a solution.
+    """
+    scale = np.asarray(scale, dtype=float)
+    z = np.asarray(start, dtype=float)
+    f = np.asarray(system(z), dtype=float)
+    matrix = jacobian(system, z, f, scale)
+    across = np.asarray(heading, dtype=float) / np.linalg.norm(heading)
+    tangent = _null(matrix, across)
+    z, f, matrix = corrected(system, z, scale, tangent, float(tangent @ (z / scale)), matrix, tolerance)
+    if z is None:
+        raise NotConverged(f"the start of a boundary was solved only to a residual of {np.max(np.abs(f)):.1e}", None, float(np.max(np.abs(f))))
+    tangent = _null(matrix, across)
+    points, rows, first = [z], [row(z)], step
+    if not inside(rows[0]):
+        return Traced(points, rows, "outside")
+    while len(points) < limit:
+        base = points[-1]
+        guess = base + step * tangent * scale
+        new, _, updated = corrected(system, guess, scale, tangent, float(tangent @ (guess / scale)), matrix, tolerance)
+        fresh = False
+        if new is None:  # the Jacobian may be stale
+            f = np.asarray(system(base), dtype=float)
+            matrix, fresh = jacobian(system, base, f, scale), True
+            tangent = _null(matrix, tangent)
+            guess = base + step * tangent * scale
+            new, _, updated = corrected(system, guess, scale, tangent, float(tangent @ (guess / scale)), matrix, tolerance)
+        good = new is not None
+        if good:
+            chord = (new - base) / scale
+            good = float(chord @ tangent) > SHARPEST * float(np.linalg.norm(chord))
+        if good and frame is not None:
+            seen = row(new)
+            good = float(np.linalg.norm(frame.unit(seen) - frame.unit(rows[-1]))) < 1.5 * LONGEST
+        if not good:
+            step *= 0.5
+            if step < STALLED * first:
+                return Traced(points, rows, "lost")
+            if fresh:
+                continue
+            matrix = jacobian(system, base, np.asarray(system(base), dtype=float), scale)
+            tangent = _null(matrix, tangent)
+            continue
+        points.append(new)
+        rows.append(row(new))
+        matrix = updated
+        tangent = chord / np.linalg.norm(chord)
+        tangent = _null(matrix, tangent)
+        if not inside(rows[-1]):
+            return Traced(points, rows, "left the box")
+        step = min(1.4 * step, longest)
+    return Traced(points, rows, "limit")
+
+
+def _null(matrix, along):
+    """The unit vector in the kernel of an (n-1, n) matrix, on the side of `along`."""
+    _, _, v = np.linalg.svd(matrix)
+    t = v[-1]
+    return t if t @ along >= 0.0 else -t
+
+
+def attempt(function):
+    """`function` with None instead of the library's errors about physics and numerics: where a boundary has no point."""
+
+    def tried(*args):
+        try:
+            return function(*args)
+        except FlatphysError:
+            return None
+
+    return tried
+
+
+__all__ = ["Frame", "Traced", "attempt", "corrected", "follow", "graph", "jacobian"]
