@@ -3,8 +3,9 @@
 With one conjugate chosen, s, alpha is a function of it.  Where R_hat is zero or bound to q_hat, s = log q_hat
 and the equations name alpha at once.  Where both are free, s = log R_hat, and the partner log q_hat is
 the point at which both equations name the same load (log q_hat is no good parameter there: at
-negative margins it turns around along a branch, while R_hat grows).  Every branch, fold and threshold lies
-on this one curve, and a solve at given alpha is a scalar root on a monotone piece of it.  Loads are kept as
+negative margins it turns around along a branch, while R_hat grows).  Next to the teacher R_hat may turn around too: `saddle.continuation`
+follows the curve by its length.  Every branch, fold and threshold lies on this one curve, and a solve at given alpha is a scalar root
+on a monotone piece of it.  Loads are kept as
 logarithms; `partner` is the guess, then the value, of the other conjugate's logarithm.
 
 Random labels may be stored by a tree committee: with the overlap c(q) of its pre-activations (`kernels.networks`) in the
@@ -28,7 +29,6 @@ from flatphys.saddle.averages import (
 CONVERGED = 1e-14  # relative violation of an equation at which a root search is content
 SETTLED = 1e-12  # one at which it is content as well once three steps have not improved it: rounding
 MAX_STEPS = 80
-LOG_HUGE = 28.0  # loads beyond 1e12 patterns per weight are not followed
 
 
 @jit
@@ -143,54 +143,6 @@ def conjugates(kind, s, partner):
     if kind == NISHIMORI:
         return math.exp(s), math.exp(s)
     return math.exp(partner), math.exp(s)
-
-
-@jit
-def trace(weights, kind, flip, kappa, beta, net, grid, partner, v_min, la, partners, u, w):
-    """log alpha and the partner along `grid`, from a guess at its start: (number of points kept, whether the end was reached).
-
-    The end is where 1-q < v_min, where the load has stopped changing, or where it exceeds every use.  A branch
-    is lost earlier where an equation has no root near its neighbour's.
-    """
-    kept, ended = 0, False
-    for i in range(grid.size):
-        if kept > 1:  # follow the branch linearly
-            slope = (partners[kept - 1] - partners[kept - 2]) / (grid[i - 1] - grid[i - 2])
-            partner = partners[kept - 1] + slope * (grid[i] - grid[i - 1])
-        elif kept == 1:
-            partner = partners[0] + grid[1] - grid[0]
-        value, partner, inner = curve_point(weights, kind, flip, kappa, beta, net, grid[i], partner, 0, u, w)
-        if math.isnan(value) or inner > 1e-9:
-            break
-        la[i], partners[i] = value, partner
-        kept += 1
-        q_hat, r_hat = conjugates(kind, grid[i], partner)
-        v = weights_average(weights, kind, q_hat, r_hat, 0, u, w)[0]
-        if v < v_min or (v < 1e-6 and (abs(la[i] - la[i - 1]) < 1e-9 or la[i] > LOG_HUGE)):
-            ended = True
-            break
-    return kept, ended or la[kept - 1] > LOG_HUGE
-
-
-@jit
-def fold(weights, kind, flip, kappa, beta, net, a, b, partner, direction, u, w):
-    """Extremum of log alpha(s) in [a, b] (direction +1: a maximum) by golden section: (s, partner, log alpha)."""
-    ratio = 0.5 * (math.sqrt(5.0) - 1.0)
-    x1, x2 = b - ratio * (b - a), a + ratio * (b - a)
-    f1, partner, _ = curve_point(weights, kind, flip, kappa, beta, net, x1, partner, 0, u, w)
-    f2, partner, _ = curve_point(weights, kind, flip, kappa, beta, net, x2, partner, 0, u, w)
-    while b - a > 3e-8 * (1.0 + abs(a)):  # an extremum is flat: closer than this lies in the noise
-        if direction * f1 > direction * f2:
-            b, x2, f2 = x2, x1, f1
-            x1 = b - ratio * (b - a)
-            f1, partner, _ = curve_point(weights, kind, flip, kappa, beta, net, x1, partner, 0, u, w)
-        else:
-            a, x1, f1 = x1, x2, f2
-            x2 = a + ratio * (b - a)
-            f2, partner, _ = curve_point(weights, kind, flip, kappa, beta, net, x2, partner, 0, u, w)
-    s = 0.5 * (a + b)
-    la, partner, _ = curve_point(weights, kind, flip, kappa, beta, net, s, partner, 0, u, w)
-    return s, partner, la
 
 
 @jit

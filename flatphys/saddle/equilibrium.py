@@ -14,6 +14,10 @@ q = R = 1: the learner is the teacher, entropy 0, train error `flip`.  Dominant 
 largest free entropy with a teacher (the free entropy is a maximum over R), the smallest with random
 labels (a minimum over q, as n -> 0 turns it around).
 
+Saddles apart.  All of these lie on the curve that starts at small loads.  With a binary teacher at margins between about -0.01 and 0
+(0 included) there is a detached family of saddles with R^2 < q_hat-dominated fields; its entropy is negative while the teacher's is not, so
+that it is never dominant, and it is not listed.
+
 Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Barkai, Hansel & Sompolinsky 1992;
 Seung, Sompolinsky & Tishby 1992.
 """
@@ -36,6 +40,7 @@ from flatphys.state import State
 
 TOLERANCE = 1e-11  # largest residual of a state that is returned
 QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
+TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
 
 
@@ -138,13 +143,15 @@ def _ordered(model: Model, code: Code, alpha: float, stable_only: bool) -> list[
 def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State], dominant_only: bool) -> None:
     """Raise where the branch that could not be followed, the closest to the teacher, may matter.
 
-    Its free entropy is about that of the teacher itself, -alpha beta flip.
+    At a tiny margin its free entropy is about that of the teacher itself, -alpha beta flip: only the patterns between the margins
+    change sides, a fraction below |kappa|.
     """
     *_, last, direction = curve_of(code.args).pieces[-1]
     if direction > 0.0 and math.log(alpha) <= last[-1]:
         return  # the curve was lost on the branch closest to the teacher, at larger loads
     teacher = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
-    if dominant_only and found and max(state.free_entropy for state in found) > teacher + 0.01:
+    slack = 0.01 + (alpha * code.beta * abs(code.kappa) if code.beta < math.inf else 0.0)
+    if dominant_only and abs(code.kappa) < TINY and found and max(state.free_entropy for state in found) > teacher + slack:
         return
     raise NotConverged(
         f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "

@@ -6,7 +6,8 @@ from flatphys.errors import InvalidInput
 from flatphys.model import Gibbs, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.branch import curve_point, read_off
+from flatphys.saddle.branch import CONVERGED, curve_point, read_off
+from flatphys.saddle.continuation import chord_point
 from flatphys.saddle.curve import Code, curve_of
 from flatphys.saddle.equilibrium import state_at
 from flatphys.state import State
@@ -35,48 +36,59 @@ class Walk:
         self.u, self.w = buffers()
 
     def at(self, s, partner):
-        """(log alpha, partner, everything `read_off` returns) at the curve's parameter s."""
+        """(log alpha, partner, everything `read_off` returns) at the point of the curve next to (s, partner) with the same s."""
         la, partner, _ = curve_point(*self.code.args, s, partner, 0, self.u, self.w)
         return la, partner, read_off(*self.code.args, la, s, partner, 0, self.u, self.w)
 
-    def quantity(self, name, s, partner):
-        """The scalar "entropy" or "replicon" at s."""
-        la, _, out = self.at(s, partner)
+    def between(self, one, two, t):
+        """(s, partner, log alpha, everything `read_off` returns) at the parameter t of the chord between two points (s, partner)."""
+        la, s, partner, _, _ = chord_point(*self.code.args, *one, *two, t, 0.0, CONVERGED, 0, self.u, self.w)
+        return s, partner, la, read_off(*self.code.args, la, s, partner, 0, self.u, self.w)
+
+    def read(self, s, partner, la):
+        """Everything `read_off` returns at a point of the curve."""
+        return read_off(*self.code.args, la, s, partner, 0, self.u, self.w)
+
+    def scalar(self, name, la, out):
+        """The scalar "entropy" or "replicon" among what `read_off` returned."""
         if name == "replicon":
             return out[REPLICON]
-        energy = self.code.beta * math.exp(la) * out[ERROR] if self.code.beta < math.inf else 0.0
-        return out[FREE] + energy
+        return out[FREE] + (self.code.beta * math.exp(la) * out[ERROR] if self.code.beta < math.inf else 0.0)
 
-    def zero(self, name, s, partner):
-        """(s, partner, log alpha) where `name` first falls through zero on the grid (s, partner); None if nowhere."""
+    def zero(self, name, s, partner, log_alpha):
+        """(s, partner, log alpha) where `name` first falls through zero along a piece of the curve; None if nowhere."""
+
+        def quantity(i):
+            return self.scalar(name, log_alpha[i], self.read(s[i], partner[i], log_alpha[i]))
+
         lo, hi = 0, s.size - 1
-        if not self.quantity(name, s[lo], partner[lo]) > 0.0 or not self.quantity(name, s[hi], partner[hi]) < 0.0:
-            values = [self.quantity(name, a, b) for a, b in zip(s, partner)]
+        if not quantity(lo) > 0.0 or not quantity(hi) < 0.0:
+            values = [quantity(i) for i in range(s.size)]
             falls = [i for i in range(len(values) - 1) if values[i] > 0.0 >= values[i + 1]]
             if not falls:
                 return None
             lo, hi = falls[0], falls[0] + 1
         while hi - lo > 1:
             mid = (lo + hi) // 2
-            if self.quantity(name, s[mid], partner[mid]) > 0.0:
+            if quantity(mid) > 0.0:
                 lo = mid
             else:
                 hi = mid
-        root = bracketed(lambda x: self.quantity(name, x, partner[lo]), s[lo], s[hi])
-        la, r, _ = self.at(root, partner[lo])
-        return root, r, la
+        one, two = (s[lo], partner[lo]), (s[hi], partner[hi])
+        t = bracketed(lambda t: self.scalar(name, *self.between(one, two, t)[2:]), 0.0, 1.0)
+        return self.between(one, two, t)[:3]
 
 
 def zero_on_branches(model, code: Code, name: str) -> State | None:
     """The state at which `name` first vanishes along the stable pieces, in the order of growing overlap."""
     walk = Walk(code)
     curve = curve_of(code.args)
-    for (s, partner, _, direction), label in zip(curve.pieces, curve.names(code.kind)):
+    for (s, partner, la, direction), label in zip(curve.pieces, curve.names(code.kind)):
         if direction < 0.0:
             continue
         inner = slice(0, -1 if len(curve.pieces) > 1 else None)  # at a fold itself the replicon may touch zero
-        found = walk.zero(name, s[inner], partner[inner])
+        found = walk.zero(name, s[inner], partner[inner], la[inner])
         if found is not None:
-            root, r, la = found
-            return state_at(model, code, math.exp(la), label, root, r)
+            root, r, place = found
+            return state_at(model, code, math.exp(place), label, root, r)
     return None
