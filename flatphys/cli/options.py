@@ -151,7 +151,8 @@ def read_grid(name: str, text: str) -> list[float]:
         raise InvalidInput(f"{name} must have positive ends on a logarithmic grid, got {text!r}")
     import numpy as np
 
-    return (np.geomspace if logarithmic else np.linspace)(start, stop, count).tolist()
+    values = (np.geomspace if logarithmic else np.linspace)(start, stop, count).tolist()
+    return [float(f"{value:.15g}") for value in values]  # 0.6, where start + 2 step is 0.6000000000000001
 
 
 def describe(model: Model) -> dict:

@@ -12,7 +12,7 @@ from flatphys.model import Bayes, Model, Perceptron, Teacher
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.saddle.branch import root_at_load
-from flatphys.saddle.continuation import CLOSE, chord_fold, chord_point, follow, root_on_chord
+from flatphys.saddle.continuation import CLOSE, chord_fold, chord_point, follow, root_on_chord, teacher_state_exists
 
 
 _PERCEPTRON = Perceptron()
@@ -62,11 +62,6 @@ class Code:
         return teacher_state_exists(*self.args[:5])
 
 
-def teacher_state_exists(weights, kind, flip, kappa, beta) -> bool:
-    """Whether q = R = 1 is a solution: binary weights at margin 0 whose teacher is not forbidden."""
-    return weights == BINARY and kind != RANDOM and kappa == 0.0 and (flip == 0.0 or beta < math.inf)
-
-
 def branch_names(kind) -> tuple[str, str]:
     """Names of the branches of low and of high overlap."""
     return ("typical", "condensed") if kind == RANDOM else ("student", "teacher")
@@ -79,8 +74,10 @@ class Curve:
         Between neighbouring points a saddle is found by the chord's parameter (`saddle.continuation`), not by s, which may
         turn around along a piece.
     folds : list of (s, partner, log alpha), between consecutive pieces.
+    side : what `continuation.chord_point` wants to know of the curve.
     resolved : whether the curve was followed to its end.  Where it was not, a branch may be missing: binary weights with a teacher
-        at margins so close to 0 that 1-q falls below 1e-30 before the curve turns.
+        at margins within 1e-9 of 0, where the curve and a detached one come closer than doubles tell, or at finite beta so close to
+        the teacher that 1-q falls below 1e-30 before the curve turns.
     """
 
     def __init__(self, args):
@@ -95,7 +92,7 @@ class Curve:
         if overlap_slope(net, 1.0, 0.0) == math.inf:  # the load diverges there, only as (1-q)^(-1/2)
             v_min = 1e-26
         s, r, la = np.empty((3, MOST_POINTS))
-        n, self.resolved = follow(*args, low + shift, low, v_min, s, r, la, *buffers())
+        n, self.resolved, self.side = follow(*args, low + shift, low, v_min, s, r, la, *buffers())
         if n < 2:
             raise NotConverged(f"the equations could not be followed from small loads at margin {kappa:g}, beta {beta:g}, flip {flip:g}")
         self._refine(s[:n], r[:n], la[:n])
@@ -143,7 +140,7 @@ class Curve:
 
     def _on_chord(self, s, r, t):
         """(log alpha, s, partner, disagreement, y) on the chord between two points."""
-        return chord_point(*self.args, s[0], r[0], s[1], r[1], t, 0.0, CLOSE, 0, *buffers())
+        return chord_point(*self.args, s[0], r[0], s[1], r[1], t, 0.0, CLOSE, self.side, 0, *buffers())
 
     def _cut(self):
         step = np.diff(self.la)
@@ -159,7 +156,9 @@ class Curve:
                 self.pieces.append((*np.concatenate([left, points[:, start:]], axis=1), float(sign[-1])))
                 break
             (s0, r0), (s1, r1) = points[:2, i - 1], points[:2, i + 1]
-            t, *fold = chord_fold(*self.args, s0, r0, s1, r1, sign[i - 1], *buffers())
+            t, *fold = chord_fold(*self.args, s0, r0, s1, r1, sign[i - 1], self.side, *buffers())
+            if math.hypot(fold[0] - self.s[i], fold[1] - self.partner[i]) > math.hypot(s1 - s0, r1 - r0):
+                self.resolved = False  # the normal led to another curve: two nearly cross there
             place = ((self.s[i] - s0) * (s1 - s0) + (self.partner[i] - r0) * (r1 - r0)) / ((s1 - s0) ** 2 + (r1 - r0) ** 2)
             stop = i + 1 if place < t else i  # the middle point is before or behind the fold, or the fold itself
             right = np.array(fold)[:, None]
@@ -201,5 +200,6 @@ def roots(code: Code, log_alpha: float, stable_only: bool = False):
         k = min(max(int(np.searchsorted(up, log_alpha)), 1), la.size - 1)
         if direction < 0.0:
             k = la.size - k
-        found.append((name, *root_on_chord(*code.args, log_alpha, s[k - 1], partner[k - 1], la[k - 1], s[k], partner[k], la[k], *buffers())))
+        ends = s[k - 1], partner[k - 1], la[k - 1], s[k], partner[k], la[k]
+        found.append((name, *root_on_chord(*code.args, log_alpha, *ends, curve.side, *buffers())))
     return found

@@ -14,9 +14,9 @@ q = R = 1: the learner is the teacher, entropy 0, train error `flip`.  Dominant 
 largest free entropy with a teacher (the free entropy is a maximum over R), the smallest with random
 labels (a minimum over q, as n -> 0 turns it around).
 
-Saddles apart.  All of these lie on the curve that starts at small loads.  With a binary teacher at margins between about -0.01 and 0
-(0 included) there is a detached family of saddles with R^2 < q_hat-dominated fields; its entropy is negative while the teacher's is not, so
-that it is never dominant, and it is not listed.
+Saddles apart.  All of these lie on the curve that starts at small loads.  With a binary teacher at margins between about -0.05 and 0
+there is one more family of saddles, detached from it, with q_hat of the order of R_hat^2 at R != q.  Its entropy is negative, while
+at these margins the teacher's neighbourhood has one that is not: it never dominates, and is not listed.
 
 Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Barkai, Hansel & Sompolinsky 1992;
 Seung, Sompolinsky & Tishby 1992.

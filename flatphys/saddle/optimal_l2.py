@@ -5,6 +5,14 @@ The derivative of the error with respect to log l2 follows from that of the sadd
 valley: mixture, z_y = (m + y b)/sqrt(D q),
 
     d error/d log l2 = - sum_y rho_y G(z_y) d z_y/d log l2;      teacher: -d tau/d log l2 / (pi (1 + tau^2)).
+
+Strong regularisation of unbalanced clouds with a bias.  Then w ~ 1/l2 while b stays: with |b| >> m and sigma = sqrt(D q),
+
+    error - min(rho, 1-rho) = max(rho, 1-rho) H((|b| + m)/sigma) - min(rho, 1-rho) H((|b| - m)/sigma),
+
+whose terms have the ratio exp(-2 |b| m/sigma^2), up to a constant: it vanishes as l2 -> infinity, for m/sigma^2 ~ l2.  So
+the error rises to its limit from below, by amounts as small as exp(-l2^2), and a finite l2 is always better than an infinite one.  The slope is
+therefore computed in units of the larger G(z_y), which neither underflows nor changes a sign.
 """
 
 import math
@@ -20,31 +28,35 @@ from flatphys.saddle.minimiser_averages import MIXTURE
 from flatphys.saddle.minimiser_custom import compiled
 
 LOWEST, HIGHEST, PER_DECADE = -8.0, 6.0, 4  # the search, in decades of l2
-FLAT = 1e-9  # a derivative below this fraction of its largest value has no sign that could be trusted
+FLAT = 1e-9  # a derivative below this fraction of what it is made of has no sign that could be trusted
+LEAST = 0.1  # dz/d log l2 that counts as made of at least
 
 
-def _slope(p, x, dx) -> float:
-    """d generalization error/d log l2."""
+def _slope(p, x, dx) -> tuple[float, float]:
+    """(d generalization error/d log l2, size of the terms that it is the sum of), both in units of the larger G(z_y) for clouds."""
     loss, kind, bias, hard, variance, rho, flip, anchor = p
     tau, one = x[0], 1.0 + x[0] * x[0]
     if kind != MIXTURE:
-        return -dx[0] / (math.pi * one)
+        return -dx[0] / (math.pi * one), math.nan
     root = math.sqrt(variance * one)
     shift = anchor * math.exp(-x[1])  # b/T = shift + beta
-    total = 0.0
+    terms = []
     for y, share in ((1.0, rho), (-1.0, 1.0 - rho)):
         numerator = tau + y * (shift + x[3])
         z = numerator / root
         dz = (dx[0] + y * (dx[3] - shift * dx[1])) / root - z * tau * dx[0] / one
-        total -= share * math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * dz
-    return total
+        terms.append((share, z, dz))
+    near = min(z * z for _, z, _ in terms)
+    weights = [share * math.exp(0.5 * (near - z * z)) for share, z, _ in terms]
+    total = -sum(w * dz for w, (_, _, dz) in zip(weights, terms))
+    return total, sum(w * max(abs(dz), LEAST) for w, (_, _, dz) in zip(weights, terms))
 
 
 def optimal_l2(model, alpha: float) -> float:
     """The l2 that minimises the generalization error of ERM at load alpha (that of the model's learner is ignored).
 
-    math.inf where a larger l2 is always better (as on a balanced mixture), 0.0 where a smaller one is.
-    The search covers l2 from 1e-8 to 1e6.
+    math.inf where a larger l2 is always better (as on a mixture that is balanced or learned without a bias), 0.0 where a smaller one is.
+    The search covers l2 from 1e-8 to 1e6; `NotConverged` where unbalanced clouds have their best one beyond.
     """
     learner = model.learner
     if not isinstance(learner, ERM):
@@ -65,19 +77,22 @@ def optimal_l2(model, alpha: float) -> float:
         machinery.sensitivity(p, alpha, l2, x, dx)
         return _slope(p, x, dx)
 
-    slopes = [slope_at(x, l2) for x, l2 in zip(out, l2s)]
+    slopes, sizes = np.array([slope_at(x, l2) for x, l2 in zip(out, l2s)]).T
+    if p[1] != MIXTURE:
+        sizes = np.full(l2s.size, np.max(np.abs(slopes)))
 
     def slope(log_l2):
         l2 = math.exp(log_l2)
         row, note = np.empty((1, 4)), np.empty((1, 4))
         machinery.solve_path(p, np.array([alpha]), np.array([l2]), row, note)
-        return slope_at(row[0], l2)
+        return slope_at(row[0], l2)[0]
 
     # From strong to weak regularisation; where the error has settled, the sign of its slope is noise.
-    trusted = FLAT * max(abs(s) for s in slopes)
-    steep = [i for i, s in enumerate(slopes) if abs(s) > trusted]
+    steep = np.flatnonzero(np.abs(slopes) > FLAT * sizes)
     candidates = []  # (error, l2)
     if slopes[steep[0]] < 0.0:
+        if p[2]:  # a bias on unbalanced clouds: see the module's docstring
+            raise NotConverged(f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}")
         candidates.append((_error(p, out[0]), math.inf))
     for i, j in zip(steep, steep[1:]):
         if slopes[i] > 0.0 > slopes[j]:

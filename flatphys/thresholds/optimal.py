@@ -25,7 +25,7 @@ def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
 def optimal_l2(model: Model, alpha: float) -> float:
     """The l2 that minimises the generalization error of ERM at load alpha; the learner's own l2 is not used.
 
-    math.inf where a larger l2 is always better (the balanced mixture), 0.0 where a smaller one is.
+    math.inf where a larger l2 is always better (a mixture that is balanced or learned without a bias), 0.0 where a smaller one is.
     """
     check_model(model)
     if not isinstance(model.learner, ERM):

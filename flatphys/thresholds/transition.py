@@ -51,13 +51,14 @@ class FirstOrderTransition(Table):
         ax, model = new_axes(ax), self.at_spinodal.model
         code = Code(model)
         u, w = buffers()
-        right = 1.4 * self.spinodal
-        for s, partner, log_alpha, direction in curve_of(code.args).pieces:
+        right, curve = 1.4 * self.spinodal, curve_of(code.args)
+        for s, partner, log_alpha, direction in curve.pieces:
             last = int(np.count_nonzero(log_alpha < math.log(right) + 1.0)) if direction > 0.0 else s.size  # a rising piece leaves the plot
             loads, overlaps = [], []
             for i in range(last - 1):
                 for t in np.arange(8) / 8.0 if i < last - 2 else np.arange(9) / 8.0:
-                    la, place, other, _, _ = chord_point(*code.args, s[i], partner[i], s[i + 1], partner[i + 1], t, 0.0, CONVERGED, 0, u, w)
+                    ends = s[i], partner[i], s[i + 1], partner[i + 1]
+                    la, place, other, _, _ = chord_point(*code.args, *ends, t, 0.0, CONVERGED, curve.side, 0, u, w)
                     loads.append(math.exp(la))
                     overlaps.append(weights_average(code.weights, code.kind, *conjugates(code.kind, place, other), 0, u, w)[2])
             ax.plot(loads, overlaps, **{"color": BLUE, "ls": "-" if direction > 0.0 else ":", **style})

@@ -42,7 +42,7 @@ class Walk:
 
     def between(self, one, two, t):
         """(s, partner, log alpha, everything `read_off` returns) at the parameter t of the chord between two points (s, partner)."""
-        la, s, partner, _, _ = chord_point(*self.code.args, *one, *two, t, 0.0, CONVERGED, 0, self.u, self.w)
+        la, s, partner, _, _ = chord_point(*self.code.args, *one, *two, t, 0.0, CONVERGED, curve_of(self.code.args).side, 0, self.u, self.w)
         return s, partner, la, read_off(*self.code.args, la, s, partner, 0, self.u, self.w)
 
     def read(self, s, partner, la):
