@@ -74,6 +74,7 @@ class Curve:
         Between neighbouring points a saddle is found by the chord's parameter (`saddle.continuation`), not by s, which may
         turn around along a piece.
     folds : list of (s, partner, log alpha), between consecutive pieces.
+    sound : whether every fold was told from a near crossing with another curve.
     side : what `continuation.chord_point` wants to know of the curve.
     resolved : whether the curve was followed to its end.  Where it was not, a branch may be missing: binary weights with a teacher
         at margins within 1e-9 of 0, where the curve and a detached one come closer than doubles tell, or at finite beta so close to
@@ -149,7 +150,7 @@ class Curve:
             if sign[i] == 0.0:
                 sign[i] = sign[i - 1]
         points = np.array([self.s, self.partner, self.la])
-        self.pieces, self.folds, start = [], [], 0
+        self.pieces, self.folds, self.sound, start = [], [], True, 0
         left = np.empty((3, 0))
         for i in [*(np.flatnonzero(sign[1:] != sign[:-1]) + 1), sign.size]:
             if i == sign.size:
@@ -158,7 +159,7 @@ class Curve:
             (s0, r0), (s1, r1) = points[:2, i - 1], points[:2, i + 1]
             t, *fold = chord_fold(*self.args, s0, r0, s1, r1, sign[i - 1], self.side, *buffers())
             if math.hypot(fold[0] - self.s[i], fold[1] - self.partner[i]) > math.hypot(s1 - s0, r1 - r0):
-                self.resolved = False  # the normal led to another curve: two nearly cross there
+                self.resolved = self.sound = False  # the normal led to another curve: two nearly cross there
             place = ((self.s[i] - s0) * (s1 - s0) + (self.partner[i] - r0) * (r1 - r0)) / ((s1 - s0) ** 2 + (r1 - r0) ** 2)
             stop = i + 1 if place < t else i  # the middle point is before or behind the fold, or the fold itself
             right = np.array(fold)[:, None]

@@ -146,8 +146,9 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
     At a tiny margin its free entropy is about that of the teacher itself, -alpha beta flip: only the patterns between the margins
     change sides, a fraction below |kappa|.
     """
-    *_, last, direction = curve_of(code.args).pieces[-1]
-    if direction > 0.0 and math.log(alpha) <= last[-1]:
+    curve = curve_of(code.args)
+    *_, last, direction = curve.pieces[-1]
+    if curve.sound and direction > 0.0 and math.log(alpha) <= last[-1]:
         return  # the curve was lost on the branch closest to the teacher, at larger loads
     teacher = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
     slack = 0.01 + (alpha * code.beta * abs(code.kappa) if code.beta < math.inf else 0.0)
