@@ -89,6 +89,19 @@ class TestProcess:
         assert len(table((tmp_path / "a.csv").read_text())) == 3
 
 
+@pytest.mark.parametrize("text, values", [
+    ("0.2:0.8:4", [0.2, 0.4, 0.6, 0.8]),
+    ("0.1:1:10", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+    ("log:1e-3:1e3:7", [1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0]),
+    ("0.30000000000000004:1:2", [0.30000000000000004, 1.0]),
+    ("0.3:1:1", [0.3]),
+])  # fmt: skip
+def test_grids_hold_the_decimals_that_are_meant(text, values):
+    from flatphys.cli.options import read_grid
+
+    assert read_grid("--alpha", text) == values
+
+
 @pytest.mark.parametrize("command", ["solve", "curve", "threshold", "margins", "local-energy", "local-entropy", "replicated-entropy", "relative-flatness", "figure"])
 def test_every_command_has_help_with_examples(command):
     out = good(command, "--help")

@@ -152,7 +152,8 @@ def read_grid(name: str, text: str) -> list[float]:
     import numpy as np
 
     values = (np.geomspace if logarithmic else np.linspace)(start, stop, count).tolist()
-    return [float(f"{value:.15g}") for value in values]  # 0.6, where start + 2 step is 0.6000000000000001
+    inner = [float(f"{value:.15g}") for value in values[1:-1]]  # 0.6, where start + 2 step is 0.6000000000000001
+    return [start, *inner, stop][: len(values)]
 
 
 def describe(model: Model) -> dict:

@@ -105,13 +105,16 @@ class Regularised:
         self.x, self.info, self.dx = np.empty((1, 4)), np.empty((1, 4)), np.empty(4)
 
     def slope(self, z, factor: float = 1.0) -> float:
-        """d log error / d log l2 at z = (log alpha, log variance) and `factor` times this l2; nan where nothing was solved."""
+        """d log error / d log l2 at z = (log alpha, log variance) and `factor` times this l2, in the units of `optimal_l2`'s slope.
+
+        nan where nothing was solved.
+        """
         alpha, l2 = math.exp(z[0]), self.model.learner.l2 * factor
         p_ = parameters(replace(self.model.data, variance=math.exp(z[1])), self.model.learner, self.machinery)
         if self.machinery.solve_path(p_, np.array([alpha]), np.array([l2]), self.x, self.info) < 1:
             return math.nan
         self.machinery.sensitivity(p_, alpha, l2, self.x[0], self.dx)
-        return _slope(p_, self.x[0], self.dx) / _error(p_, self.x[0])
+        return _slope(p_, self.x[0], self.dx)[0] / _error(p_, self.x[0])
 
     def offset(self, z) -> np.ndarray:
         """[log(this l2/the best one)] to first order: slope over curvature, since the valley is flat where the clouds are broad."""

@@ -11,6 +11,7 @@ import pathlib
 import numba
 import numpy as np
 import pytest
+from scipy import stats
 
 import flatphys as fp
 from flatphys.kernels.losses import CODES, CustomLoss, point
@@ -212,6 +213,35 @@ def test_the_best_ridge_for_a_teacher_is_pi_half_minus_1_at_every_load(alpha):
 @pytest.mark.parametrize("loss", sorted(CODES))
 def test_on_a_balanced_mixture_more_regularisation_is_always_better(loss):
     assert fp.optimal_l2(fp.Model(fp.GaussianMixture(0.6), fp.ERM(loss, bias=True)), 2.0) == math.inf
+
+
+@pytest.mark.parametrize("loss", ["logistic", "square"])
+@pytest.mark.parametrize("variance, positive", [(10.0, 0.1), (10.0, 0.2), (10.0, 0.98), (30.0, 0.3), (3.0, 0.4999)])
+def test_on_unbalanced_broad_clouds_the_best_l2_is_finite_however_flat_the_error_is_there(loss, variance, positive):
+    """The error rises from below to that of the constant rule (module's docstring of saddle.optimal_l2).  With q = Q(z_+), the two tails of the
+    error less the minority's share are compared without cancellation: least at the best l2."""
+    model = fp.Model(fp.GaussianMixture(variance, positive), fp.ERM(loss, bias=True))
+    best = fp.optimal_l2(model, 2.0)
+    assert 0.0 < best < 1e6
+
+    def log_gain(l2):
+        """log of (share of the minority - error), -inf where the constant rule is better."""
+        state = fp.solve(fp.Model(model.data, fp.ERM(loss, l2, True)), 2.0)
+        sigma, b = math.sqrt(variance * state.q), abs(state.b)
+        minority = min(positive, 1.0 - positive)
+        won, lost = (math.log(share) + stats.norm.logsf(x / sigma) for share, x in ((minority, b - state.m), (1.0 - minority, b + state.m)))
+        return won + math.log1p(-math.exp(lost - won)) if lost < won else -math.inf
+
+    here = log_gain(best)
+    assert here > -math.inf
+    for factor in (0.5, 0.9, 0.97, 1.03, 1.1, 2.0, 100.0):
+        assert log_gain(factor * best) < here
+
+
+def test_the_best_l2_of_clouds_of_variance_10_lies_between_20_and_25():
+    """Where the slope is 1e-11 of its largest: infinity had been returned."""
+    for positive in (0.1, 0.3, 0.9):
+        assert 20.0 < fp.optimal_l2(fp.Model(fp.GaussianMixture(10.0, positive), fp.ERM("logistic", bias=True)), 2.0) < 25.0
 
 
 def test_so_noisy_a_minority_is_given_up_by_the_hinge_loss():
