@@ -154,19 +154,22 @@ class CheckReport(Table):
         right.set(xlabel="(simulation - theory) / error", xlim=(-reach, reach), ylim=(-0.7, len(self.rows) - 0.3))
 
 
-def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
+def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order: int = 1, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
     """Theory beside simulation, with z-scores, for every quantity that both have.
 
     Parameters
     ----------
     theory : State, or LocalEntropy
-        Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`.
+        Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`.  Where a run's load or overlaps
+        differ from it by the rounding to whole patterns or flips, the theory is asked again there.
     run : Run, or SampledLocalEntropy, or a sequence of them
         Of `sample` (`sample_local_entropy`).  Several sizes: their extrapolation to N = infinity is compared.
     bound : float
         Largest |z| that passes.
     finite_size : float >= 0
         c of an allowance c/N for every quantity (0: none).
+    order : int
+        Of the polynomial in 1/N by which several sizes are extrapolated.
     sigma, distance : numbers
         Perturbations at which local energies are compared (distance: weights of fixed norm); () for none.
 
@@ -201,12 +204,12 @@ def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, sigma=
         items = _local_entropy_items(theory, runs)
     else:
         raise InvalidInput(f"theory must be a State or a LocalEntropy, got {theory!r}")
-    rows = [_row(name, pairs, runs, finite_size) for name, pairs in items]
+    rows = [_row(name, pairs, runs, finite_size, order) for name, pairs in items]
     if not rows:
         raise InvalidInput("theory and simulation have no quantity in common")
     notes = [f"a difference of {finite_size:g}/N is allowed before z is formed"] if finite_size else []
     if len({r.n for r in runs}) > 1:
-        notes.append("simulation: extrapolated to N = infinity by a + b/N")
+        notes.append("simulation: extrapolated to N = infinity by a + b/N" + "".join(f" + c{k}/N^{k}" for k in range(2, order + 1)))
     notes += [f"NOT MIXED at N = {r.n}: {text}" for r in runs for text in r.complaints]
     return CheckReport(theory, runs, rows, bound, finite_size, notes)
 
@@ -222,8 +225,24 @@ def _same(theory, runs, kind):
         validate.instance("run", run, (kind,))
         if run.model != model:
             raise InvalidInput(f"run must be of the theory's model {model!r}, got {run.model!r}")
-        if abs(run.alpha - alpha) > 0.5 / run.n + 1e-12:
+        if abs(run.alpha - alpha) > 0.5 / run.n + 0.5 / max(r.n for r in runs) + 1e-12:  # whole patterns
             raise InvalidInput(f"run must be at the theory's load alpha = {alpha:g}, got {run.alpha:g}: solve at run.alpha")
+
+
+def _at_load(state, alpha):
+    """The state itself, or that of the same branch at a run's own load (which whole patterns move by up to 1/(2N))."""
+    from flatphys.saddle.dispatch import branches
+
+    if abs(state.alpha - alpha) < 1e-12:
+        return state
+    if state.branch == "teacher" and state.order.get("q") == 1.0:
+        from flatphys.observables.local_entropy import teacher_state
+
+        return teacher_state(state.model, alpha)
+    for other in branches(state.model, alpha) if state.ansatz == "RS" else []:
+        if other.branch == state.branch:
+            return other
+    raise InvalidInput(f"theory at alpha = {state.alpha:g} has no counterpart at the run's load {alpha:.10g}: solve at run.alpha, one size at a time")
 
 
 def _state_items(state, runs, sigma, distance):
@@ -232,17 +251,16 @@ def _state_items(state, runs, sigma, distance):
     from flatphys.observables.margins import margins
 
     _same(state, runs, Run)
-    out = []
+    out, states = [], [_at_load(state, run.alpha) for run in runs]
     for name, attribute in NAMES.items():
-        value = getattr(state, attribute, None)
-        if value is None or not all(name in run.estimates for run in runs) or (name == "cosine" and "teacher_overlap" in runs[0].estimates):
+        if getattr(state, attribute, None) is None or not all(name in run.estimates for run in runs) or (name == "cosine" and "teacher_overlap" in runs[0].estimates):
             continue
-        out.append((name, [(value, run.estimates[name]) for run in runs]))
-    law = margins(state)
-    out += [(f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for run in runs]) for name in ("mean", "variance")]
-    for place in _places(law):
+        out.append((name, [(getattr(s, attribute), run.estimates[name]) for s, run in zip(states, runs)]))
+    laws = [margins(s) for s in states]
+    out += [(f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for law, run in zip(laws, runs)]) for name in ("mean", "variance")]
+    for place in _places(laws[-1]):
         where = [float(run.margins.nearest_edges(place)) for run in runs]
-        pairs = [(law.cdf(x), _element(run.margins.cdf([x]), 0)) for x, run in zip(where, runs)]
+        pairs = [(law.cdf(x), _element(run.margins.cdf([x]), 0)) for law, x, run in zip(laws, where, runs)]
         out.append((f"margins.cdf({where[-1]:.3g})", pairs))
     if all(run.source is not None for run in runs):
         fixed = hasattr(state.model.learner, "weights") or state.branch == "max_margin"
@@ -250,10 +268,10 @@ def _state_items(state, runs, sigma, distance):
             if not values.size:
                 continue
             found, theory = [], []
-            for run in runs:  # whole flips
+            for s, run in zip(states, runs):  # whole flips
                 actual = np.rint(values * run.n) / run.n if kind == "distance" else values
                 found.append(run.local_energy(**{kind: actual}))
-                theory.append(np.atleast_1d(local_energy(state, **{kind: actual})))
+                theory.append(np.atleast_1d(local_energy(s, **{kind: actual})))
             for i, x in enumerate(values.tolist()):
                 out.append((f"local_energy({kind}={x:g})", [(float(t[i]), _element(e, i)) for t, e in zip(theory, found)]))
     return out
@@ -290,32 +308,33 @@ def _local_entropy_items(theory, runs):
             raise InvalidInput(f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g}, got {run.margin:g} and {run.beta:g}")
         if run.overlap.shape != overlap.shape or np.abs(run.overlap - overlap).max() > 1.0 / run.n + 1e-12:
             raise InvalidInput(f"run must be at the theory's overlaps {overlap}, got {run.overlap}: ask the theory at run.overlap")
+    answers = [_asked_again(theory, run) for run in runs]
     out = []
     for i, p in enumerate(overlap.tolist()):
-        if theory.status.ravel()[i] != "ok":
+        if any(answer.status.ravel()[i] != "ok" for answer in answers):
             continue
-        pairs = [(_at(theory, "value", i, run), _element(run.value, i)) for run in runs]
-        out.append((f"value(p={p:.4g})", pairs))
-        if theory.beta < math.inf:
-            out.append((f"train_error(p={p:.4g})", [(float(theory.train_error.ravel()[i]), _element(run.train_error, i)) for run in runs]))
+        for name in ("value", "train_error") if theory.beta < math.inf else ("value",):
+            pairs = [(float(getattr(answer, name).ravel()[i]), _element(getattr(run, name), i)) for answer, run in zip(answers, runs)]
+            out.append((f"{name}(p={p:.4g})", pairs))
     return out
 
 
-def _at(theory, name, i, run):
-    """Theory at the overlap that the run could realise, to first order in the difference (whole flips)."""
-    value = float(getattr(theory, name).ravel()[i])
-    shift = float(run.overlap[i] - theory.overlap.ravel()[i])
-    slope = float(theory.slope.ravel()[i])
-    return value + shift * slope if abs(shift) > 1e-12 and math.isfinite(slope) else value
+def _asked_again(theory, run):
+    """The same local entropy at the load and the overlaps that the run could realise."""
+    from flatphys.observables.local_entropy import local_entropy
+
+    if abs(theory.reference.alpha - run.alpha) < 1e-12 and np.abs(theory.overlap.ravel() - run.overlap).max() < 1e-12:
+        return theory
+    return local_entropy(_at_load(theory.reference, run.alpha), overlap=run.overlap, margin=theory.margin, beta=theory.beta)
 
 
-def _row(name, pairs, runs, finite_size) -> Row:
+def _row(name, pairs, runs, finite_size, order) -> Row:
     """The comparison of one quantity; with several sizes that of the differences at N = infinity."""
     if len({run.n for run in runs}) > 1:
         theory = pairs[-1][0]
         gaps = [float(e.mean) - t for t, e in pairs]
         errors = [max(float(e.error), e.resolution) for _, e in pairs]
-        fit = fit_in_inverse_size(name, [run.n for run in runs], gaps, errors)
+        fit = fit_in_inverse_size(name, [run.n for run in runs], gaps, errors, order)
         gap, error, allowance = fit.mean, fit.error, 0.0
     else:
         weights = np.array([1.0 / max(float(e.error), e.resolution) ** 2 for _, e in pairs])

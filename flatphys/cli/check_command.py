@@ -14,7 +14,7 @@ from flatphys.cli.sample_command import (
 )  # fmt: skip
 from flatphys.cli.states import Branch, Json, chosen_state
 from flatphys.errors import InvalidInput
-from flatphys.validate import choice, load
+from flatphys.validate import choice, load, number
 
 
 @command(
@@ -53,7 +53,7 @@ def check(
     out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Also draw theory and simulation (.png or .pdf).")] = None,
 ):
     """Theory beside simulation at load ALPHA: values, errors, z-scores; exit status 1 where |z| exceeds the bound."""
-    largest = read_number("--bound", bound)
+    largest = number("--bound", read_number("--bound", bound), 0.0)
     if report is not None:
         if alpha is not None:
             raise InvalidInput("--report runs its own list of cases: leave ALPHA out")
@@ -67,7 +67,7 @@ def check(
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
     sizes = [_size(text) for text in n.split(",")]
     shared = {"chains": chains, "sweeps": sweeps, "device": device, "seed": seed, "patterns": patterns, "threads": threads}
-    options = {"bound": largest, "finite_size": read_number("--finite-size", finite_size)}
+    options = {"bound": largest, "finite_size": number("--finite-size", read_number("--finite-size", finite_size), 0.0, closed="[")}
     with collected_warnings() as found:
         if distance is None:
             if teacher:

@@ -142,7 +142,7 @@ def complaints(name: str, estimate: Estimate, chains: int) -> list[str]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Extrapolation(Table):
-    """A quantity at N = infinity from a weighted fit a + b/N over several sizes.
+    """A quantity at N = infinity from a weighted fit a + b/N (+ c/N^2 ...) over several sizes.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class Extrapolation(Table):
     chi2 : float
         Sum of the squared residuals in units of the errors; about `freedom` for a good fit.
     freedom : int
-        Sizes minus two.
+        Sizes minus the fitted coefficients.
     sizes, values, errors : arrays
         What was fitted.
     """
@@ -184,7 +184,7 @@ class Extrapolation(Table):
         return f"Extrapolation of {self.name}"
 
 
-def extrapolate(runs, name="train_error") -> Extrapolation:
+def extrapolate(runs, name="train_error", order: int = 1) -> Extrapolation:
     """The value of a quantity at N = infinity, from runs of one model at one load and several sizes.
 
     Parameters
@@ -194,11 +194,13 @@ def extrapolate(runs, name="train_error") -> Extrapolation:
     name : str or function
         An estimate of the runs ("train_error", "overlap", "margins.mean", ...) or a function of a run that
         returns one.
+    order : int
+        Of the polynomial in 1/N: 1 for a + b/N, 2 with a term c/N^2, ... ; at least one more size than that is needed.
 
     Returns
     -------
     Extrapolation
-        The weighted least-squares fit a + b/N: `.mean` = a with its `.error`, `.slope`, `.chi2`.
+        The weighted least-squares fit: `.mean` = a with its `.error`, `.slope` = b, `.chi2`.
 
     Examples
     --------
@@ -220,23 +222,29 @@ def extrapolate(runs, name="train_error") -> Extrapolation:
     sizes = np.array([run.n for run in runs], dtype=float)
     values = np.array([float(e.mean) for e in found])
     errors = np.array([max(float(e.error), e.resolution) for e in found])
-    return fit_in_inverse_size(label, sizes, values, errors)
+    return fit_in_inverse_size(label, sizes, values, errors, order)
 
 
-def fit_in_inverse_size(label: str, sizes, values, errors) -> Extrapolation:
-    """The weighted fit a + b/N behind `extrapolate`."""
+def fit_in_inverse_size(label: str, sizes, values, errors, order: int = 1) -> Extrapolation:
+    """The weighted fit of a polynomial in 1/N behind `extrapolate`."""
     sizes, values, errors = (np.asarray(a, dtype=float) for a in (sizes, values, errors))
-    if len(set(sizes.tolist())) < 2:
-        raise InvalidInput(f"runs must have at least two different n for an extrapolation in 1/N, got n = {', '.join(f'{n:g}' for n in sizes)}")
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 1:
+        raise InvalidInput(f"order must be an integer >= 1, got {order!r}")
+    if len(set(sizes.tolist())) < order + 1:
+        count = ("two", "three", "four")[order - 1] if order < 4 else order + 1
+        raise InvalidInput(f"runs must have at least {count} different n for an extrapolation of order {order} in 1/N, got n = {', '.join(f'{n:g}' for n in sizes)}")
     if not (np.isfinite(values).all() and np.isfinite(errors).all()):
-        raise InvalidInput(f"{label} has no finite value and error at every size, got {values} +- {errors}")
-    design = np.column_stack([np.ones_like(sizes), 1.0 / sizes]) / errors[:, None]
+        nan = np.full(2, math.nan)  # a quantity that some size could not give has no limit either
+        return Extrapolation(label, *nan, *nan, math.nan, len(sizes) - 1 - order, sizes.astype(int), values, errors)
+    design = sizes[:, None] ** -np.arange(order + 1.0) / errors[:, None]
     scale = np.abs(design).max(axis=0)
     covariance = np.linalg.inv((design / scale).T @ (design / scale)) / np.outer(scale, scale)
-    a, b = covariance @ (design.T @ (values / errors))
-    chi2 = float(np.sum(((values - a - b / sizes) / errors) ** 2))
+    found = covariance @ (design.T @ (values / errors))
+    chi2 = float(np.sum((values / errors - design @ found) ** 2))
     sigma = np.sqrt(np.diag(covariance))
-    return Extrapolation(label, float(a), float(sigma[0]), float(b), float(sigma[1]), chi2, len(sizes) - 2, sizes.astype(int), values, errors)
+    return Extrapolation(
+        label, float(found[0]), float(sigma[0]), float(found[1]), float(sigma[1]), chi2, len(sizes) - 1 - order, sizes.astype(int), values, errors
+    )
 
 
 def _lookup(run, name) -> Estimate:

@@ -265,13 +265,14 @@ def sample_local_entropy(
             violated = float(np.mean(probe.energy) / p)  # weights at this overlap that know nothing of the patterns
             betas = ladder(beta, p, violated)
             chain = Chains(instances, betas=betas, **state)
-            energies = np.empty((count, replicas, len(betas), (sweeps - burn_in) // every), dtype=np.int32)
-            for done in range(every, sweeps + 1, every):
-                chain.advance(every)
-                draw = (done - burn_in) // every - 1
-                if 0 <= draw < energies.shape[-1] and done > burn_in:
+            draws = (sweeps - burn_in) // every
+            energies = np.empty((count, replicas, len(betas), draws), dtype=np.int32)
+            for step in range(-(-burn_in // every) + draws):  # the burn-in in pieces of `every` as well, to hear Ctrl-C
+                draw = step - (-(-burn_in // every))
+                chain.advance(every if draw >= 0 or burn_in % every == 0 or step > 0 else burn_in % every)
+                if draw >= 0:
                     energies[..., draw] = chain.energy
-                show(place * sweeps + done)
+                show(place * sweeps + chain.sweeps_done)
                 if ctrl_c.pressed:
                     break
             if ctrl_c.pressed:

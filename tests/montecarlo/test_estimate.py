@@ -80,3 +80,13 @@ def test_extrapolation_recovers_a_line_in_one_over_n_and_its_error():
 def test_extrapolation_needs_two_sizes():
     with pytest.raises(InvalidInput, match="two different n"):
         fit_in_inverse_size("x", [100, 100], [1.0, 2.0], [0.1, 0.1])
+
+
+def test_a_second_order_in_one_over_n_is_recovered_too():
+    sizes, errors = np.array([10, 20, 40, 80]), np.full(4, 1e-3)
+    fit = fit_in_inverse_size("x", sizes, 0.3 - 2.0 / sizes + 7.0 / sizes**2, errors, order=2)
+    assert (fit.mean, fit.slope) == pytest.approx((0.3, -2.0), rel=1e-9) and fit.freedom == 1
+    with pytest.raises(InvalidInput, match="four different n"):
+        fit_in_inverse_size("x", [10, 20, 40], [1.0, 2.0, 3.0], errors[:3], order=3)
+    with pytest.raises(InvalidInput, match="order must"):
+        fit_in_inverse_size("x", sizes, errors, errors, order=0)

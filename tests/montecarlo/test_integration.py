@@ -25,9 +25,9 @@ def test_shells_hold_as_many_weights_as_they_do():
     assert shell_entropy(10**7, 0.5, False)[1] == pytest.approx(shell_entropy(3, 0.5, False)[0], rel=1e-5)
 
 
-@pytest.mark.parametrize("beta", [1.5, math.inf])
-def test_counts_around_the_teacher_are_exact_ones(beta):
-    n, alpha = 15, 0.6
+@pytest.mark.parametrize(("beta", "alpha"), [(1.5, 0.6), (math.inf, 0.3)])
+def test_counts_around_the_teacher_are_exact_ones(beta, alpha):
+    n = 15
     run = fp.sample_local_entropy(BINARY, n, alpha, distance=[3 / 15, 6 / 15], reference="teacher", beta=beta, chains=16, sweeps=3000, device="cpu", seed=2)
     instances = make_instances(BINARY, n, alpha, count=8, seed=2, patterns="sign")
     weights = np.array(list(itertools.product([-1, 1], repeat=n)))
@@ -55,6 +55,7 @@ def test_the_same_numbers_from_the_same_seed_and_overlaps_of_whole_flips():
     assert "distance" in repr(a) and a.record()["points"][0]["value"] == a.value.mean[0]
 
 
+@pytest.mark.long
 def test_around_a_trained_rule_and_around_sampled_weights():
     """At finite beta and alpha small both agree with theory at N of a hundred."""
     mixture = fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 0.1))
