@@ -102,7 +102,7 @@ def test_chains_that_have_not_mixed_say_so_and_what_to_do():
     """Hot and cold starts of a teacher: at beta = inf without exchange they never meet."""
     model = fp.Model(fp.Teacher(), fp.Gibbs("binary"))
     with pytest.warns(NotMixedWarning, match="teacher_overlap.*exchange=True"):
-        run = fp.sample(model, 51, 0.5, chains=16, sweeps=200, device="cpu", exchange=False, seed=1)
+        run = fp.sample(model, 301, 1.0, chains=16, sweeps=200, device="cpu", exchange=False, seed=1)
     assert any("hot and cold starts disagree on teacher_overlap" in text for text in run.complaints)
     assert run.teacher_overlap.r_hat > 1.1 and "NOT MIXED" in repr(run)
 
