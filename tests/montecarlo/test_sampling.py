@@ -176,6 +176,19 @@ def test_what_belongs_to_chains_is_refused_for_trained_rules():
         fp.sample(fp.Model(fp.GaussianMixture(), fp.Hebb()), 20, 1.0, checkpoint="x.npz")
 
 
+@quick
+def test_a_run_draws_itself_and_shows_a_bar_when_asked(capfd):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    run = fp.sample(BINARY, 31, 0.5, chains=8, sweeps=40, device="auto", progress=True)
+    assert "sampling" in capfd.readouterr().err
+    axes = run.plot()
+    assert [ax.get_xlabel() for ax in axes] == [r"stability $\Delta$", "sweeps"]
+    assert len(fp.sample(fp.Model(fp.Teacher(), fp.Hebb()), 30, 1.0, chains=4, progress=False).plot()) == 1
+    matplotlib.pyplot.close("all")
+
+
 # --- interruption and resumption --------------------------------------------------------------------
 CALL = """
 import sys, signal, numpy as np, flatphys as fp
