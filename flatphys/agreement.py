@@ -125,7 +125,7 @@ def full_cases() -> list[Case]:
 
 
 def quick_cases() -> list[Case]:
-    """One case of every kind, small: under a minute."""
+    """One case of every kind, small: about a minute."""
     return [
         _storage("binary", 0.5, 0.5, (501,), chains=32, sweeps=300),
         _storage("binary", 1.0, 1.0, (201,), chains=32, sweeps=800),

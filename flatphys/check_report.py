@@ -1,6 +1,7 @@
 """CheckReport: theory beside simulation as a table and as a figure."""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -118,8 +119,7 @@ class CheckReport(Table):
             left.errorbar(x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
             left.set(xlabel=r"stability $\Delta$", ylabel=r"$P(\Delta)$", ylim=(0.0, None))
         else:
-            order = np.argsort(self.theory.distance.ravel())
-            left.plot(self.theory.distance.ravel()[order], self.theory.value.ravel()[order], color="#0072B2", label=r"theory, $N = \infty$")
+            left.plot(*self._curve(), color="#0072B2", label=r"theory, $N = \infty$")
             left.errorbar(run.distance, run.value.mean, run.value.error, fmt="o", ms=3.0, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
             left.set(xlabel=r"distance $d = (1-p)/2$", ylabel="local entropy [nats per weight]")
         left.legend(fontsize=7.5, frameon=False)
@@ -132,3 +132,14 @@ class CheckReport(Table):
         right.set_yticks(places, [row.quantity for row in self.rows], fontsize=6.5)
         reach = max(1.25 * self.bound, 1.1 * float(np.abs(shown).max()))
         right.set(xlabel="(simulation - theory) / error", xlim=(-reach, reach), ylim=(-0.7, len(self.rows) - 0.3))
+
+    def _curve(self):
+        """(distance, value) of the theory on a grid around the points that were compared."""
+        from flatphys.observables.local_entropy import local_entropy
+
+        points = self.theory.distance.ravel()
+        grid = np.linspace(0.7 * points.min(), min(1.15 * points.max(), 0.99), 40)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the curve between the points; the points' own warnings have been given
+            fine = local_entropy(self.theory.reference, distance=grid, margin=self.theory.margin, beta=self.theory.beta)
+        return grid[fine.status == "ok"], fine.value[fine.status == "ok"]
