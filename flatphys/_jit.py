@@ -24,6 +24,7 @@ _STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a mont
 
 def _source_hash() -> str:
     digest = hashlib.sha256()
+    digest.update(pathlib.Path(__file__).read_bytes())  # the flags below
     for path in sorted(p for room in _ROOMS for p in (_PACKAGE / room).rglob("*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
@@ -52,11 +53,13 @@ def jit(function):
     """Compile `function` in nopython mode and keep the machine code on disk.
 
     Division by zero follows IEEE (inf, nan) instead of raising, so that loops vectorise;
-    fused multiply-adds are allowed, reassociation is not: sums are reproducible.
+    no flag lets LLVM reassociate or fuse: every operation rounds as it is written.  With fused multiply-adds ("contract") a
+    process that had compiled a kernel itself returned other last bits than one that loaded it from the disk, because the copies of a
+    callee in different callers are optimised differently and the first one loaded serves all (measured; it costs a tenth of the speed).
     """
     saved = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = cache_folder or saved  # read once, when the decorator runs
     try:
-        return numba.njit(cache=True, error_model="numpy", fastmath={"contract"}, nogil=True)(function)
+        return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
     finally:
         numba.config.CACHE_DIR = saved

@@ -79,7 +79,7 @@ class TreeCommittee:
     Parameters
     ----------
     activation : "sign", "erf", "relu" or a function
-        phi.  A function of one's own takes and returns an array of any shape.  It must not be constant or even (E[x phi(x)]
+        phi.  A function of one's own takes and returns a one-dimensional array.  It must not be constant or even (E[x phi(x)]
         must not vanish), grow at most polynomially, and be smooth but for kinks and jumps; features narrower than about 0.1
         cannot be resolved.  Its c(Q) is tabulated on first use, in a few seconds.  Write it as a module-level function if models are
         to be pickled (sweeps in several processes).
@@ -256,10 +256,3 @@ class Model:
 def check_model(model) -> Model:
     """`model` if it is one."""
     return validate.instance("model", model, (Model,))
-
-
-def perceptron_only(model: Model, question: str) -> None:
-    """Raise `InvalidInput` where `question` has no answer (yet) for the learner's network."""
-    network = getattr(model.learner, "network", None)
-    if network is not None and not isinstance(network, Perceptron):
-        raise InvalidInput(f"network must be Perceptron() for {question}, got {network!r}")

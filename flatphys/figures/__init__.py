@@ -34,7 +34,7 @@ TITLES = {
     "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
     "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on theory's branches",
 }
-SLOW = ("phase-binary-perceptron", "erm-learning-curves", "local-entropy-minimisers", "local-entropy-margins")  # started first
+SLOW = ("phase-binary-perceptron", "erm-learning-curves", "theory-vs-simulation", "committee-local-entropy", "local-entropy-minimisers", "local-entropy-margins")  # started first
 
 
 def names() -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def draw(records: list[dict]):
     axes[1].set(ylim=(0.25, 25.0))
     style.plain_ticks(axes[0].yaxis, (0.2, 0.5, 1, 2, 5))
     style.plain_ticks(axes[1].yaxis, (0.5, 1, 2, 5, 10, 20))
-    axes[0].legend(title="activation", title_fontsize=7.5, alignment="left")
+    axes[0].legend(title="activation", title_fontsize="small", alignment="left")
     axes[1].plot([], [], color=style.GREY, ls=(0, (1, 1.2)), lw=1.0, label="replica symmetric")
     axes[1].plot([], [], color=style.GREY, label="one-step RSB")
     axes[1].legend(handles=axes[1].lines[-2:], loc="upper right")

@@ -78,8 +78,9 @@ def _draw_thresholds(ax, records):
         ax.plot(at["capacity"], row, "|", color=colour, ms=7)
     for alpha, label in zip(LOADS, "ab"):
         ax.plot([alpha, alpha], [-0.5, len(NETWORKS) - 0.4], color=style.GREY, lw=0.6, ls=(0, (4, 1.5)), zorder=0)
-        ax.text(alpha, len(NETWORKS) - 0.35, label, ha="center", va="bottom", color=style.GREY, fontsize=7.5)
-    for marker, face, text in (("o", style.GREY, "flat around max. margin"), ("o", "white", "dense regions flat"), ("|", style.GREY, "capacity")):
+        ax.text(alpha, len(NETWORKS) - 0.35, label, ha="center", va="bottom", color=style.GREY, fontsize="small")
+    marks = (("o", style.GREY, "flat around max. margin"), ("o", "white", "dense regions flat"), ("|", style.GREY, "capacity"))
+    for marker, face, text in marks:
         ax.plot([], [], marker, color=style.GREY, mfc=face, ms=7 if marker == "|" else None, label=text)
     ax.set(xlim=(0.45, 1.0), ylim=(-2.5, len(NETWORKS) + 0.9), xlabel=style.LABELS["alpha"])
     ax.set_yticks(range(len(NETWORKS)), list(reversed(NETWORKS)))

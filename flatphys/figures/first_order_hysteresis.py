@@ -98,9 +98,9 @@ def draw(records: list[dict]):
         transition, spinodal = next((r["transition"], r["spinodal"]) for r in mine if "transition" in r)
         for place, name in ((transition, r"\alpha_{\mathrm{TS}}"), (spinodal, r"\alpha_{\mathrm{sp}}")):
             ax.axvline(place, color=style.GREY, lw=0.5, ls=":")
-            ax.text(place - 0.015, 0.03, f"${name} = {place:.3f}$", rotation=90, va="bottom", ha="right", fontsize=7.0)
+            ax.text(place - 0.015, 0.03, f"${name} = {place:.3f}$", rotation=90, va="bottom", ha="right", fontsize="small")
         text = r"\infty" if beta == math.inf else f"{beta:g}"
         ax.set(xlim=RANGE[beta], ylim=(0.0, 1.05), xlabel=style.LABELS["alpha"], title=rf"({letter}) $\beta = {text}$")
-        ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93), fontsize=6.5)
+        ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93), fontsize="x-small")
     axes[0].set_ylabel(style.LABELS["R"])
     return figure

@@ -47,10 +47,14 @@ def _density(x):
 
 
 def evaluate(phi, x):
-    """phi(x) as a float array, or `InvalidInput` naming what is wrong with it."""
+    """phi(x) as a float array, or `InvalidInput` naming what is wrong with it.
+
+    phi is handed a one-dimensional copy, so that it may index or overwrite its argument.
+    """
+    shape, x = x.shape, x.ravel()
     try:
         with np.errstate(all="ignore"):
-            values = np.asarray(phi(x), dtype=float)
+            values = np.asarray(phi(x.copy()), dtype=float)
     except Exception as error:  # whatever a function of the user's raises
         raise InvalidInput(
             f"activation must be a function that takes and returns an array of numbers, got {phi!r}, which raises {type(error).__name__}: {error}"
@@ -59,8 +63,8 @@ def evaluate(phi, x):
         raise InvalidInput(f"activation must return an array of the shape of its argument {x.shape}, got {phi!r}, which returns {values.shape}")
     if not np.isfinite(values).all():
         bad = x[~np.isfinite(values)].flat[0]
-        raise InvalidInput(f"activation must be finite everywhere, got {phi!r}, which is {phi(np.array([bad]))[0]} at {bad:.6g}")
-    return values
+        raise InvalidInput(f"activation must be finite everywhere, got {phi!r}, which is not at {bad:.6g}")
+    return values.reshape(shape)
 
 
 def check(phi) -> None:
@@ -129,7 +133,7 @@ class _Pieces:
 
     def nodes(self):
         """Nodes and Gaussian weights of the one-dimensional averages, close enough for Hermite polynomials of degree TERMS."""
-        edges = np.union1d(self.edges, np.arange(-REACH, REACH, 0.6))
+        edges = np.union1d(self.edges, np.linspace(-REACH, REACH, 41))
         edges = edges[np.abs(edges) <= REACH]
         half, mid = 0.5 * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
         x = (mid[:, None] + half[:, None] * _X).ravel()

@@ -123,6 +123,11 @@ def _reference(state: State) -> gibbs.Reference:
         flip = data.flip
         beta = math.log((1.0 - flip) / flip) if flip > 0.0 else math.inf
         return gibbs.Reference((weights, RANDOM, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, beta), state.alpha)
+    if "q_hat" not in state.order:
+        raise InvalidInput(
+            f"the reference must be a replica-symmetric state with q < 1, got the {state.ansatz} {state.branch} state of {state.model!r}: "
+            f"use solve(model, alpha) at its margin and beta"
+        )
     q, one_minus_q, q_hat = state.order["q"], state.order["one_minus_q"], state.order["q_hat"]
     margin, beta = learner.margin, learner.beta
     if isinstance(data, Teacher):

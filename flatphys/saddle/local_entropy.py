@@ -7,7 +7,8 @@ A curve starts at d = 1/4, where the equations are benign, or at another distanc
 there (`local_entropy_start`).  From there it is followed both ways in xi = atanh p, in steps that shrink where
 Newton's method does not arrive.  Where the steps shrink to nothing the saddle has disappeared: either q1 -> 1,
 the counted weights have closed in on each other (spherical: the volume is zero beyond, "unsat"; binary: typical
-solutions are isolated, "no_solution"), or the Jacobian is singular, two saddles have met ("no_solution").
+solutions are isolated, "no_solution"; never behind a network whose c'(1) is
+infinite), or the Jacobian is singular, two saddles have met ("no_solution").
 Steps that shrink for any other reason raise `NotConverged`.
 
 Replicon of the counted weights: 1 - alpha E[g'^2] T4.  Behind a tree committee the patterns see every overlap through
@@ -21,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.kernels.networks import overlap_slope
 from flatphys.saddle.averages import SPHERICAL
 from flatphys.saddle.local_entropy_newton import TOLERANCE, Point, Problem, openness, solve
 from flatphys.saddle.local_entropy_start import CLOSED, first_point
@@ -74,7 +74,8 @@ def _follow_power(now, before, r):
 def _follow(now, before, r, open_ended):
     """Conjugates (a, b^2, R1_hat) continued by the fraction r of the last step; b^2 stays positive."""
     if open_ended:
-        return np.array([_follow_power(x, y, r) if y > 0.0 else x for x, y in zip(now, before)])
+        a, b2 = (_follow_power(x, y, r) for x, y in zip(now[:2], before[:2]))
+        return np.array([a, max(b2, 0.25 * now[1]), 0.0])
     b = _follow_one(math.sqrt(now[1]), math.sqrt(before[1]), r)
     b = max(b, 0.5 * math.sqrt(now[1]))
     return np.array([_follow_one(now[0], before[0], r), b * b, _follow_one(now[2], before[2], r)])
@@ -97,8 +98,6 @@ class Curve:
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
-        # an infinite c'(1) keeps the counted weights apart at every distance: q1 -> 1 like a power of d only
-        self.open_ended = self.problem.network is not None and overlap_slope(self.problem.network, 1.0, 0.0) == math.inf
         self._closed = "unsat" if reference.numbers[0] == SPHERICAL else "no_solution"
         self._begin()
 
@@ -161,7 +160,7 @@ class Curve:
         end = here + math.copysign(length, left)
         if self._closing(here):
             self._end(side, end, self._closed)
-        elif _scaled_singular(last) < SINGULAR or (self.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"):
+        elif _scaled_singular(last) < SINGULAR or (self.problem.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"):
             self._end(side, end, "no_solution")  # open-ended and binary: deep among negative counts, where the conjugates grow like 1/d
         else:
             raise NotConverged(
@@ -173,11 +172,11 @@ class Curve:
 
     def _closing(self, here):
         """Whether the counted weights have nearly closed in on each other at `here`."""
-        return openness(self.points[here]) < CLOSED and not self.open_ended
+        return openness(self.points[here]) < CLOSED and not self.problem.open_ended
 
     def _room(self, here, side):
         """Distance in xi from `here` to where the openness would vanish linearly, going to `side`."""
-        if self.open_ended:
+        if self.problem.open_ended:
             return math.inf
         behind = [k for k in self.points if (here - k) * side > 0.0]
         if not behind:
@@ -204,8 +203,8 @@ class Curve:
             k = others[0]
             other = self.points[k]
             r = min(max((target - here) / (here - k), -2.0), 2.0)
-            x = _follow(point.x, other.x, r, self.open_ended)
-            field = (_follow_power if self.open_ended else _follow_one)(point.field, other.field, r)
+            x = _follow(point.x, other.x, r, self.problem.open_ended)
+            field = (_follow_power if self.problem.open_ended else _follow_one)(point.field, other.field, r)
         return x, field, point.jacobian
 
     def free_entropy(self, point: Point) -> float:

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from flatphys.kernels.networks import PERCEPTRON, overlap_map
+from flatphys.kernels.networks import PERCEPTRON, overlap_map, overlap_slope
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.averages import RANDOM
 from flatphys.saddle.local_entropy_explicit import teacher_sums
@@ -40,6 +40,8 @@ class Problem:
         self.ref, self.alpha, self.kappa, self.beta = ref, alpha, kappa, beta
         self.network = None if network is None or network[0] == PERCEPTRON else network
         self.seen_ref = ref  # the reference as the patterns see it
+        # an infinite c'(1) keeps the counted weights apart at every distance and load: 1-q1 falls like a power only
+        self.open_ended = self.network is not None and overlap_slope(self.network, 1.0, 0.0) == math.inf
         if self.network is not None:
             c_qt, c_vt = overlap_map(self.network, ref[3], ref[4])
             self.seen_ref = (*ref[:3], c_qt, c_vt, ref[5], 0.0, c_qt, *ref[8:])

@@ -39,7 +39,8 @@ def first_point(problem, distance: float) -> Point | None:
         room = math.inf
         if len(trail) > 1 and opening < 0.5:
             before, old, old_field, wider = trail[-2]
-            room = opening * (share - before) / (wider - opening) if wider > opening else math.inf
+            if wider > opening and not problem.open_ended:
+                room = opening * (share - before) / (wider - opening)
             if opening < CLOSED and 1.0 - share > 1.5 * room:
                 return None
         trial = min(1.0, share + min(step, 0.7 * room))
@@ -59,7 +60,7 @@ def first_point(problem, distance: float) -> Point | None:
             continue
         step, jacobian = 0.3 * (trial - share), None
         if step < SHORTEST * min(1.0, 10.0 * opening):
-            if opening < CLOSED:
+            if opening < CLOSED and not problem.open_ended:
                 return None
             raise NotConverged(
                 f"the local entropy at distance {distance:g} was followed only up to a share {share:.3g} of the patterns "

@@ -17,7 +17,7 @@ from flatphys.sweeps.grid import LOAD, OPTION, is_number, label
 
 # What numbers depend on: a change of these sources makes stored points another version's.
 _SOURCES = (
-    "numerics", "kernels", "saddle", "observables", "thresholds", "flatness.py", "model.py", "state.py",
+    "_jit.py", "numerics", "kernels", "saddle", "observables", "thresholds", "flatness.py", "model.py", "state.py",
     "sweeps/questions.py", "sweeps/catalogue.py", "sweeps/continuation.py", "sweeps/point.py",
 )  # fmt: skip
 

@@ -56,7 +56,7 @@ class Folds:
     def _args(self, c):
         """The kernels' arguments at the parameter c, with both conjugates free."""
         kappa, beta = (c, self.code.beta) if self.along == "margin" else (self.code.kappa, 1.0 / c if c > 0.0 else math.nan)
-        return self.code.weights, TEACHER, self.code.flip, float(kappa), float(beta)
+        return self.code.weights, TEACHER, self.code.flip, float(kappa), float(beta), self.code.net
 
     def loads(self, s, r, c, level: int = 0) -> np.ndarray:
         """(log alpha_q, log alpha_R)."""

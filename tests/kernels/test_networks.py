@@ -188,6 +188,15 @@ def test_an_activation_that_cannot_be_tabulated_is_refused_by_name(phi, what):
     assert what in str(error.value)
 
 
+def test_an_activation_may_overwrite_its_argument():
+    def in_place(x):
+        x[x < 0.0] = 0.0
+        return x
+
+    mine, twin = network_code(fp.TreeCommittee(in_place)), network_code(fp.TreeCommittee(relu))
+    assert np.array_equal(mine, twin)
+
+
 def test_an_unhashable_activation_is_refused():
     class Unhashable:
         __hash__ = None

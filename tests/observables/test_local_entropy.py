@@ -251,3 +251,13 @@ def test_spherical_solutions_at_margin_0_are_a_convex_cone(model, alpha):
 def test_an_empty_grid_is_refused_by_name(where):
     with pytest.raises(InvalidInput, match="must not be empty"):
         fp.local_entropy(fp.solve(fp.Model(), 0.5), **where)
+
+
+def test_states_without_an_overlap_below_one_are_no_references():
+    spherical = fp.Gibbs("spherical", margin=-1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        states = [fp.solve(fp.Model(fp.RandomLabels(), spherical), 10.0, ansatz="1RSB"), fp.ground_state(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 3.0)]
+    for state in states:
+        with pytest.raises(InvalidInput, match="replica-symmetric"):
+            local_entropy(state, distance=[0.1])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, ReplicaSymmetryWarning
+from flatphys.errors import InvalidInput, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.model import ACTIVATIONS
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[1] / "data" / "committee_equilibrium.jsonl").read_text().splitlines()]
@@ -113,6 +113,23 @@ def test_solve_agrees_with_the_branches_of_the_traced_curve(network, weights, be
     for alpha in (1e-3, 0.3, 1.0):
         (state,) = fp.branches(model, alpha)
         assert state.order == pytest.approx(quiet(model, alpha).order, rel=1e-12)
+
+
+@pytest.mark.parametrize("weights, error", [("binary", NoSolution), ("spherical", Unsatisfiable)])
+@pytest.mark.parametrize("activation", ["erf", "relu"])
+def test_solutions_end_where_the_kernel_s_last_slope_says(weights, error, activation):
+    """c'(1) times the perceptron's end, 2 (spherical) or 4/pi (binary) at margin 0."""
+    model = committee(weights, fp.TreeCommittee(activation))
+    last = {"erf": 2.0 / 3.0 / math.asin(2.0 / 3.0) / math.sqrt(5.0 / 9.0), "relu": math.pi / (math.pi - 1.0)}[activation]
+    end = last * (2.0 if weights == "spherical" else 4.0 / math.pi)
+    assert quiet(model, end * (1.0 - 1e-4)).residual < 1e-11
+    with pytest.raises(error):
+        fp.solve(model, end * (1.0 + 1e-12))
+
+
+def test_a_committee_with_a_teacher_is_refused_by_name():
+    with pytest.raises(InvalidInput, match="network"):
+        fp.Model(fp.Teacher(), fp.Gibbs(network=fp.TreeCommittee()))
 
 
 # --- thresholds -------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ CASES = {
     "spherical sign committee, counted margin larger": (state, ("spherical", 0.8, 0.0, math.inf, None, "sign"), 0.2, math.inf),
     "ReLU committee": (state, ("binary", 0.7, 0.0, math.inf, None, "relu"), 0.0, math.inf),
     "ReLU committee, finite beta on both sides": (state, ("spherical", 1.0, 0.1, 4.0, None, "relu"), 0.0, 3.0),
-    "erf committee, finite beta of the reference": (state, ("binary", 0.7, 0.0, 3.0, None, "erf"), 0.1, math.inf),
+    "erf committee, finite beta of both": (state, ("binary", 0.7, 0.0, 3.0, None, "erf"), 0.1, 4.0),
 }
 
 

@@ -48,7 +48,7 @@ def test_every_vertex_of_the_spinodals_has_two_branches_more_on_one_side(lines):
 def test_vertices_of_the_spinodals_have_the_load_of_the_curves_own_fold(lines):
     for name, key in (("student spinodal", "spinodal"), ("teacher spinodal", "lower_spinodal")):
         boundary = lines[name]
-        for i in np.flatnonzero((boundary.margin < -0.02) & (boundary.margin > -0.16))[::12]:
+        for i in np.flatnonzero((boundary.margin < -5e-4) & (boundary.margin > -0.16))[::10]:
             jump = fp.first_order_transition(model(float(boundary.margin[i])))
             assert boundary.alpha[i] == pytest.approx(getattr(jump, key), rel=1e-8)
 
@@ -131,6 +131,17 @@ def test_saddles_of_the_spinodals_are_resolved_by_the_quadrature(lines):
     folds = Folds(model(-0.002))
     s, r = 2.03981, -0.0705
     assert np.allclose(folds.loads(s, r, -0.002, level=1), folds.loads(s, r, -0.002), rtol=0.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("margin", [-0.007, -0.005, -0.002, -0.001])
+def test_transitions_next_to_margin_zero_have_the_right_end_of_the_teacher_branch(lines, margin):
+    """A search along R_hat alone said 0.274, 0.310, 0.743 and nothing."""
+    jump = fp.first_order_transition(model(margin))
+    assert at_margin(lines["transition"], margin) == pytest.approx(jump.transition, abs=1e-5)
+    assert at_margin(lines["teacher spinodal"], margin) == pytest.approx(jump.lower_spinodal, abs=1e-3)
+    assert jump.at_transition.residual < 1e-11 and jump.at_transition.branch == "student"
+    smaller = fp.first_order_transition(model(1.5 * margin))
+    assert jump.lower_spinodal < smaller.lower_spinodal and 1.24468399 < jump.transition < smaller.transition < jump.spinodal < smaller.spinodal
 
 
 def test_folds_are_for_gibbs_students_of_a_teacher():
