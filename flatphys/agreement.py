@@ -73,7 +73,7 @@ MIXTURE = GaussianMixture()
 
 
 def full_cases() -> list[Case]:
-    """The whole list: about twenty minutes on one core."""
+    """The whole list: twelve minutes on one thread of a shared machine (2026-11-21)."""
     teacher = Model(Teacher(), Gibbs("binary"))
     return [
         _storage("binary", 0.5, 0.5, (2001,), chains=64, sweeps=400),

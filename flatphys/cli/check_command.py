@@ -48,7 +48,7 @@ def check(
     teacher: Around = False,
     counted_margin: CountedMargin = "0",
     counted_beta: CountedBeta = "inf",
-    report: Annotated[pathlib.Path | None, typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (up to half an hour).")] = None,
+    report: Annotated[pathlib.Path | None, typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (about a quarter of an hour).")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --report: a short list of small systems, about a minute.")] = False,
     json: Json = False,
     out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Also draw theory and simulation (.png or .pdf).")] = None,
