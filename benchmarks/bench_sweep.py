@@ -70,7 +70,8 @@ import flatphys as fp
 start = time.perf_counter()
 store = sys.argv[1] or None
 workers = int(sys.argv[2]) or None
-table = fp.sweep(fp.Model(), alpha=np.linspace(0.01, 0.9, 1000), store=store, workers=workers, progress=False, **{"learner.margin": np.linspace(-0.5, 0.5, 100)})
+grid = {"alpha": np.linspace(0.01, 0.9, 1000), "learner.margin": np.linspace(-0.5, 0.5, 100)}
+table = fp.sweep(fp.Model(), store=store, workers=workers, progress=False, **grid)
 wall = time.perf_counter() - start
 own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 other = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
@@ -84,7 +85,10 @@ def many(store: bool, workers: int) -> dict:
         path = str(pathlib.Path(folder) / "s.sqlite") if store else ""
         out = subprocess.run([sys.executable, "-c", MANY, path, str(workers)], capture_output=True, text=True, check=True).stdout.split()
         size = pathlib.Path(path).stat().st_size / 2**20 if store else 0.0
-    return {"store": store, "workers": workers or "default", "seconds": float(out[0]), "driver_MB": float(out[1]), "largest_worker_MB": float(out[2]), "ok": int(out[3]), "file_MB": size}
+    seconds, driver, worker, ok, _ = map(float, out)
+    return {
+        "store": store, "workers": workers or "default", "seconds": seconds, "driver_MB": driver, "largest_worker_MB": worker, "ok": int(ok), "file_MB": size,
+    }  # fmt: skip
 
 
 def main():

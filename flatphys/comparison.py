@@ -12,14 +12,13 @@ the report.
 """
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from flatphys import validate
-from flatphys.display import Table
+from flatphys.check_report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
-from flatphys.montecarlo.estimate import Estimate, Extrapolation, fit_in_inverse_size
+from flatphys.montecarlo.estimate import Estimate, fit_in_inverse_size
 from flatphys.montecarlo.integration import SampledLocalEntropy
 from flatphys.montecarlo.run import Run
 from flatphys.state import State
@@ -33,125 +32,6 @@ NAMES = {  # estimate of a run -> attribute of a state
     "generalization_error": "generalization_error", "free_entropy": "free_entropy", "entropy": "entropy",
     "m": "m", "q": "q", "b": "b", "margin": "margin",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """One quantity: theory, simulation with its error, and the z-score after the allowance was taken off."""
-
-    quantity: str
-    theory: float
-    simulation: float
-    error: float
-    allowance: float
-    z: float
-    fit: Extrapolation | None = None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class CheckReport(Table):
-    """Theory beside simulation.
-
-    Attributes
-    ----------
-    theory : State or LocalEntropy
-    runs : list
-    rows : list of Row
-    bound : float
-        Largest |z| that passes.
-    finite_size : float
-        c of the allowance c/N.
-    passed : bool
-    """
-
-    theory: object
-    runs: list
-    rows: list
-    bound: float
-    finite_size: float
-    notes: list = field(default_factory=list)
-
-    @property
-    def worst(self) -> Row:
-        """The row with the largest |z|."""
-        return max(self.rows, key=lambda row: abs(row.z))
-
-    @property
-    def passed(self) -> bool:
-        """Whether every |z| is within the bound."""
-        return all(abs(row.z) <= self.bound for row in self.rows)
-
-    def records(self) -> list[dict]:
-        """One dict of plain values per row."""
-        names = ("quantity", "theory", "simulation", "error", "allowance", "z")
-        return [{name: getattr(row, name) for name in names} | ({"chi2": row.fit.chi2, "freedom": row.fit.freedom} if row.fit else {}) for row in self.rows]
-
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """(header, rows) as text."""
-        header = ["quantity", "theory", "simulation", "error", "z", ""]
-        out = []
-        for row in self.rows:
-            digits = min(max(2 - math.floor(math.log10(row.error)) if row.error > 0.0 else 10, 3), 12)
-            numbers = [f"{row.theory:.{digits}f}", f"{row.simulation:.{digits}f}", f"{row.error:.2g}", f"{row.z:+.2f}"]
-            out.append([row.quantity, *numbers, "" if abs(row.z) <= self.bound else "FAILS"])
-        return header, out
-
-    def verdict(self) -> str:
-        """One sentence."""
-        worst = self.worst
-        state = "agrees within" if self.passed else "EXCEEDS"
-        return f"{len(self.rows)} quantities, largest |z| = {abs(worst.z):.2f} ({worst.quantity}): {state} the bound {self.bound:g}"
-
-    def _rows(self):
-        header, body = self.table()
-        widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-        lines = [(line[0], "  ".join(cell.rjust(w) for cell, w in zip(line[1:], widths[1:])).rstrip()) for line in [header, *body]]
-        return lines + [("", text) for text in [*self.notes, self.verdict()]]
-
-    def _title(self):
-        sizes = ", ".join(str(run.n) for run in self.runs)
-        model, alpha = _model_of(self.theory), self.runs[0].alpha
-        return f"Theory beside simulation of {model!r} at alpha = {alpha:.6g}, N = {sizes}"
-
-    def plot(self, axes=None):
-        """Theory's curve with the simulation on it, and the z-scores; returns the two matplotlib axes."""
-        import matplotlib.pyplot as plt
-
-        if axes is None:
-            axes = plt.subplots(1, 2, figsize=(7.0, 2.8), layout="constrained")[1]
-        self.draw_on(axes)
-        return axes
-
-    def draw_on(self, axes):
-        """The same on two given axes, without pyplot."""
-        left, right = axes
-        run = self.runs[-1]
-        if isinstance(self.theory, State):
-            from flatphys.observables.margins import margins
-
-            law = margins(self.theory)
-            x, density = run.margins.density(40)
-            grid = np.linspace(x[0], x[-1], 400)
-            left.plot(grid, law.pdf(grid), color="#0072B2", label=r"theory, $N = \infty$")
-            for place, mass in law.atoms:
-                left.axvline(place, color="#0072B2", lw=0.7, ls=":", label=f"atom of mass {mass:.3g}")
-            left.errorbar(x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
-            left.set(xlabel=r"stability $\Delta$", ylabel=r"$P(\Delta)$", ylim=(0.0, None))
-        else:
-            order = np.argsort(self.theory.distance.ravel())
-            left.plot(self.theory.distance.ravel()[order], self.theory.value.ravel()[order], color="#0072B2", label=r"theory, $N = \infty$")
-            left.errorbar(run.distance, run.value.mean, run.value.error, fmt="o", ms=3.0, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
-            left.set(xlabel=r"distance $d = (1-p)/2$", ylabel="local entropy [nats per weight]")
-        left.legend(fontsize=7.5, frameon=False)
-        places = np.arange(len(self.rows))[::-1]
-        right.axvspan(-self.bound, self.bound, color="#0072B2", alpha=0.08, lw=0)
-        right.axvline(0.0, color="#7F7F7F", lw=0.6)
-        z = np.array([row.z for row in self.rows])
-        shown = np.clip(z, -2.5 * self.bound, 2.5 * self.bound)
-        right.plot(shown, places, "o", ms=3.0, color="#D55E00")
-        right.set_yticks(places, [row.quantity for row in self.rows], fontsize=6.5)
-        reach = max(1.25 * self.bound, 1.1 * float(np.abs(shown).max()))
-        right.set(xlabel="(simulation - theory) / error", xlim=(-reach, reach), ylim=(-0.7, len(self.rows) - 0.3))
 
 
 def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order: int = 1, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
@@ -214,13 +94,9 @@ def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order:
     return CheckReport(theory, runs, rows, bound, finite_size, notes)
 
 
-def _model_of(theory):
-    return theory.model if isinstance(theory, State) else theory.reference.model
-
-
 def _same(theory, runs, kind):
     """Refuse runs of another model or load."""
-    model, alpha = _model_of(theory), theory.alpha if isinstance(theory, State) else theory.reference.alpha
+    model, alpha = model_of(theory), theory.alpha if isinstance(theory, State) else theory.reference.alpha
     for run in runs:
         validate.instance("run", run, (kind,))
         if run.model != model:

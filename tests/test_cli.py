@@ -52,7 +52,9 @@ class TestProcess:
         status, out, err = process("solve", "0.9", "--json")
         answer = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         assert status == 0
-        assert answer["model"]["learner"] == {"kind": "gibbs", "weights": "binary", "margin": 0.0, "beta": "inf"}
+        assert answer["model"]["learner"] == {
+            "kind": "gibbs", "weights": "binary", "margin": 0.0, "beta": "inf", "network": {"kind": "perceptron"}
+        }
         assert answer["phase"] == "unsat"
         with pytest.warns(fp.errors.NegativeEntropyWarning):
             state = fp.solve(BINARY, 0.9)

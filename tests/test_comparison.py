@@ -100,6 +100,11 @@ def test_local_entropies_are_checked_and_a_wrong_one_fails():
     report = fp.check(theory, run)
     assert report.passed and len(report.rows) == 3
     assert not fp.check(dataclasses.replace(theory, value=theory.value + 0.02), run).passed
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 2)
+    report.draw_on(axes)
+    assert axes[0].lines[0].get_xdata().size == 40
     with pytest.raises(InvalidInput, match="reference"):
         fp.check(fp.local_entropy(fp.solve(model, run.alpha), overlap=run.overlap), run)
     with pytest.raises(InvalidInput, match="margin"):

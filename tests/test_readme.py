@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_ci_calls_the_readme_test_command_as_it_stands():
-    (command,) = [line for line in README.splitlines() if line.endswith("-m pytest")]
+    (command,) = [line for line in README.splitlines() if "-m pytest" in line]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 

@@ -160,7 +160,8 @@ import sys, time, numpy as np, flatphys as fp
 fp.solve(fp.Model(), 0.5)
 print("ready", flush=True)
 sys.stdin.readline()
-table = fp.sweep(fp.Model(), alpha=np.linspace(0.1, 0.8, 400), store=sys.argv[1], workers=1, **{"learner.margin": np.arange(int(sys.argv[2]), int(sys.argv[2]) + 5) / 20.0})
+first = int(sys.argv[2])
+table = fp.sweep(fp.Model(), alpha=np.linspace(0.1, 0.8, 400), store=sys.argv[1], workers=1, **{"learner.margin": np.arange(first, first + 5) / 20.0})
 print(int((table.status != "interrupted").sum()), flush=True)
 """
 

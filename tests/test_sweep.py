@@ -95,9 +95,9 @@ def test_a_one_step_point_does_not_depend_on_what_was_asked_before():
     from flatphys.saddle import replicated_one_step
 
     model, loads = fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=-2.0)), [80.0, 124.0, 124.3, 124.6, 124.9, 125.2, 125.35]
-    replicated_one_step.curve_at.cache_clear()
+    replicated_one_step._traced.cache_clear()
     up = [fp.solve(model, alpha, ansatz="1RSB").entropy for alpha in loads]
-    replicated_one_step.curve_at.cache_clear()
+    replicated_one_step._traced.cache_clear()
     down = [fp.solve(model, alpha, ansatz="1RSB").entropy for alpha in reversed(loads)]
     assert up == down[::-1]
 

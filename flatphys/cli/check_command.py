@@ -32,6 +32,7 @@ def check(
     n: Annotated[str, typer.Option("--n", metavar="N[,N...]", help="Weights; several sizes are extrapolated to N = infinity.")] = "501",
     bound: Annotated[str, typer.Option("--bound", metavar="Z", help="Largest |z| that passes.")] = "4",
     finite_size: Annotated[str, typer.Option("--finite-size", metavar="C", help="Allow a difference of C/N before z is formed.")] = "0",
+    order: Annotated[int, typer.Option("--order", metavar="ORDER", help="Of the extrapolation: 1 for a + b/N, 2 with c/N^2.")] = 1,
     chains: Chains = 128,
     sweeps: Sweeps = 1000,
     device: Device = "auto",
@@ -47,8 +48,8 @@ def check(
     teacher: Around = False,
     counted_margin: CountedMargin = "0",
     counted_beta: CountedBeta = "inf",
-    report: Annotated[pathlib.Path | None, typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (up to half an hour).")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="With --report: small systems, under a minute.")] = False,
+    report: Annotated[pathlib.Path | None, typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (about a quarter of an hour).")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="With --report: a short list of small systems, about a minute.")] = False,
     json: Json = False,
     out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Also draw theory and simulation (.png or .pdf).")] = None,
 ):
@@ -67,7 +68,7 @@ def check(
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
     sizes = [_size(text) for text in n.split(",")]
     shared = {"chains": chains, "sweeps": sweeps, "device": device, "seed": seed, "patterns": patterns, "threads": threads}
-    options = {"bound": largest, "finite_size": number("--finite-size", read_number("--finite-size", finite_size), 0.0, closed="[")}
+    options = {"bound": largest, "finite_size": number("--finite-size", read_number("--finite-size", finite_size), 0.0, closed="["), "order": order}
     with collected_warnings() as found:
         if distance is None:
             if teacher:

@@ -104,6 +104,6 @@ def _plot(run, path):
 
     with style.paper():
         figure, axes = style.panels()
-        (run.plot if hasattr(run, "overlap") and not hasattr(run, "margins") else run.margins.plot)(axes)
+        (run.margins if isinstance(run, fp.Run) else run).plot(axes)
         style.save_figure(figure, path)
     typer.echo(f"wrote {path}", err=True)

@@ -27,12 +27,15 @@ def _opened(path):
 
 
 def _model_text(model: dict) -> str:
-    data, learner = (f"{part.pop('kind')}({', '.join(f'{k}={_value(v)}' for k, v in part.items())})" for part in (dict(model["data"]), dict(model["learner"])))
-    return f"{data}, {learner}"
+    return f"{_value(model['data'])}, {_value(model['learner'])}"
 
 
 def _value(value) -> str:
-    return value["kind"] if isinstance(value, dict) and len(value) == 1 else str(value)
+    """An object as it is written: Gibbs(weights=binary, network=Perceptron())."""
+    if not isinstance(value, dict):
+        return str(value)
+    inner = ", ".join(f"{name}={_value(part)}" for name, part in value.items() if name != "kind")
+    return f"{value['kind']}({inner})"
 
 
 def _options_text(options: dict) -> str:

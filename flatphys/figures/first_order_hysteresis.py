@@ -82,6 +82,7 @@ def draw(records: list[dict]):
     figure, axes = style.panels(1, 2, width=style.PAGE, height=2.7, sharey=True)
     looks = {"student": (style.BLUE, "-"), "student, metastable": (style.BLUE, (0, (4, 1.5))), "intermediate": (style.GREY, (0, (1, 1.2)))}
     looks |= {"teacher": (style.BLACK, "-"), "teacher, metastable": (style.BLACK, (0, (4, 1.5)))}
+    names = {"random": "started from random weights", "teacher": "started from the teacher"}
     for ax, beta, letter in zip(axes, BETAS, "ab"):
         mine = [record for record in records if record["beta"] == beta]
         for line, (colour, dashes) in looks.items():
@@ -94,13 +95,13 @@ def draw(records: list[dict]):
         for start, marker, colour in (("random", "o", style.VERMILION), ("teacher", "s", style.GREEN)):
             dots = [record for record in mine if record["line"] == f"start: {start}"]
             look = dict(fmt=marker, color=colour, ms=4.0, mew=0.8, mfc="white", elinewidth=0.8, clip_on=False, zorder=5)
-            ax.errorbar([r["alpha"] for r in dots], [r["R"] for r in dots], [r["error"] for r in dots], **look, label=f"$N = {n}$, from {'the teacher' if start == 'teacher' else 'random weights'}")
+            ax.errorbar([r["alpha"] for r in dots], [r["R"] for r in dots], [r["error"] for r in dots], **look, label=names[start])
         transition, spinodal = next((r["transition"], r["spinodal"]) for r in mine if "transition" in r)
         for place, name in ((transition, r"\alpha_{\mathrm{TS}}"), (spinodal, r"\alpha_{\mathrm{sp}}")):
             ax.axvline(place, color=style.GREY, lw=0.5, ls=":")
             ax.text(place - 0.015, 0.03, f"${name} = {place:.3f}$", rotation=90, va="bottom", ha="right", fontsize="small")
         text = r"\infty" if beta == math.inf else f"{beta:g}"
-        ax.set(xlim=RANGE[beta], ylim=(0.0, 1.05), xlabel=style.LABELS["alpha"], title=rf"({letter}) $\beta = {text}$")
-        ax.legend(loc="upper left", bbox_to_anchor=(0.0, 0.93), fontsize="x-small")
+        ax.set(xlim=RANGE[beta], ylim=(0.0, 1.05), xlabel=style.LABELS["alpha"], title=rf"({letter}) $\beta = {text}$, $N = {n}$")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="x-small", columnspacing=1.4)
     axes[0].set_ylabel(style.LABELS["R"])
     return figure

@@ -86,11 +86,11 @@ def draw(records: list[dict]):
 
     for (label, (_, _, n, *_)), colour, marker in zip(CURVES.items(), (style.BLUE, style.VERMILION, style.GREEN), "oDs"):
         pair(left, colour, marker, rf"{label}, $N = {n}$", panel="a", curve=label)
-    left.set(xlim=(0.0, 1.65), ylim=(0.15, 0.8), xlabel=r"inverse temperature $\beta$", ylabel=style.LABELS["train_error"], title="(a) random labels")
+    left.set(xlim=(0.0, 1.65), ylim=(0.15, 0.85), xlabel=r"inverse temperature $\beta$", ylabel=style.LABELS["train_error"], title="(a) random labels")
     left.legend(loc="upper right", fontsize="x-small", handlelength=1.0, borderaxespad=0.3)
     for (name, (label, *_)), colour, marker in zip(LAWS.items(), (style.BLUE, style.VERMILION), "os"):
         pair(middle, colour, marker, rf"{label}, $N = {LAWS[name][3]}$", panel="b", law=name)
-    middle.set(xlim=(-2.5, 7.0), ylim=(0.0, 0.85), xlabel=style.LABELS["stability"], ylabel=r"density $P(\Delta)$", title="(b) stabilities")
+    middle.set(xlim=(-2.5, 8.5), ylim=(0.0, 0.85), xlabel=style.LABELS["stability"], ylabel=r"density $P(\Delta)$", title="(b) stabilities")
     middle.legend(loc="upper right", fontsize="x-small", handlelength=1.0, borderaxespad=0.2)
     for alpha, colour, marker in zip(DISTANCES, (style.BLUE, style.VERMILION), "os"):
         pair(right, colour, marker, rf"$\alpha = {alpha:g}$", panel="c", alpha=alpha)

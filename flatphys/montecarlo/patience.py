@@ -51,6 +51,6 @@ def progress_bar(progress, total: int, what: str):
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=progress is None) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)

@@ -125,7 +125,8 @@ class Database:
         found = {}
         for start in range(0, len(places), FETCH):
             some = places[start : start + FETCH]
-            query = f"SELECT place, layout, status, message, branch, data, checksum FROM point WHERE problem = ? AND place IN ({','.join('?' * len(some))})"
+            marks = ",".join("?" * len(some))
+            query = f"SELECT place, layout, status, message, branch, data, checksum FROM point WHERE problem = ? AND place IN ({marks})"
             for place, *record in self._db.execute(query, (problem, *some)):
                 found[place] = record
         by_layout = {}

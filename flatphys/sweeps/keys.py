@@ -88,7 +88,10 @@ class Keys:
     def of(self, points):
         """[(problem, places in `points`, places as bytes)], one entry per problem that occurs."""
         plan, indices = self._plan, self._plan.indices(points)
-        combos, inverse = np.unique(indices[:, self._naming], axis=0, return_inverse=True) if self._naming else (np.zeros((1, 0)), np.zeros(len(indices), int))
+        if self._naming:
+            combos, inverse = np.unique(indices[:, self._naming], axis=0, return_inverse=True)
+        else:
+            combos, inverse = np.zeros((1, 0)), np.zeros(len(indices), dtype=int)
         for number, combo in enumerate(combos.tolist()):
             rows = np.flatnonzero(inverse.ravel() == number)
             if not rows.size:

@@ -102,7 +102,7 @@ def test_chains_that_have_not_mixed_say_so_and_what_to_do():
     """Hot and cold starts of a teacher: at beta = inf without exchange they never meet."""
     model = fp.Model(fp.Teacher(), fp.Gibbs("binary"))
     with pytest.warns(NotMixedWarning, match="teacher_overlap.*exchange=True"):
-        run = fp.sample(model, 51, 0.5, chains=16, sweeps=200, device="cpu", exchange=False, seed=1)
+        run = fp.sample(model, 301, 1.0, chains=16, sweeps=200, device="cpu", exchange=False, seed=1)
     assert any("hot and cold starts disagree on teacher_overlap" in text for text in run.complaints)
     assert run.teacher_overlap.r_hat > 1.1 and "NOT MIXED" in repr(run)
 
@@ -174,6 +174,19 @@ def test_bad_arguments_are_refused_by_name(argument, value, named):
 def test_what_belongs_to_chains_is_refused_for_trained_rules():
     with pytest.raises(InvalidInput, match="checkpoint"):
         fp.sample(fp.Model(fp.GaussianMixture(), fp.Hebb()), 20, 1.0, checkpoint="x.npz")
+
+
+@quick
+def test_a_run_draws_itself_and_shows_a_bar_when_asked(capfd):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    run = fp.sample(BINARY, 31, 0.5, chains=8, sweeps=40, device="auto", progress=True)
+    assert "sampling" in capfd.readouterr().err
+    axes = run.plot()
+    assert [ax.get_xlabel() for ax in axes] == [r"stability $\Delta$", "sweeps"]
+    assert len(fp.sample(fp.Model(fp.Teacher(), fp.Hebb()), 30, 1.0, chains=4, progress=False).plot()) == 1
+    matplotlib.pyplot.close("all")
 
 
 # --- interruption and resumption --------------------------------------------------------------------
