@@ -120,7 +120,8 @@ def pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w):
     c = math.sqrt(q / v)
     reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
     origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
-    if kind == TEACHER and t2 < v * r * r:  # nodes are exact relative to the sharper of the student's step at z = kappa/sqrt(q), the teacher's at 0
+    # nodes are exact relative to the sharper step: the student's at z = kappa/sqrt(q), or the teacher's at z = 0
+    if kind == TEACHER and t2 < v * r * r:
         origin = 0.0
     x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / math.sqrt(v)
     growth, narrow = teacher_scale(kind, q, r, t2)

@@ -11,8 +11,8 @@ Strong regularisation of unbalanced clouds with a bias.  Then w ~ 1/l2 while b s
     error - min(rho, 1-rho) = max(rho, 1-rho) H((|b| + m)/sigma) - min(rho, 1-rho) H((|b| - m)/sigma),
 
 whose terms have the ratio exp(-2 |b| m/sigma^2), up to a constant: it vanishes as l2 -> infinity, for m/sigma^2 ~ l2.  So
-the error rises to its limit from below, by amounts as small as exp(-l2^2), and a finite l2 is always better than an infinite one.  The slope is
-therefore computed in units of the larger G(z_y), which neither underflows nor changes a sign.
+the error rises to its limit from below, by amounts as small as exp(-l2^2), and a finite l2 is always better than an infinite
+one.  The slope is therefore computed in units of the larger G(z_y), which neither underflows nor changes a sign.
 """
 
 import math

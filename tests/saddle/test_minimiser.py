@@ -218,8 +218,8 @@ def test_on_a_balanced_mixture_more_regularisation_is_always_better(loss):
 @pytest.mark.parametrize("loss", ["logistic", "square"])
 @pytest.mark.parametrize("variance, positive", [(10.0, 0.1), (10.0, 0.2), (10.0, 0.98), (30.0, 0.3), (3.0, 0.4999)])
 def test_on_unbalanced_broad_clouds_the_best_l2_is_finite_however_flat_the_error_is_there(loss, variance, positive):
-    """The error rises from below to that of the constant rule (module's docstring of saddle.optimal_l2).  With q = Q(z_+), the two tails of the
-    error less the minority's share are compared without cancellation: least at the best l2."""
+    """The error rises from below to that of the constant rule (docstring of saddle.optimal_l2): what is gained over that rule, the
+    difference of two tails, is largest at the best l2.  Compared as logarithms, without cancellation."""
     model = fp.Model(fp.GaussianMixture(variance, positive), fp.ERM(loss, bias=True))
     best = fp.optimal_l2(model, 2.0)
     assert 0.0 < best < 1e6
