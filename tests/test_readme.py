@@ -38,3 +38,18 @@ def test_every_bash_flatphys_command_of_the_readme_names_an_existing_subcommand(
 def test_numbers_in_the_readme_are_what_the_library_gives(value, text):
     assert text in README
     assert f"{value():.{len(text.split('.')[1])}f}" == text
+
+
+def test_pictures_and_notebooks_of_the_readme_exist():
+    paths = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(paths) >= 5 and all((ROOT / path).exists() for path in paths)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")
+def test_the_readmes_python_runs_as_it_stands():
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", README, flags=re.S):
+        exec(block, names)
+    assert names["table"].sizes == {"alpha": 3, "margin": 3}
+    assert fp.check(fp.solve(names["model"], 1.0), names["run"]).passed
