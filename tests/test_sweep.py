@@ -263,7 +263,7 @@ def explained(table):
         (MODEL, 2.0, {}, "no_solution"),
         (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 2.5, {}, "unsat"),
         (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", -0.5)), 4.7, {}, "rs_unstable"),
-        (fp.Model(fp.Teacher(), fp.Gibbs("binary", -1e-4)), 3.0, {}, "not_converged"),
+        (fp.Model(fp.Teacher(), fp.Gibbs("binary", -1e-11)), 3.0, {}, "not_converged"),
         (MODEL, 0.5, {"question": fp.local_entropy, "distance": [0.2]}, "ok"),
         (MODEL, 0.9, {"question": fp.local_entropy, "distance": [0.2]}, "unsat"),
     ],
