@@ -18,7 +18,7 @@ from scipy import integrate, optimize
 from scipy.special import ndtr
 
 from flatphys import ERM, GaussianMixture, Model, Teacher
-from flatphys.saddle.minimiser import solve_erm, solve_erm_path
+from flatphys.saddle.minimiser.states import solve_erm, solve_erm_path
 
 CASES = [
     (GaussianMixture(1.0, 0.5), "square", False, 2.0, 0.1),

@@ -15,10 +15,10 @@ import numpy as np
 
 import flatphys as fp
 from flatphys._jit import jit
-from flatphys.flatness import flatness_threshold
+from flatphys.thresholds.flatness import flatness_threshold
 from flatphys.kernels.counting import error_counting
 from flatphys.observables.local_entropy import _reference, local_entropy, teacher_state, zero_crossings
-from flatphys.saddle.local_entropy import Curve
+from flatphys.saddle.franz_parisi.curve import Curve
 
 
 @jit

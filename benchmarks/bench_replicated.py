@@ -13,12 +13,12 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.numerics.quadrature import buffers
-from flatphys.observables.replicated import replicated_entropy
-from flatphys.saddle import replicated
-from flatphys.saddle.replicated_averages import pattern_nodes
-from flatphys.saddle.replicated_limit import pattern_nodes as limit_nodes
-from flatphys.saddle.replicated_one_step import solve_one_step
-from flatphys.saddle.replicated_threshold import replicated_flatness_threshold
+from flatphys.observables.replicated_entropy import replicated_entropy
+from flatphys.saddle.breaking import replicas as replicated
+from flatphys.saddle.breaking.averages import pattern_nodes
+from flatphys.saddle.breaking.limit import pattern_nodes as limit_nodes
+from flatphys.saddle.breaking.one_step import solve_one_step
+from flatphys.thresholds.dense import replicated_flatness_threshold
 
 CURVE = np.geomspace(0.005, 0.2, 20)
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))

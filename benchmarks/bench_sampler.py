@@ -20,8 +20,8 @@ import numpy as np
 
 import flatphys as fp
 from flatphys._jit import jit
-from flatphys.montecarlo.chains import Chains
-from flatphys.montecarlo.instance import make_instances
+from flatphys.finite_size.chains.ensemble import Chains
+from flatphys.finite_size.instances import make_instances
 
 BINARY, SPHERICAL = fp.Gibbs("binary"), fp.Gibbs("spherical")
 STORAGE, SPHERE = fp.Model(fp.RandomLabels(), BINARY), fp.Model(fp.RandomLabels(), SPHERICAL)

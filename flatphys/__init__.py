@@ -19,10 +19,10 @@ _LAZY = {
     "zero_crossings": "flatphys.observables.local_entropy",
     "largest_overlap": "flatphys.observables.largest_overlap",
     "teacher_state": "flatphys.observables.local_entropy",
-    "flatness_threshold": "flatphys.flatness",
-    "replicated_entropy": "flatphys.observables.replicated",
-    "replicated_flatness_threshold": "flatphys.saddle.replicated_threshold",
-    "vanishing_external_y": "flatphys.saddle.replicated_threshold",
+    "flatness_threshold": "flatphys.thresholds.flatness",
+    "replicated_entropy": "flatphys.observables.replicated_entropy",
+    "replicated_flatness_threshold": "flatphys.thresholds.dense",
+    "vanishing_external_y": "flatphys.thresholds.dense",
     "CustomLoss": "flatphys.kernels.losses",
     "capacity": "flatphys.thresholds",
     "max_margin": "flatphys.thresholds",
@@ -34,18 +34,18 @@ _LAZY = {
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
     "sweep": "flatphys.sweeps.driver",
-    "Store": "flatphys.store",
+    "Store": "flatphys.sweeps.store",
     "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
-    "finite": "flatphys.finite",
-    "sample": "flatphys.montecarlo.sampling",
-    "sample_local_entropy": "flatphys.montecarlo.integration",
-    "extrapolate": "flatphys.montecarlo.estimate",
-    "Run": "flatphys.montecarlo.run",
-    "check": "flatphys.comparison",
-    "make_instances": "flatphys.montecarlo.instance",
-    "Instances": "flatphys.montecarlo.instance",
-    "Chains": "flatphys.montecarlo.chains",
+    "finite": "flatphys.finite_size.trained",
+    "sample": "flatphys.finite_size.sampling",
+    "sample_local_entropy": "flatphys.finite_size.integrate",
+    "extrapolate": "flatphys.finite_size.estimate",
+    "Run": "flatphys.finite_size.run",
+    "check": "flatphys.comparison.check",
+    "make_instances": "flatphys.finite_size.instances",
+    "Instances": "flatphys.finite_size.instances",
+    "Chains": "flatphys.finite_size.chains.ensemble",
 }
 
 __all__ = [
@@ -59,7 +59,7 @@ def __getattr__(name):
     if name not in _LAZY:
         raise AttributeError(f"module 'flatphys' has no attribute {name!r}")
     module = importlib.import_module(_LAZY[name])
-    value = module if _LAZY[name].rpartition(".")[2] == name and not hasattr(module, name) else getattr(module, name)
+    value = getattr(module, name, module)  # `precise` and `finite` are modules themselves
     globals()[name] = value
     return value
 

@@ -18,7 +18,7 @@ import platformdirs
 __all__ = ["cache_folder", "jit"]
 
 _PACKAGE = pathlib.Path(__file__).parent
-_ROOMS = ("numerics", "kernels", "saddle", "observables", "montecarlo")  # a kernel elsewhere must be added here: a test looks for it
+_ROOMS = ("numerics", "kernels", "saddle", "observables", "finite_size")  # a kernel elsewhere must be added here: a test looks for it
 _STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
 
 

@@ -115,7 +115,7 @@ def _draw(answer, path):
 
 
 def _report(folder, quick, bound, device, threads):
-    from flatphys.agreement import write_report
+    from flatphys.comparison.agreement import write_report
 
     path, passed = write_report(folder, quick=quick, bound=bound, device=device, threads=threads, say=lambda text: typer.echo(text, err=True))
     typer.echo(path)

@@ -21,7 +21,7 @@ StorePath = Annotated[
 
 
 def _opened(path):
-    from flatphys.store import Store, default_path
+    from flatphys.sweeps.store import Store, default_path
 
     return Store(path or default_path(), create=False)
 
@@ -45,7 +45,7 @@ def _options_text(options: dict) -> str:
 @command(store, "list", "store list", "store list --json")
 def list_(path: StorePath = None, json: Json = False):
     """What the store holds: one line per question, options and kind of model, with the number of points."""
-    from flatphys.store import when
+    from flatphys.sweeps.store import when
 
     with _opened(path) as opened:
         entries, where = opened.problems(), opened.path

@@ -61,7 +61,7 @@ def sweep(
     """
     import flatphys as fp
     from flatphys.sweeps.files import columns_of, csv_lines, save_dataset
-    from flatphys.sweeps.catalogue import question_of
+    from flatphys.questions.catalogue import question_of
 
     asked = question_of(question)
     model = chosen.model(learner=_LEARNERS.get(asked.name, "gibbs"))
@@ -133,7 +133,7 @@ def _count(name: str, text: str | None):
 
 def _default_store():
     """The user's store; None, with a warning, where nothing can be written there."""
-    from flatphys.store import default_path
+    from flatphys.sweeps.store import default_path
 
     path = default_path()
     try:

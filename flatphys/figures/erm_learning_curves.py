@@ -11,7 +11,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.figures import style
-from flatphys.saddle.minimiser import solve_erm_path
+from flatphys.saddle.minimiser.states import solve_erm_path
 
 COLOURS = {"square": style.BLUE, "logistic": style.VERMILION, "hinge": style.GREEN}
 WEAK, STRONG = 1e-4, 1.0  # l2

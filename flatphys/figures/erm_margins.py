@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize
 
 import flatphys as fp
-from flatphys import finite
+from flatphys.finite_size import trained as finite
 from flatphys.figures import style
 from flatphys.figures.erm_learning_curves import strength
 

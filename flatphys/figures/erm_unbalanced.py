@@ -5,7 +5,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.figures import style
 from flatphys.figures.erm_learning_curves import COLOURS, DASHED, DOTTED, RANGE, at_best_l2, bayes, loads, record, strength
-from flatphys.saddle.minimiser import solve_erm_path
+from flatphys.saddle.minimiser.states import solve_erm_path
 
 DATA = fp.GaussianMixture(positive=0.2)
 WEAK = 1e-2  # l2

@@ -9,7 +9,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.figures import style
-from flatphys.saddle.minimiser import solve_erm_path
+from flatphys.saddle.minimiser.states import solve_erm_path
 
 ALPHA, SIGMA = 2.0, 0.5
 DATA = {"mixture": fp.GaussianMixture(), "teacher": fp.Teacher(flip=0.1)}

@@ -11,7 +11,7 @@ def largest_overlap(state: State, margin: float = 0.0) -> float:
 
     Beyond it the hard-constraint local entropy (`local_entropy` at beta = inf) is "unsat"; it is 1 where the rule itself
     fulfils the constraint.  The end of the range is where two such weights coincide, q1 -> 1 (equations in
-    `saddle.minimiser_entropy`).
+    `saddle.franz_parisi.trained_averages`).
 
     Parameters
     ----------
@@ -34,6 +34,6 @@ def largest_overlap(state: State, margin: float = 0.0) -> float:
             f"largest_overlap needs a trained rule (ERM, MaxMargin, Hebb, Bayes), got {state.model.learner!r}: "
             f"around a typical solution read the status of local_entropy"
         )
-    from flatphys.saddle.minimiser_neighbourhood import largest_overlap as solve
+    from flatphys.saddle.franz_parisi.trained import largest_overlap as solve
 
     return solve(state, margin)

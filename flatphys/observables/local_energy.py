@@ -8,7 +8,7 @@ fraction d of binary weights, or turning spherical ones to the overlap p = 1 - 2
     delta E(d)     = E[H(p t / sqrt(1-p^2))] - P(t < 0)         (|w|^2 = N)
 
 A tree committee passes overlaps through its kernel, those of the perturbed weights with the original ones and with the other
-replicas (`observables.gibbs_margins`).  Its hidden units are those of the perturbed weights scaled back to the norm |w|^2 = N: sigma
+replicas (`observables.margins.gibbs`).  Its hidden units are those of the perturbed weights scaled back to the norm |w|^2 = N: sigma
 means p = 1/sqrt(1+sigma^2).  (Sign and ReLU units do not see the scale of their weights; erf units do.)
 
 Source: Pittorino et al., ICLR 2021.

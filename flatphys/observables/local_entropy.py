@@ -24,8 +24,8 @@ from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
 from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle import local_entropy as gibbs
-from flatphys.saddle.averages import BINARY, RANDOM, SPHERICAL, TEACHER
+from flatphys.saddle.franz_parisi import curve as gibbs
+from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, TEACHER
 from flatphys.state import NEGATIVE_ENTROPY, State
 
 _NUMBERS = (
@@ -153,7 +153,7 @@ def _around_gibbs(state, overlaps, distances, margin, beta):
 
 
 def _around_rule(state, overlaps, distances, margin, beta):
-    from flatphys.saddle.minimiser_neighbourhood import neighbourhood
+    from flatphys.saddle.franz_parisi.trained import neighbourhood
 
     return neighbourhood(state, overlaps, margin, beta)
 

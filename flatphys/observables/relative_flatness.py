@@ -12,8 +12,8 @@ import numpy as np
 
 from flatphys.errors import InvalidInput
 from flatphys.model import ERM, GaussianMixture
-from flatphys.observables.minimiser_margins import law
-from flatphys.saddle.minimiser_custom import compiled
+from flatphys.observables.margins.minimiser import law
+from flatphys.saddle.minimiser.custom import compiled
 
 
 def relative_flatness(state) -> float:

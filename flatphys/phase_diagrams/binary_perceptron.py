@@ -19,9 +19,9 @@ import numpy as np
 
 from flatphys import plotting as p
 from flatphys.errors import FlatphysError
-from flatphys.flatness import Neighbourhood, flatness_threshold
+from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
 from flatphys.model import Gibbs, Model, RandomLabels
-from flatphys.saddle.equilibrium import dominant
+from flatphys.saddle.equilibrium.states import dominant
 from flatphys.thresholds import at_line, capacity, max_margin
 from flatphys.thresholds.trace import Frame, follow, graph
 

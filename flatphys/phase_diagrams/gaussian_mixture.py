@@ -6,7 +6,7 @@ being linearly separable; the best l2 is infinite in the whole plane, where ever
 
     d log(generalization error)/d log l2 = 0
 
-at a given l2 (`saddle.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the answer "always the larger
+at a given l2 (`thresholds.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the answer "always the larger
 class" and the best l2 grows without bound; where they are narrow it vanishes.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 from flatphys import plotting as p
 from flatphys.model import ERM, GaussianMixture, Model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.minimiser import parameters
-from flatphys.saddle.minimiser_custom import compiled
-from flatphys.saddle.optimal_l2 import _error, _slope, optimal_l2
+from flatphys.saddle.minimiser.states import parameters
+from flatphys.saddle.minimiser.custom import compiled
+from flatphys.thresholds.optimal_l2 import _error, _slope, optimal_l2
 from flatphys.thresholds import bayes_error, separability_threshold
 from flatphys.thresholds.trace import Frame, follow, graph
 

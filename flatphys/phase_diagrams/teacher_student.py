@@ -17,7 +17,7 @@ import numpy as np
 
 from flatphys import plotting as p
 from flatphys.model import Gibbs, Model, Teacher
-from flatphys.saddle.curve import Code, curve_of, roots
+from flatphys.saddle.equilibrium.curve import Code, curve_of, roots
 from flatphys.thresholds import capacity, first_order_transition
 from flatphys.thresholds.spinodal import Folds
 from flatphys.thresholds.trace import Frame, follow, graph

@@ -12,16 +12,16 @@ ANSATZE = ("RS", "1RSB")
 # (data, learner) -> module, the function for the dominant state, the one for every branch.  Modules are
 # imported on first use: each brings its own compiled code.
 _TABLE = {
-    (RandomLabels, Gibbs): ("equilibrium", "solve", "branches"),
-    (Teacher, Gibbs): ("equilibrium", "solve", "branches"),
-    (Teacher, Bayes): ("equilibrium", "solve", "branches"),
-    (Teacher, MaxMargin): ("margin_limit", "solve_max_margin", None),
-    (Teacher, ERM): ("minimiser", "solve_erm", None),
-    (Teacher, Hebb): ("minimiser", "solve_hebb", None),
-    (GaussianMixture, ERM): ("minimiser", "solve_erm", None),
-    (GaussianMixture, MaxMargin): ("minimiser", "solve_max_margin_mixture", None),
-    (GaussianMixture, Hebb): ("minimiser", "solve_hebb", None),
-    (GaussianMixture, Bayes): ("minimiser", "solve_bayes_mixture", None),
+    (RandomLabels, Gibbs): ("equilibrium.states", "solve", "branches"),
+    (Teacher, Gibbs): ("equilibrium.states", "solve", "branches"),
+    (Teacher, Bayes): ("equilibrium.states", "solve", "branches"),
+    (Teacher, MaxMargin): ("equilibrium.limit", "solve_max_margin", None),
+    (Teacher, ERM): ("minimiser.states", "solve_erm", None),
+    (Teacher, Hebb): ("minimiser.states", "solve_hebb", None),
+    (GaussianMixture, ERM): ("minimiser.states", "solve_erm", None),
+    (GaussianMixture, MaxMargin): ("minimiser.states", "solve_max_margin_mixture", None),
+    (GaussianMixture, Hebb): ("minimiser.states", "solve_hebb", None),
+    (GaussianMixture, Bayes): ("minimiser.states", "solve_bayes_mixture", None),
 }
 
 
@@ -82,7 +82,7 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
     alpha = validate.load(alpha)
     validate.choice("ansatz", ansatz, ANSATZE)
     if ansatz == "1RSB":
-        from flatphys.saddle.replicated_one_step import solve_one_step
+        from flatphys.saddle.breaking.one_step import solve_one_step
 
         return solve_one_step(model, alpha)
     return _road(type(model.data), type(model.learner))[0](model, alpha)

@@ -15,7 +15,7 @@ from flatphys.sweeps.guard import Guard
 from flatphys.sweeps.local import run_here
 from flatphys.sweeps.point import quiet
 from flatphys.sweeps.progress import Progress
-from flatphys.sweeps.catalogue import question_of
+from flatphys.questions.catalogue import question_of
 from flatphys.sweeps.remote import run_on
 from flatphys.sweeps.table import Table
 
@@ -136,7 +136,7 @@ def _opened(store, plan, stack):
     """(Store, keys of the plan's points), or twice None."""
     if store is None:
         return None, None
-    from flatphys.store import Store
+    from flatphys.sweeps.store import Store
     from flatphys.sweeps.keys import Keys
 
     if not isinstance(store, (Store, str, os.PathLike)):

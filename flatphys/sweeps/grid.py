@@ -18,7 +18,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.model import Model, check_model
-from flatphys.sweeps.questions import Question
+from flatphys.questions.question import Question
 
 LOAD, FIELD, OPTION = "load", "field", "option"
 RESERVED = ("status", "message", "branch")  # variables of every result

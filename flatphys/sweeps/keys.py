@@ -17,8 +17,8 @@ from flatphys.sweeps.grid import LOAD, OPTION, is_number, label
 
 # What numbers depend on: a change of these sources makes stored points another version's.
 _SOURCES = (
-    "_jit.py", "numerics", "kernels", "saddle", "observables", "thresholds", "flatness.py", "model.py", "state.py",
-    "sweeps/questions.py", "sweeps/catalogue.py", "sweeps/continuation.py", "sweeps/point.py",
+    "_jit.py", "numerics", "kernels", "saddle", "observables", "thresholds", "model.py", "state.py",
+    "questions", "sweeps/continuation.py", "sweeps/point.py",
 )  # fmt: skip
 
 

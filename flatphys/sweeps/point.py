@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.sweeps.questions import NEGATIVE, REASONS, UNSTABLE
+from flatphys.questions.question import NEGATIVE, REASONS, UNSTABLE
 
 INTERRUPTED, FAILED, INVALID, UNDEFINED = "interrupted", "failed", "invalid_input", "undefined"
 STATUSES = {

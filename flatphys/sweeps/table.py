@@ -84,15 +84,15 @@ def _tolerances(plan) -> tuple[float, float]:
         return math.nan, math.nan
     learner = plan.model.learner
     if isinstance(learner, (ERM, MaxMargin, Hebb, Bayes)):
-        from flatphys.saddle.minimiser import QUADRATURE
-        from flatphys.saddle.minimiser_newton import GOOD
+        from flatphys.saddle.minimiser.states import QUADRATURE
+        from flatphys.saddle.minimiser.newton import GOOD
 
         return (GOOD, QUADRATURE) if isinstance(learner, ERM) else (1e-10, math.nan)
     if plan.question.name in ("local_entropy", "replicated_entropy"):
-        from flatphys.saddle.local_entropy_newton import TOLERANCE
+        from flatphys.saddle.franz_parisi.point import TOLERANCE
 
         return TOLERANCE, math.nan
-    from flatphys.saddle.equilibrium import QUADRATURE, TOLERANCE
+    from flatphys.saddle.equilibrium.states import QUADRATURE, TOLERANCE
 
     return TOLERANCE, QUADRATURE
 

@@ -1,6 +1,6 @@
 """Capacities, transitions and stability lines, each a point of the branch that alpha(s) describes.
 
-Nothing here scans the load: with a conjugate chosen, the load and every scalar follow (`saddle.branch`), and a
+Nothing here scans the load: with a conjugate chosen, the load and every scalar follow (`saddle.equilibrium.branch`), and a
 threshold is where a scalar of the branch vanishes.
 """
 

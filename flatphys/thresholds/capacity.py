@@ -8,9 +8,11 @@ from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import GaussianMixture, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle import margin_limit, minimiser, rsb_capacity
-from flatphys.saddle.averages import RANDOM, SPHERICAL
-from flatphys.saddle.curve import Code
+from flatphys.saddle.equilibrium import limit as margin_limit
+from flatphys.saddle.minimiser import states as minimiser
+from flatphys.saddle.breaking import capacity as rsb_capacity
+from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
+from flatphys.saddle.equilibrium.curve import Code
 from flatphys.saddle.dispatch import solve
 from flatphys.state import State
 from flatphys.thresholds.walk import gibbs_code, zero_on_branches

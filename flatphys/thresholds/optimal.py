@@ -3,7 +3,8 @@
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.model import ERM, Bayes, GaussianMixture, Model, Teacher, check_model
-from flatphys.saddle import equilibrium, minimiser
+from flatphys.saddle.equilibrium import states as equilibrium
+from flatphys.saddle.minimiser import states as minimiser
 
 
 def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
@@ -30,6 +31,6 @@ def optimal_l2(model: Model, alpha: float) -> float:
     check_model(model)
     if not isinstance(model.learner, ERM):
         raise InvalidInput(f"optimal_l2 needs an ERM learner, got {model.learner!r}")
-    from flatphys.saddle.optimal_l2 import optimal_l2 as best
+    from flatphys.thresholds.optimal_l2 import optimal_l2 as best
 
     return best(model, validate.load(alpha))

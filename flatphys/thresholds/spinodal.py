@@ -1,6 +1,6 @@
 """Where the branches of a learner with a teacher end, freeze and exchange dominance, followed in a parameter of the model.
 
-A saddle is a pair of conjugates for which both pattern equations name the same load (`saddle.branch`):
+A saddle is a pair of conjugates for which both pattern equations name the same load (`saddle.equilibrium.branch`):
 with s = log R_hat and r = log q_hat, A(s, r) = log alpha_q and B(s, r) = log alpha_R,
 
     A(s, r) - B(s, r) = 0.
@@ -30,9 +30,9 @@ from flatphys.errors import InvalidInput, NotConverged
 from flatphys.model import Gibbs, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import newton
-from flatphys.saddle.averages import TEACHER, log_alphas
-from flatphys.saddle.branch import read_off
-from flatphys.saddle.curve import Code
+from flatphys.saddle.equilibrium.averages import TEACHER, log_alphas
+from flatphys.saddle.equilibrium.branch import read_off
+from flatphys.saddle.equilibrium.curve import Code
 from flatphys.thresholds.walk import ERROR, FREE
 
 STEP = 2e-3  # of the central differences of fourth order in s and r: their error is 1e-11
@@ -107,7 +107,7 @@ class Folds:
         return math.exp(float(np.mean(self.loads(z[0], z[1], z[-1]))))
 
     def read(self, s, r, c) -> tuple:
-        """Everything that `saddle.branch.read_off` says of a point; nan where the equations have none."""
+        """Everything that `saddle.equilibrium.branch.read_off` says of a point; nan where the equations have none."""
         la = float(np.mean(self.loads(s, r, c)))
         return read_off(*self._args(c), la, s, r, 0, self.u, self.w) if math.isfinite(la) else (math.nan,) * 11
 

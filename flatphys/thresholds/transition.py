@@ -10,11 +10,11 @@ from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.averages import weights_average
-from flatphys.saddle.branch import CONVERGED, conjugates
-from flatphys.saddle.continuation import chord_point
-from flatphys.saddle.curve import Code, curve_of, roots
-from flatphys.saddle.equilibrium import state_at
+from flatphys.saddle.equilibrium.averages import weights_average
+from flatphys.saddle.equilibrium.branch import CONVERGED, conjugates
+from flatphys.saddle.equilibrium.follow import chord_point
+from flatphys.saddle.equilibrium.curve import Code, curve_of, roots
+from flatphys.saddle.equilibrium.states import state_at
 from flatphys.state import State
 from flatphys.thresholds.walk import FREE, Walk
 

@@ -6,10 +6,10 @@ from flatphys.errors import InvalidInput
 from flatphys.model import Gibbs, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.branch import CONVERGED, curve_point, read_off
-from flatphys.saddle.continuation import chord_point
-from flatphys.saddle.curve import Code, curve_of
-from flatphys.saddle.equilibrium import state_at
+from flatphys.saddle.equilibrium.branch import CONVERGED, curve_point, read_off
+from flatphys.saddle.equilibrium.follow import chord_point
+from flatphys.saddle.equilibrium.curve import Code, curve_of
+from flatphys.saddle.equilibrium.states import state_at
 from flatphys.state import State
 
 FREE, ERROR, REPLICON = 8, 9, 10  # places in what `read_off` returns

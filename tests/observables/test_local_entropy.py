@@ -13,7 +13,7 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.flatness import Neighbourhood
+from flatphys.thresholds.flatness import Neighbourhood
 from flatphys.observables.local_entropy import local_entropy, teacher_state, zero_crossings
 
 matplotlib.use("Agg")

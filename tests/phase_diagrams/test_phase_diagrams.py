@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flatphys import phase_diagrams
 from flatphys.phase_diagrams import gaussian_mixture
-from flatphys.saddle.optimal_l2 import optimal_l2
+from flatphys.thresholds.optimal_l2 import optimal_l2
 from scipy import integrate, stats
 
 matplotlib.use("Agg")

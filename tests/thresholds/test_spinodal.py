@@ -6,8 +6,8 @@ import flatphys as fp
 import numpy as np
 import pytest
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.branch import curve_point
-from flatphys.saddle.curve import Code
+from flatphys.saddle.equilibrium.branch import curve_point
+from flatphys.saddle.equilibrium.curve import Code
 from flatphys.thresholds.spinodal import Folds
 from scipy.optimize import brentq
 

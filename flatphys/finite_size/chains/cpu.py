@@ -1,0 +1,113 @@
+"""Chains on the CPU: ranges of walkers shared out to threads, each inside compiled code without the interpreter's lock.
+
+The random numbers depend on walker and step alone, so neither the number of threads nor the length of a slice changes anything.
+"""
+
+import concurrent.futures as futures
+import contextlib
+import os
+import signal
+import threading
+
+from flatphys.finite_size.chains import committee
+from flatphys.finite_size.chains import metropolis
+
+SHARES = 4  # per thread: one that is held up leaves its share to the others
+SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
+
+
+@contextlib.contextmanager
+def deferred_interrupt():
+    """Ctrl-C inside takes effect at the end of the block, so that what is inside is done as a whole."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    seen = []
+    old = signal.signal(signal.SIGINT, lambda *_: seen.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, old if old is not None else signal.SIG_DFL)
+    if seen:
+        signal.raise_signal(signal.SIGINT)
+
+
+class CpuBackend:
+    """Advances `walkers` on `threads` threads."""
+
+    name = "cpu"
+
+    def __init__(self, walkers, threads=None):
+        self.walkers = walkers
+        self.threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+
+    def slice(self, sweeps: int) -> int:
+        """How many of the sweeps to run before looking for an interruption."""
+        s = self.walkers
+        work = s.count * s.steps * max(s.p, 256) * (s.hidden and 8 or 1)
+        return max(1, min(sweeps, int(SLICE * self.threads / work)))
+
+    def run(self, sweeps: int):
+        """Advance all walkers."""
+        s = self.walkers
+        first, many = s.sweeps, s.level.size > s.groups
+        with futures.ThreadPoolExecutor(self.threads) as pool:
+            if many and s.groups < self.threads:  # few groups: their walkers are shared out between two exchanges
+                self._in_step(pool, first, sweeps)
+                return
+            shares = _shares(s.groups, SHARES * self.threads)
+            _finish([pool.submit(self._groups, lo, hi, first, sweeps) for lo, hi in shares])
+
+    def _groups(self, lo, hi, first, sweeps):
+        s = self.walkers
+        b = len(s.betas)
+        if b == 1:
+            self._sweep(lo, hi, first, sweeps)
+            return
+        for sweep in range(first, first + sweeps):
+            self._sweep(lo * b, hi * b, sweep, 1)
+            metropolis.exchange(lo, hi, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
+
+    def _in_step(self, pool, first, sweeps):
+        s = self.walkers
+        shares = _shares(s.count, self.threads)
+        for sweep in range(first, first + sweeps):
+            _finish([pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares])
+            metropolis.exchange(0, s.groups, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
+
+    def _sweep(self, lo, hi, sweep, sweeps):
+        s = self.walkers
+        step, steps = sweep * s.steps, sweeps * s.steps
+        start = (lo, hi, steps, step, *s.key, s.mode)
+        chain = (s.energy, s.level, s.order)
+        if s.kind == "bits":
+            metropolis.sweep_bits(
+                *start, s.agree, s.bits, s.per_instance, s.w, s.h, *chain, s.tables, s.threshold, s.valid, s.accepted
+            )  # fmt: skip
+        elif s.kind == "real":
+            metropolis.sweep_real(
+                *start, s.low, s.agree, s.x, s.bits, s.valid, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
+            )  # fmt: skip
+        else:
+            committee.sweep_committee(
+                *start, s.agree, s.code, s.root, s.table, s.signs, s.instances.labels,
+                s.x, s.per_instance, s.w, s.h, s.sums, *chain, s.spread, s.tables, s.threshold, s.accepted,
+            )  # fmt: skip
+
+    def pull(self, *names):
+        """Nothing to do: the arrays are the state."""
+
+    def push(self, *names):
+        """Nothing to do: the arrays are the state."""
+
+
+def _shares(count, most):
+    """0, ..., count cut into at most so many ranges."""
+    shares = min(count, most)
+    cuts = [count * k // shares for k in range(shares + 1)]
+    return list(zip(cuts[:-1], cuts[1:]))
+
+
+def _finish(jobs):
+    for job in jobs:
+        job.result()

@@ -1,0 +1,284 @@
+"""Many Markov chains at once: instances x replicas x inverse temperatures, on the CPU or on a GPU.
+
+The measure of a chain at inverse temperature beta is exp(-beta E) over binary weights, or over the sphere |w|^2 = N, or over either at
+a fixed overlap with a reference; E is the number of patterns with stability below the margin.  See `metropolis` for the moves.
+
+Rotations are tuned while `sweeps_done` < `tune`: after each sweep, with r the fraction of accepted rotations of an instance at a
+temperature in that sweep (all its replicas),
+
+    log spread += 2 (r - 0.25) / (1 + s/10),   s = sweeps done before it, spread kept in [1e-4, 1]
+
+and never again, so that the chain is Markovian from sweep `tune` on.  Every instance has its own spreads.  (An acceptance
+of 0.2 to 0.25 decorrelates fastest, measured at N = 201, alpha = beta = 2: a fifth faster than 0.4, a quarter faster than 0.1.)
+"""
+
+
+import numpy as np
+
+from flatphys import validate
+from flatphys.display import Table
+from flatphys.errors import InvalidInput
+from flatphys.model import WEIGHTS
+from flatphys.finite_size.chains import metropolis
+from flatphys.finite_size.chains import starts
+from flatphys.finite_size.instances import Instances, integer
+from flatphys.finite_size.chains.philox import key_of
+from flatphys.finite_size.chains.cpu import CpuBackend, deferred_interrupt
+from flatphys.finite_size.chains.state import Walkers
+
+DEVICES = ("cpu", "cuda", "auto")
+ACCEPTANCE = 0.25  # of rotations, towards which they are tuned
+GAIN, FADING = 2.0, 0.1  # of the tuning, and how fast it settles
+TUNE_SWEEPS = 100
+REFRESH_STEPS = 2**20  # steps between recomputations of float64 fields: rounding adds up to 1e-12 of a field at most
+
+
+class Chains(Table):
+    """Metropolis chains on `instances`, with replica exchange if there are several inverse temperatures.
+
+    Parameters
+    ----------
+    instances : Instances
+    weights : "binary" or "spherical"
+    margin : float
+        Stabilities below it count as errors (a stability equal to it does not).
+    betas : sequence of float >= 0, ascending; the last may be math.inf
+        Several: neighbours exchange configurations after every sweep.
+    replicas : int
+        Independent chains per instance and temperature.
+    seed : int
+    start : "random", "teacher", "reference" or array (count, n) or (count, replicas, betas, n)
+        Spherical weights of any norm are rescaled to |w|^2 = N (in a committee every unit to N/K).
+    reference : (count, n) array or "teacher"
+        Any norm for spherical weights, +-1 for binary ones.
+    overlap : float or None
+        w.reference / (|reference| sqrt N) that every configuration keeps: exactly for spherical weights, for binary ones the nearest
+        value that flips can reach (`chains.overlap`).  The start is then a random point at that overlap (or an array that has it).
+    device : "cpu", "cuda" or "auto" (a GPU if there is one)
+    threads : int or None
+        On the CPU; None: all cores of this process.
+    recompute_every : int or None
+        Sweeps between recomputations of the fields from scratch.  None: integer fields never, being exact; float64 ones every 2^20 steps.
+    tune : int
+        Sweeps during which rotations are tuned.
+
+    Attributes
+    ----------
+    weights : (I, R, B, n) int8 or float64;  energy : (I, R, B) int64;  stabilities : (I, R, B, p) float64
+    acceptance : (B,) fraction of accepted moves;  exchange : (B-1,) fraction of accepted exchanges
+    replica_index : (I, R, B), which walker sits at each temperature;  spread : (I, B), of the rotations
+    sweeps_done : int;  overlap : float or None;  betas, margin, instances, replicas, device
+
+    One sweep is n attempted flips; n/2 attempted pairs of flips; n/2 attempted rotations.
+
+    Raises
+    ------
+    InvalidInput
+
+    >>> chains = Chains(make_instances(model, 1001, 0.5, count=8), betas=(1.0, 2.0, math.inf)).advance(100)
+    >>> chains.energy.mean(axis=(0, 1))
+    """
+
+    def __init__(
+        self, instances, *, weights="binary", margin=0.0, betas=(1.0,), replicas=2, seed=0, start="random", reference=None, overlap=None,
+        device="cpu", threads=None, recompute_every=None, tune=TUNE_SWEEPS,
+    ):  # fmt: skip
+        validate.instance("instances", instances, (Instances,))
+        binary = validate.choice("weights", weights, WEIGHTS) == "binary"
+        self.instances, self.kind = instances, weights
+        self.margin = validate.number("margin", margin)
+        self.betas = _betas(betas)
+        self.replicas, self.seed = integer("replicas", replicas, 1), integer("seed", seed)
+        self.tune = integer("tune", tune)
+        validate.choice("device", device, DEVICES)
+        if threads is not None:
+            integer("threads", threads, 1)
+        if recompute_every is not None:
+            integer("recompute_every", recompute_every, 1)
+        if overlap is not None:
+            overlap = validate.number("overlap", overlap, -1.0, 1.0, closed="[]")
+            if reference is None:
+                raise InvalidInput("overlap needs a reference that it is measured with, got reference=None")
+            if instances.hidden and not binary:
+                raise InvalidInput("overlap must be None for a committee of spherical weights: rotations that keep it mix the units")
+        smallest = instances.n // (instances.hidden or 1)
+        if not binary and smallest < 2:
+            raise InvalidInput(f"n must leave every unit at least 2 spherical weights to turn, got {smallest}")
+
+        self._shape = (instances.count, self.replicas, len(self.betas))
+        self.reference = starts.reference_weights(instances, reference, binary)
+        first, self.overlap, agree = starts.starting_weights(instances, start, binary, self.reference, overlap, self._shape, self.seed)
+        fixed = self.reference if overlap is not None else None
+        make = _backend(device, threads)  # before the arrays: a missing device is reported at once
+        self._walkers = Walkers(instances, first, binary, self.margin, self.betas, self.replicas, key_of(self.seed), fixed, agree)
+        self._backend = make(self._walkers)
+        if recompute_every is None and self._walkers.kind != "bits":
+            recompute_every = max(1, REFRESH_STEPS // self._walkers.steps)
+        self.recompute_every = recompute_every
+
+    # --- running ------------------------------------------------------------------------------------
+    def advance(self, sweeps: int):
+        """Run `sweeps` sweeps of every chain, an exchange after each; returns self.
+
+        Ctrl-C stops after the slice of sweeps under way (about a second): `sweeps_done` says how many were completed, and the
+        trajectory goes on from there as if nothing had happened.
+        """
+        left = integer("sweeps", sweeps)
+        while left:
+            with deferred_interrupt():
+                left -= self._slice(left)
+        return self
+
+    def _slice(self, most):
+        """Some of the sweeps and what follows them; returns how many."""
+        s = self._walkers
+        size = self._backend.slice(most)
+        tuning = s.mode == metropolis.ROTATE and s.sweeps < self.tune
+        if tuning:
+            size, before = 1, self._accepted()
+        if self.recompute_every:
+            size = min(size, self.recompute_every - s.sweeps % self.recompute_every)
+        self._backend.run(size)
+        if len(self.betas) > 1:
+            even = (size + 1 - s.sweeps % 2) // 2  # sweeps that exchanged the pairs 0, 2, ...
+            s.tried += np.where(np.arange(len(s.tried)) % 2 == 0, even, size - even)
+        s.sweeps += size
+        if tuning:
+            self._tune(before)
+        if self.recompute_every and s.sweeps % self.recompute_every == 0:
+            self.recompute()
+        return size
+
+    def _accepted(self):
+        """(I, B) accepted moves so far."""
+        self._backend.pull("accepted")
+        return self._walkers.accepted.reshape(self._shape).sum(axis=1)
+
+    def _tune(self, before):
+        s = self._walkers
+        rate = (self._accepted() - before) / (self.replicas * s.steps)
+        gain = GAIN / (1.0 + FADING * (s.sweeps - 1))
+        s.spread[:] = np.clip(s.spread * np.exp(gain * (rate - ACCEPTANCE)), 1e-4, 1.0)
+        self._backend.push("spread")
+
+    def recompute(self) -> float:
+        """Recompute fields and energies from the weights; returns the largest drift of a stability or an energy that this removed."""
+        self._backend.pull()
+        drift = self._walkers.refresh()
+        self._backend.push()
+        return drift
+
+    # --- looking ------------------------------------------------------------------------------------
+    def _by_level(self, values):
+        """(I, R, B, ...) with every walker at its temperature."""
+        s = self._walkers
+        rows = s.at + np.arange(s.groups)[:, None] * s.at.shape[1]
+        return values[rows].reshape(self._shape + values.shape[1:])
+
+    @property
+    def weights(self):
+        self._backend.pull("w", "at")
+        s = self._walkers
+        w = s.turn(s.w)
+        return self._by_level(w.astype(np.int8) if s.binary else w)
+
+    @property
+    def energy(self):
+        self._backend.pull("energy", "at")
+        return self._by_level(self._walkers.energy)
+
+    @property
+    def stabilities(self):
+        self._backend.pull("sums" if self.instances.hidden else "h", "at")
+        return self._by_level(self._walkers.stabilities())
+
+    @property
+    def replica_index(self):
+        self._backend.pull("at")
+        return self._walkers.at.reshape(self._shape).copy()
+
+    @property
+    def spread(self):
+        return self._walkers.spread.copy()
+
+    @property
+    def sweeps_done(self) -> int:
+        return self._walkers.sweeps
+
+    @property
+    def acceptance(self):
+        self._backend.pull("accepted")
+        s = self._walkers
+        return s.accepted.sum(axis=0) / max(1, s.groups * s.sweeps * s.steps)
+
+    @property
+    def exchange(self):
+        self._backend.pull("swapped")
+        s = self._walkers
+        return s.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
+
+    @property
+    def device(self) -> str:
+        return self._backend.name
+
+    # --- storing ------------------------------------------------------------------------------------
+    def snapshot(self) -> dict:
+        """Everything that `restore` needs, as arrays (the instances and the arguments of the chains are the caller's to keep)."""
+        self._backend.pull()
+        return {"sweeps": np.array(self._walkers.sweeps), **{name: value.copy() for name, value in self._walkers.arrays().items()}}
+
+    def restore(self, snapshot: dict):
+        """Continue from a snapshot of chains made with the same arguments, bit for bit; returns self."""
+        s = self._walkers
+        expected = s.arrays()
+        for name, value in expected.items():
+            got = snapshot.get(name)
+            if got is None or np.shape(got) != value.shape or np.asarray(got).dtype != value.dtype:
+                found = "nothing" if got is None else f"{np.asarray(got).dtype} of shape {np.shape(got)}"
+                wanted = f"{name!r} must be {value.dtype} of shape {value.shape}"
+                raise InvalidInput(f"snapshot must be of chains like these: {wanted}, got {found}")
+        for name, value in expected.items():
+            value[...] = snapshot[name]
+        s.sweeps = int(snapshot["sweeps"])
+        if s.kind == "committee":
+            s.sum_up()
+        self._backend.push()
+        return self
+
+    def _title(self):
+        return f"{self._shape[0]} x {self._shape[1]} x {self._shape[2]} chains (instances x replicas x betas), {self.kind} weights"
+
+    def _rows(self):
+        rows = [
+            ("N, P", f"{self.instances.n}, {self.instances.p}"),
+            ("margin", f"{self.margin:g}"),
+            ("betas", ", ".join(f"{b:g}" for b in self.betas)),
+            ("overlap", "free" if self.overlap is None else f"{self.overlap:.6g}"),
+            ("sweeps", str(self.sweeps_done)),
+            ("acceptance", ", ".join(f"{a:.3f}" for a in self.acceptance)),
+            ("energy per weight", ", ".join(f"{e:.6g}" for e in self.energy.mean(axis=(0, 1)) / self.instances.n)),
+            ("device", self.device),
+        ]
+        return rows + ([("exchange", ", ".join(f"{a:.3f}" for a in self.exchange))] if len(self.betas) > 1 else [])
+
+
+def _betas(betas):
+    try:
+        values = tuple(betas)
+    except TypeError:
+        values = (betas,)
+    values = tuple(validate.number("betas", b, 0.0, closed="[", infinite=True) for b in values)
+    if not values or any(b <= a for a, b in zip(values[:-1], values[1:])):
+        raise InvalidInput(f"betas must be one or more ascending numbers >= 0 (the last may be math.inf), got {values}")
+    return values
+
+
+def _backend(device, threads):
+    """The function that puts walkers on the device."""
+    if device != "cpu":
+        from flatphys.finite_size.chains import cuda as gpu  # numba.cuda is imported there, and only on use
+
+        if device == "cuda" or gpu.available():
+            gpu.require()
+            return gpu.CudaBackend
+    return lambda walkers: CpuBackend(walkers, threads)

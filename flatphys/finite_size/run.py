@@ -1,0 +1,153 @@
+"""Run: what a sampled or trained finite system says, each number with its errors."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from flatphys.display import Table, figure
+from flatphys.errors import InvalidInput
+from flatphys.model import Model
+from flatphys.finite_size.estimate import Estimate
+from flatphys.finite_size.law import SampledMargins
+
+UNITS = {
+    "train_error": "fraction of patterns",
+    "energy": "errors per weight",
+    "train_loss": "per pattern",
+    "overlap": "between two chains of an instance",
+    "teacher_overlap": "with the teacher",
+    "cosine": "with the teacher or the centre",
+    "generalization_error": "probability",
+    "free_entropy": "nats per weight",
+    "entropy": "nats per weight",
+    "m": "w.v/N",
+    "q": "|w|^2/N",
+    "b": "bias",
+    "margin": "smallest stability, |w|^2 = N",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Table):
+    """A sampled (or trained) finite system; every entry of `estimates` is also an attribute.
+
+    Attributes
+    ----------
+    model, n, alpha : what was sampled; alpha = P/N with a whole number of patterns.
+    estimates : dict of Estimate
+        Gibbs learners: train_error, energy, overlap (between chains of one instance, the theory's q), with a teacher
+        teacher_overlap (R), cosine and generalization_error (of Gaussian inputs: acos(overlap)/pi of each drawn weight
+        vector), with a ladder from beta = 0 free_entropy and entropy.  Trained rules: m, q, b, cosine, train_error,
+        train_loss, generalization_error (fresh examples), margin (largest margin).
+    margins : SampledMargins
+        `.mean`, `.variance`, `.cdf(x)`.
+    betas, acceptance, exchange : arrays
+        Rungs of the ladder (the learner's own beta last), accepted moves on each, accepted exchanges between neighbours.
+    energies : array (instances, chains, rungs, draws)
+        Violations, or None for trained rules.
+    complaints : list of str
+        What has not mixed; empty for a good run (each is also a warning).
+    interrupted : bool
+        Whether it was stopped by Ctrl-C before its last sweep.
+    """
+
+    model: Model
+    n: int
+    alpha: float
+    estimates: dict
+    margins: SampledMargins
+    instances: int
+    chains: int
+    sweeps: int = 0
+    burn_in: int = 0
+    every: int = 1
+    start: str = ""
+    seed: int = 0
+    patterns: str = "gaussian"
+    hidden: int | None = None
+    betas: np.ndarray = field(default=None)
+    acceptance: np.ndarray = field(default=None)
+    exchange: np.ndarray = field(default=None)
+    energies: np.ndarray = field(default=None)
+    complaints: list = field(default_factory=list)
+    interrupted: bool = False
+    source: object = field(default=None)  # answers local_energy: the instances and kept weights, or how to train again
+
+    def __getattr__(self, name):
+        estimates = self.__dict__.get("estimates", {})
+        if name in estimates:
+            return estimates[name]
+        raise AttributeError(f"this run has no {name!r}; it has {', '.join(estimates) or 'no estimates'}")
+
+    def __dir__(self):
+        return sorted({*super().__dir__(), *self.estimates})
+
+    def local_energy(self, *, sigma=None, distance=None, perturbations: int = 4) -> Estimate:
+        """The rise of the training error when the sampled weights are perturbed, as `flatphys.local_energy` of a state.
+
+        Parameters
+        ----------
+        sigma : number or array >= 0
+            w_i -> w_i (1 + sigma z_i); or
+        distance : number or array in [0, 1]
+            Binary: round(distance n) flips; otherwise a rotation to the overlap 1 - 2 distance.
+        perturbations : int
+            Of each kept weight vector.
+
+        Returns
+        -------
+        Estimate of the argument's shape.
+        """
+        if self.source is None:
+            raise InvalidInput("this run has kept no weights to perturb: it was interrupted too early")
+        return self.source.local_energy(sigma=sigma, distance=distance, perturbations=perturbations)
+
+    def plot(self, axes=None):
+        """The law of the stabilities and, for chains, the training error against time; returns the matplotlib axes."""
+        import matplotlib.pyplot as plt
+
+        count = 1 if self.energies is None else 2
+        axes = np.atleast_1d(plt.subplots(1, count, figsize=(4.0 * count, 3.0), layout="constrained")[1] if axes is None else axes)
+        self.margins.plot(axes[0])
+        if count == 2 and len(axes) > 1:
+            series = self.energies[:, :, -1].mean(axis=0) / (self.alpha * self.n)
+            sweeps = self.burn_in + self.every * np.arange(1, series.shape[-1] + 1)
+            for k, row in enumerate(series):
+                axes[1].plot(sweeps, row, label=f"chain {k + 1} of each instance")
+            axes[1].set_xlabel("sweeps")
+            axes[1].set_ylabel("training error")
+            axes[1].legend()
+        return axes
+
+    def _rows(self):
+        rows = []
+        for name, e in self.estimates.items():
+            time = "" if math.isnan(e.r_hat) else f"  time {e.time_error:.1e}  tau {e.autocorrelation:.3g}  ess {e.effective_samples:.3g}  R-hat {e.r_hat:.3f}"
+            rows.append((name, f"{figure(e.mean):>16} +- {e.error:<8.2g} {UNITS.get(name, ''):<34}{time}".rstrip()))
+        for name in ("mean", "variance"):
+            e = getattr(self.margins, name)
+            rows.append((f"margins.{name}", f"{figure(e.mean):>16} +- {e.error:<8.2g} {'of the training stabilities':<34}".rstrip()))
+        if self.betas is not None:
+            rows.append(("acceptance", f"{self.acceptance[-1]:.3g} of the moves at beta = {self.betas[-1]:g}"))
+            if len(self.betas) > 1:
+                rows.append(("exchange", f"{len(self.betas)} rungs, {self.exchange.min():.2g} to {self.exchange.max():.2g} accepted"))
+        rows += [("NOT MIXED" if i == 0 else "", text) for i, text in enumerate(self.complaints)]
+        return rows
+
+    def _title(self):
+        hidden = f", K = {self.hidden}" if self.hidden else ""
+        chains = f"{self.instances} instances x {self.chains} chains, {self.sweeps} sweeps ({self.burn_in} discarded)" if self.sweeps else f"{self.instances} instances"
+        return f"{self.model!r} at N = {self.n}, alpha = {self.alpha:.6g}{hidden}: {chains}{', interrupted' if self.interrupted else ''}"
+
+    def record(self) -> dict:
+        """Everything as plain values, for JSON."""
+        names = ("mean", "error", "time_error", "effective_samples", "autocorrelation", "r_hat", "start_z")
+        plain = lambda e: {name: getattr(e, name) for name in names}  # noqa: E731
+        out = {"n": self.n, "alpha": self.alpha, "instances": self.instances, "chains": self.chains, "sweeps": self.sweeps}
+        out |= {"burn_in": self.burn_in, "every": self.every, "start": self.start, "seed": self.seed, "patterns": self.patterns, "hidden": self.hidden}
+        out["estimates"] = {name: plain(e) for name, e in self.estimates.items()}
+        out["estimates"] |= {"margins.mean": plain(self.margins.mean), "margins.variance": plain(self.margins.variance)}
+        if self.betas is not None:
+            out |= {"betas": list(map(float, self.betas)), "acceptance": list(map(float, self.acceptance)), "exchange": list(map(float, self.exchange))}
+        return {**out, "complaints": self.complaints, "interrupted": self.interrupted}

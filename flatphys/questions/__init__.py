@@ -1,0 +1,1 @@
+"""What can be asked at every point of a sweep."""

@@ -1,0 +1,1 @@
+"""Replicated solutions and one step of replica-symmetry breaking."""

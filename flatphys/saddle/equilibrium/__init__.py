@@ -1,0 +1,1 @@
+"""Replica-symmetric equilibrium of Gibbs and Bayes learners."""

@@ -1,0 +1,54 @@
+"""The Bayes-optimal rule with a teacher: what the posterior mean does on its own training patterns.
+
+The posterior is the Gibbs measure at margin 0 and e^-beta = flip/(1-flip) (`saddle.equilibrium.states`, with
+R = q).  A training pattern with cavity field sqrt(q) z has, under the posterior mean, the stability
+
+    t(z) = sqrt(q) z + sqrt(v) a(-sqrt(q/v) z),      v = 1 - q,
+
+which grows with z, because dt/dz = sqrt(q) (posterior variance of the stability)/v.
+"""
+
+import math
+
+from flatphys._jit import jit
+from flatphys.kernels.counting import error_counting
+from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.equilibrium.limit import error_mass
+
+
+
+@jit
+def stability(z, v, q, beta):
+    """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z."""
+    c = math.sqrt(q / v)
+    _, a, b, _ = error_counting(-c * z, beta)
+    return math.sqrt(q) * z + math.sqrt(v) * a, math.sqrt(q) * (1.0 + b)
+
+
+@jit
+def field_of(t, v, q, beta):
+    """The cavity field z (in units of sqrt q) whose stability under the posterior mean is t; -inf if none."""
+    lo, hi = -40.0, 40.0
+    if stability(lo, v, q, beta)[0] >= t:
+        return -math.inf
+    z = t / math.sqrt(q)
+    for _ in range(200):
+        if not lo < z < hi:
+            z = 0.5 * (lo + hi)
+        value, slope = stability(z, v, q, beta)
+        if value < t:
+            lo = z
+        else:
+            hi = z
+        step = (t - value) / slope
+        if abs(step) <= 1e-15 * (1.0 + abs(z)) or hi - lo <= 1e-15 * (1.0 + abs(z)):
+            return z
+        z += step
+    return 0.5 * (lo + hi)
+
+
+def training_error(code, v, q, r, t2) -> float:
+    """Fraction of the training labels that the posterior mean gets wrong: P(t < 0)."""
+    if code.beta == math.inf:
+        return 0.0  # every posterior sample fits every label
+    return error_mass(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, *buffers())

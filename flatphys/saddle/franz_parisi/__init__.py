@@ -1,0 +1,1 @@
+"""The local entropy around a reference (Franz and Parisi)."""

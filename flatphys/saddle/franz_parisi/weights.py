@@ -1,0 +1,248 @@
+"""One weight beside its reference: what the conjugates of the local entropy mean for the overlaps.
+
+A counted weight sees the field
+
+    h = a z + b eta + P s + R1_hat w*,      q1_hat = a^2 + b^2,  t_hat = a sqrt(qt_hat),  p_hat = P + t_hat
+
+where s is the reference's own weight, drawn given the field zeta = sqrt(qt_hat) z + R_hat w* that the
+reference sees, eta is new Gaussian noise and w* the teacher's weight.  With m = <w | h> and mt = <s | zeta>:
+
+    V = 1 - q1 = E var(w | h),   p = E[s m],   t = E[mt m],   R1 = E[w* m]
+
+The patterns want the part of m that neither mt nor the deviation s - mt explains (orthogonal functions):
+
+    m = (t/qt) mt + A/sqrt(1-qt) (s - mt) + rest,    A = (p - t)/sqrt(1-qt),    B = E rest^2
+    D = (t - qt p)/sqrt(qt (1-qt)),                  V + D^2 + B = 1 - p^2
+    C = E[rest w*] = R1 - t R/qt,                    v0 = 1 - R^2/qt - C^2/B
+
+so that V, B, D, A are all found without subtracting numbers close to 1.  P is fixed by p.
+
+Binary: m = tanh h, s = +-1 with probability e^(s zeta)/(2 cosh zeta), w* = 1 (gauge).  The average over
+the direction of (z, eta) in which h does not change is done once for every P.
+Spherical: all Gaussian, m = V h, s = (1-qt) zeta + sqrt(1-qt) xi, w* ~ N(0,1), hence with T^2 = qt - R^2
+    V + K V^2 = 1 - p^2,  K = b^2 + (a^2 + R1_hat^2)(1-qt) + (a R - R1_hat T)^2,
+    P = p/V - X,  X = a T + R1_hat R,  B = V^2 [b^2 + (a R - R1_hat T)^2/qt],  v0 = (T^2/qt) b^2 V^2/B.
+
+Entropic part: binary -P p - t_hat (p-t) - q1_hat V/2 - R1_hat R1 + E log 2cosh h, spherical [log V + q1_hat V]/2.
+T4 = E var(w | h)^2 enters the replicon.
+
+Source: Franz & Parisi 1995; Huang & Kabashima 2014; spherical teacher factors derived here.
+"""
+
+import math
+import threading
+
+import numpy as np
+
+from flatphys._jit import jit
+from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.quadrature import panel_nodes
+from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
+
+REACH = 8.6  # where the Gaussian density is 1e-16 of its maximum
+DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36
+MAX_SHIFT = 6.0
+MAX_NODES = 8192
+MOST_SUM = 400  # more trapezoid nodes than this, and graded panels are cheaper
+_local = threading.local()
+
+
+def scratch():
+    """This thread's table of one-dimensional averages, allocated once."""
+    try:
+        return _local.table
+    except AttributeError:
+        _local.table = np.empty((8, MAX_NODES))
+        return _local.table
+
+
+@jit
+def sum_step(width, growth):
+    """Trapezoid step for a singularity at distance `width` and a growth exp(growth y^2/2) off the axis."""
+    y = min(width, MAX_SHIFT, math.sqrt(2.0 * DIGITS / growth))
+    return 2.0 * math.pi * y / (DIGITS + 0.5 * growth * y * y)
+
+
+@jit
+def finer(h, level):
+    """(step, offset) of a rule: level 0 to work with, 1 independent and finer, -1 coarse, good to 1e-7 (a Gaussian) or better."""
+    if level == 0:
+        return h, 0.0
+    return (0.8 * h, 0.3 * h) if level > 0 else (1.6 * h, 0.0)
+
+
+@jit
+def panel_ratio(level):
+    """Panel length over distance to a feature, for 16 nodes, by level as in `finer`."""
+    return 1.5 if level == 0 else (1.1 if level > 0 else 2.0)
+
+
+@jit
+def _spherical(ref, p, omega, a, b2, r1_hat):
+    _, _, _, qt, vt, _, r, t2, _, _, _ = ref
+    root_t = math.sqrt(t2)
+    x = a * root_t + r1_hat * r
+    cross = a * r - r1_hat * root_t
+    k = b2 + (a * a + r1_hat * r1_hat) * vt + cross * cross
+    v = 2.0 * omega / (1.0 + math.sqrt(1.0 + 4.0 * omega * k))
+    field = p / v - x
+    part = cross * cross / qt if qt > 0.0 else 0.0
+    big_b = v * v * (b2 + part)
+    d = v * math.sqrt(vt) * (x / math.sqrt(qt) if qt > 0.0 else 0.0)
+    c = -v * root_t * cross / qt if qt > 0.0 else 0.0
+    v0 = t2 / qt * (b2 / (b2 + part) if part > 0.0 else 1.0) if qt > 0.0 else 1.0
+    entropic = 0.5 * (math.log(v) + (a * a + b2) * v)
+    return v, v * field * math.sqrt(vt), d, big_b, c, v0, v * (r1_hat + field * r), field, entropic, v * v
+
+
+@jit
+def _moments(ref, a, b, r1_hat, field, level, table):
+    """Nodes x along h = sigma x + R1_hat + s P and, at each, the first three moments of mt: (number, sigma, adapted).
+
+    Where tanh h is too steep for a trapezoid sum the nodes are panels `adapted` to the guess `field` of P.
+    """
+    qt_hat, r_hat = ref[5], ref[8]
+    sigma = math.hypot(a, b)
+    along, across = (a / sigma, b / sigma) if sigma > 0.0 else (1.0, 0.0)
+    root = math.sqrt(qt_hat)
+    slope_x, slope_y = root * along, root * across
+    hx = sum_step(0.5 * math.pi / max(sigma, abs(slope_x), 1e-300), 1.0)
+    hy, oy = finer(sum_step(0.5 * math.pi / max(slope_y, 1e-300), 1.0), level)
+    ny = int(REACH / hy)
+    if 2 * ny + 1 > MAX_NODES:
+        return -1, sigma, False
+    adapted = 2.0 * REACH > MOST_SUM * hx
+    if adapted:
+        smooth = sum_step(0.5 * math.pi / max(abs(slope_x), 1e-300), 1.0)
+        ratio = panel_ratio(level)
+        width = 0.5 * math.pi / sigma
+        marks = (-(r1_hat + field) / sigma, width, -(r1_hat - field) / sigma, width, 0.0, math.inf, 0.0, math.inf)
+        nx = panel_nodes(0, -REACH, REACH, ratio, min(ratio, 3.6 * ratio * smooth), marks, table[0], table[1])
+        if nx < 0:
+            return -1, sigma, True
+    else:
+        hx, ox = finer(hx, level)
+        nx = 2 * int(REACH / hx) + 1
+        for i in range(nx):
+            table[0, i], table[1, i] = (i - nx // 2) * hx + ox, hx
+    yw, yz = table[6], table[7]
+    for j in range(2 * ny + 1):
+        y = (j - ny) * hy + oy
+        yz[j] = -slope_y * y + r_hat
+        yw[j] = hy * INV_SQRT_2PI * math.exp(-0.5 * y * y)
+    for i in range(nx):
+        x = table[0, i]
+        m1 = m2 = m3 = 0.0
+        if root == 0.0:
+            pass
+        elif slope_y < 1e-8:  # nothing varies across
+            m1 = math.tanh(slope_x * x + r_hat)
+            m2 = m1 * m1
+            m3 = m2 * m1
+        else:
+            for j in range(2 * ny + 1):
+                tau = 1.0 - 2.0 / (1.0 + math.exp(2.0 * (slope_x * x + yz[j])))
+                wt = yw[j] * tau
+                m1 += wt
+                wt *= tau
+                m2 += wt
+                m3 += wt * tau
+        table[1, i] *= INV_SQRT_2PI * math.exp(-0.5 * x * x)
+        table[2, i], table[3, i], table[4, i] = m1, m2, m3
+    return nx, sigma, adapted
+
+
+@jit
+def _flip_fraction(n, sigma, r1_hat, field, sides, table):
+    """E[(1 - s m)/2], the same of the opposite, and the derivative with respect to P."""
+    low = high = slope = 0.0
+    for i in range(n):
+        for k in range(sides):
+            s = 1.0 - 2.0 * k
+            e = math.exp(2.0 * (field + s * (sigma * table[0, i] + r1_hat)))
+            up = 1.0 / (1.0 + e)
+            down = e * up if e < 1.0 else 1.0 / (1.0 + 1.0 / e)
+            w = table[1, i] * 0.5 * (1.0 + s * table[2, i])
+            low += w * up
+            high += w * down
+            slope -= w * 2.0 * up * down
+    factor = 2.0 / sides
+    return factor * low, factor * high, factor * slope
+
+
+@jit
+def _binary(ref, p, distance, a, b2, r1_hat, field, level, table):
+    kind, qt, vt, qt_hat, r = ref[1], ref[3], ref[4], ref[5], ref[6]
+    nan = math.nan
+    sides = 1 if kind == RANDOM else 2
+    target = math.log(distance / (1.0 - distance))
+    n, sigma = 0, 0.0
+    for _ in range(8):
+        guess = field
+        n, sigma, adapted = _moments(ref, a, math.sqrt(b2), r1_hat, guess, level, table)
+        if n < 0:
+            return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
+        for _ in range(60):  # the logit of the distance is nearly linear in P
+            low, high, slope = _flip_fraction(n, sigma, r1_hat, field, sides, table)
+            step = (math.log(low / high) - target) * low * high / -slope
+            if math.isnan(step):
+                return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
+            field += min(max(step, -3.0), 3.0)
+            if abs(step) < 1e-14 * (1.0 + abs(field)):
+                break
+        if not adapted or abs(field - guess) < 0.5:
+            break
+    factor = 2.0 / sides
+    v = gap = delta = r1 = t4 = logz = 0.0
+    for i in range(n):
+        m1, m2 = table[2, i], table[3, i]
+        for k in range(sides):
+            s = 1.0 - 2.0 * k
+            w = table[1, i] * factor
+            h = sigma * table[0, i] + r1_hat + s * field
+            e = math.exp(-2.0 * abs(h))
+            inv = 1.0 / (1.0 + e)
+            m = math.copysign((1.0 - e) * inv, h)
+            sech2 = 4.0 * e * inv * inv
+            l0, l1 = 0.5 * (1.0 + s * m1), 0.5 * (m1 + s * m2)
+            v += w * l0 * sech2
+            t4 += w * l0 * sech2 * sech2
+            gap += w * 0.5 * (1.0 - m2) * s * m
+            delta += w * (s * m - p) * (s * l1 - qt * l0)
+            r1 += w * l0 * m
+            logz += w * l0 * (abs(h) + math.log1p(e))
+    c2 = gap / vt
+    c12 = delta / (qt * vt) if qt > 0.0 else 0.0  # t/qt - (p-t)/(1-qt)
+    big_b = 0.0
+    for i in range(n):
+        m1, m2, m3 = table[2, i], table[3, i], table[4, i]
+        for k in range(sides):
+            s = 1.0 - 2.0 * k
+            dev = math.tanh(sigma * table[0, i] + r1_hat + s * field) - c2 * s
+            l0, l1, l2 = 0.5 * (1.0 + s * m1), 0.5 * (m1 + s * m2), 0.5 * (m2 + s * m3)
+            big_b += table[1, i] * factor * (l0 * dev * dev - 2.0 * c12 * dev * l1 + c12 * c12 * l2)
+    big_b = max(big_b, 0.0)
+    d = delta / math.sqrt(qt * vt) if qt > 0.0 else 0.0
+    c, v0 = 0.0, 1.0
+    if kind == RANDOM:
+        r1 = 0.0
+    if kind != RANDOM and qt > 0.0:
+        c = r1 - (qt * p + delta) * r / qt
+        full = ref[7] / qt  # 1 - R^2/qt
+        c = 0.0 if big_b < 1e-26 else c
+        bound = 0.999999999999 * math.sqrt(full * big_b)
+        c = min(max(c, -bound), bound)
+        v0 = full - (c * c / big_b if big_b > 0.0 else 0.0)
+    entropic = logz - field * p - a * math.sqrt(qt_hat) * gap - 0.5 * (a * a + b2) * v - r1_hat * r1
+    return v, gap / math.sqrt(vt), d, big_b, c, v0, r1, field, entropic, t4
+
+
+@jit
+def weights_part(ref, p, distance, a, b2, r1_hat, field, level, table):
+    """(V, A, D, B, C, v0, R1, P, entropic part, T4) of the module's docstring; `field` is a guess of P.
+
+    `ref` = (weights, kind, flip, qt, 1-qt, qt_hat, R, qt - R^2, R_hat, margin, beta) of the reference.
+    """
+    if ref[0] == SPHERICAL:
+        return _spherical(ref, p, 4.0 * distance * (1.0 - distance), a, b2, r1_hat)
+    return _binary(ref, p, distance, a, b2, r1_hat, field, level, table)

@@ -1,0 +1,1 @@
+"""Minimisers of a loss, the largest margin, Hebb: learners at zero temperature."""

@@ -1,0 +1,128 @@
+"""Local entropy around trained rules: reference values, identities, stationarity, the limits of the overlap."""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+import pytest
+
+import flatphys as fp
+from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.franz_parisi.trained_averages import averages
+from flatphys.saddle.franz_parisi.trained import largest_overlap, neighbourhood, reference_of, solve_point
+
+RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "local_entropy_erm.jsonl").read_text().splitlines()]
+RULES = [
+    fp.Model(fp.GaussianMixture(), fp.ERM("hinge", 0.1)),
+    fp.Model(fp.GaussianMixture(0.5), fp.ERM("logistic", 0.01)),
+    fp.Model(fp.GaussianMixture(), fp.Hebb()),
+    fp.Model(fp.GaussianMixture(0.5), fp.MaxMargin()),
+    fp.Model(fp.Teacher(), fp.ERM("logistic", 0.1)),
+    fp.Model(fp.Teacher(0.1), fp.ERM("square", 1.0)),
+    fp.Model(fp.Teacher(), fp.MaxMargin()),
+    fp.Model(fp.Teacher(0.1), fp.Bayes("spherical")),
+    fp.Model(fp.Teacher(), fp.Hebb()),
+]
+
+
+def state_of(record):
+    p = record["params"]
+    return fp.solve(fp.Model(fp.GaussianMixture(p["variance"], p["positive"]), fp.ERM(p["loss"], p["l2"])), p["alpha"])
+
+
+def number(value):
+    return math.inf if value == "inf" else value
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS if r["query"] == "local_entropy"], ids=lambda r: r["id"])
+def test_local_entropy_around_minimisers_has_the_reference_values(record):
+    """Values: the project's reference table local_entropy_erm (two independent quadratures, 1e-10)."""
+    at, state = record["at"], state_of(record)
+    beta = number(at["beta_counted"])
+    got = neighbourhood(state, [at["overlap"]], at["counted_margin"], beta)
+    if record["status"] == "unsat":
+        assert got["status"][0] == "unsat"
+        return
+    energy = 0.0 if beta == math.inf else beta * state.alpha * got["train_error"][0]
+    values = {**{k: v[0] for k, v in got.items()}, "local_entropy": got["free_entropy"][0] + energy}
+    for name, want in record["expected"].items():
+        assert values[name] == pytest.approx(want, rel=record["tolerance"]["rel"], abs=record["tolerance"]["abs"]), name
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS if r["query"] == "threshold"], ids=lambda r: r["id"])
+def test_largest_overlap_has_the_reference_values(record):
+    """Values: the project's reference table local_entropy_erm."""
+    assert largest_overlap(state_of(record), 0.0) == pytest.approx(record["expected"]["overlap_max"], rel=1e-10)
+
+
+@pytest.mark.parametrize("model", RULES, ids=repr)
+def test_slope_is_the_derivative_of_the_free_entropy(model):
+    state, p, h = fp.solve(model, 1.0), 0.7, 1e-4
+    got = neighbourhood(state, [p - h, p, p + h], 0.0, 3.0)
+    assert (got["free_entropy"][2] - got["free_entropy"][0]) / (2.0 * h) == pytest.approx(got["slope"][1], rel=1e-5)
+
+
+@pytest.mark.parametrize("model", RULES, ids=repr)
+def test_train_error_is_minus_the_derivative_by_beta(model):
+    state, h = fp.solve(model, 1.0), 1e-4
+    low, mid, high = (neighbourhood(state, [0.6], 0.0, b) for b in (2.0 - h, 2.0, 2.0 + h))
+    assert -(high["free_entropy"][0] - low["free_entropy"][0]) / (2.0 * h) == pytest.approx(mid["train_error"][0], rel=1e-6)
+
+
+@pytest.mark.parametrize("model", RULES, ids=repr)
+def test_at_small_beta_the_counted_errors_are_those_of_weight_noise(model):
+    """At beta -> 0 the counted weights are random ones at overlap p: the rule perturbed by sigma = sqrt(1-p^2)/p."""
+    state, p = fp.solve(model, 1.0), 0.8
+    got = neighbourhood(state, [p], 0.0, 1e-7)
+    rise = fp.local_energy(state, sigma=math.sqrt(1.0 - p * p) / p)
+    assert got["free_entropy"][0] == pytest.approx(0.5 * math.log(1.0 - p * p), abs=1e-6)
+    assert got["train_error"][0] - fp.margins(state).mass_below_zero == pytest.approx(rise, abs=1e-7)
+
+
+@pytest.mark.parametrize("model", RULES, ids=repr)
+def test_free_entropy_is_stationary_in_every_unknown(model):
+    """Finite differences of (1/2)[log v1 + (q1-s)/v1] + alpha E log Z, which uses none of the saddle's averages."""
+    alpha, p, beta = 1.0, 0.6, 2.0
+    reference = reference_of(fp.solve(model, alpha))
+    gap = 1.0 - p * p
+    point = solve_point(reference, alpha, p, gap, 0.0, beta)
+    m, q = reference[5], reference[6]
+
+    def phi(dm, dr, b):
+        v1 = gap - b
+        surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)
+        log_z = averages(reference, p, gap, 0.0, beta, dm, dr, b, 0, *buffers(), *buffers(1))[0]
+        return 0.5 * (math.log(v1) + surplus / v1) + alpha * log_z
+
+    x = np.array([point.dm, point.dr, point.b])
+    curvature = abs(phi(x[0] + 1e-2, x[1], x[2]) - phi(*x)) / 1e-4
+    for i, h in enumerate((1e-4, 1e-4, 1e-4 * point.b)):
+        step = np.eye(3)[i] * h
+        slope = (phi(*(x + step)) - phi(*(x - step))) / (2.0 * h)
+        assert abs(slope) < 1e-6 * max(1.0, curvature), i
+
+
+def test_hard_constraints_are_met_only_up_to_the_largest_overlap():
+    state = fp.solve(fp.Model(fp.GaussianMixture(), fp.Hebb()), 1.0)
+    top = largest_overlap(state, 0.0)
+    got = neighbourhood(state, [0.5, top - 1e-3, top + 1e-3], 0.0, math.inf)
+    assert list(got["status"]) == ["ok", "ok", "unsat"]
+    assert got["free_entropy"][1] < got["free_entropy"][0]
+    assert np.isnan(got["free_entropy"][2])
+
+
+def test_a_rule_without_errors_is_its_own_largest_overlap():
+    assert largest_overlap(fp.solve(fp.Model(fp.Teacher(), fp.MaxMargin()), 1.0), 0.0) == 1.0
+
+
+def test_no_overlap_is_feasible_far_beyond_separability():
+    state = fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 1.0)), 8.0)
+    with pytest.raises(fp.errors.Unsatisfiable, match="finite beta"):
+        largest_overlap(state, 0.0)
+
+
+def test_an_unbalanced_mixture_is_refused_by_name():
+    state = fp.solve(fp.Model(fp.GaussianMixture(positive=0.3), fp.ERM("logistic", 1.0)), 1.0)
+    with pytest.raises(fp.errors.InvalidInput, match="positive"):
+        neighbourhood(state, [0.5], 0.0, 1.0)
