@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee # noqa: F401
+from flatphys.model import ERM, Bayes, CustomLoss, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee # noqa: F401
 
 __version__ = "0.1.0"
 
@@ -23,7 +23,6 @@ _LAZY = {
     "replicated_entropy": "flatphys.observables.replicated_entropy",
     "replicated_flatness_threshold": "flatphys.thresholds.dense",
     "vanishing_external_y": "flatphys.thresholds.dense",
-    "CustomLoss": "flatphys.kernels.losses",
     "capacity": "flatphys.thresholds",
     "max_margin": "flatphys.thresholds",
     "at_line": "flatphys.thresholds",
@@ -48,8 +47,10 @@ _LAZY = {
     "Chains": "flatphys.finite_size.chains.ensemble",
 }
 
+_MODULES = ("precise", "finite")  # public names that are modules themselves
+
 __all__ = [
-    *("ERM", "Bayes", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "Perceptron", "RandomLabels", "Teacher", "TreeCommittee"),
+    *("ERM", "Bayes", "CustomLoss", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "Perceptron", "RandomLabels", "Teacher", "TreeCommittee"),
     "errors",
     *_LAZY,
 ]
@@ -59,7 +60,7 @@ def __getattr__(name):
     if name not in _LAZY:
         raise AttributeError(f"module 'flatphys' has no attribute {name!r}")
     module = importlib.import_module(_LAZY[name])
-    value = getattr(module, name, module)  # `precise` and `finite` are modules themselves
+    value = module if name in _MODULES else getattr(module, name)
     globals()[name] = value
     return value
 

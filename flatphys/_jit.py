@@ -1,15 +1,18 @@
 """The one decorator of every kernel: compiler flags and the folder of compiled code.
 
-numba decides whether a cached function is stale by looking at the file that defines it, not
-at the files it calls, so after an edit in one module a cached caller elsewhere would go on
-returning the old number.  The cache folder is therefore named by a hash of the sources of all rooms
-that hold kernels: any edit there starts an empty folder.
+numba decides whether a cached function is stale by looking at the file that defines it, not at the files it calls, so after an
+edit in one module a cached caller elsewhere would go on returning the old number.  A kernel can only call what its module
+imports: the cache folder of each module is therefore named by a hash of its source and of everything in this package that it
+imports, directly or not.  No room is named by hand, and an edit leaves the compiled code of unrelated modules standing.
 """
 
+import functools
 import hashlib
 import os
 import pathlib
+import re
 import shutil
+import sys
 import time
 
 import numba
@@ -18,22 +21,60 @@ import platformdirs
 __all__ = ["cache_folder", "jit"]
 
 _PACKAGE = pathlib.Path(__file__).parent
-_ROOMS = ("numerics", "kernels", "saddle", "observables", "finite_size")  # a kernel elsewhere must be added here: a test looks for it
 _STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
 
 
-def _source_hash() -> str:
-    digest = hashlib.sha256()
-    digest.update(pathlib.Path(__file__).read_bytes())  # the flags below
-    for path in sorted(p for room in _ROOMS for p in (_PACKAGE / room).rglob("*.py")):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
-        digest.update(path.read_bytes())
+def _file(dotted: str) -> pathlib.Path | None:
+    """The source of a module of this package."""
+    path = _PACKAGE.joinpath(*dotted.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+_IMPORT = re.compile(r"^(?:from (flatphys[\w.]*) import (\([^)]*\)|[^\n#]*)|import (flatphys[\w.]*))", re.MULTILINE)
+
+
+@functools.cache
+def _imports(path: pathlib.Path) -> frozenset:
+    """Files of this package that the module at `path` imports when it is loaded (by text: parsing takes ten times as long).
+
+    Imports inside functions bind no name that a kernel can see.
+    """
+    found = set()
+    for source, names, alone in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        found.add(_file(source or alone))
+        found |= {_file(f"{source}.{name}") for name in re.findall(r"\w+", names)}
+    return frozenset(found - {None})
+
+
+def sources(path: pathlib.Path) -> set:
+    """`path` and every file of this package that it imports, directly or through others."""
+    reached, waiting = set(), {path}
+    while waiting:
+        reached |= waiting
+        waiting = set().union(*(_imports(one) for one in waiting)) - reached
+    return reached
+
+
+@functools.cache
+def _source_hash(path: pathlib.Path) -> str:
+    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())  # the flags below
+    for one in sorted(sources(path)):
+        digest.update(one.relative_to(_PACKAGE).as_posix().encode() + b"\0" + one.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _prepare_folder() -> str:
-    base = pathlib.Path(os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("flatphys")) / "kernels"
-    folder = base / _source_hash()
+def _base() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("flatphys")) / "kernels"
+
+
+@functools.cache
+def cache_folder(path: pathlib.Path) -> str:
+    """Where the compiled code of the module at `path` is kept; "" where nothing can be written."""
+    base = _base()
+    folder = base / _source_hash(path)
     try:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True)
@@ -46,9 +87,6 @@ def _prepare_folder() -> str:
     return str(folder)
 
 
-cache_folder: str = _prepare_folder()
-
-
 def jit(function):
     """Compile `function` in nopython mode and keep the machine code on disk.
 
@@ -58,7 +96,8 @@ def jit(function):
     callee in different callers are optimised differently and the first one loaded serves all (measured; it costs a tenth of the speed).
     """
     saved = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = cache_folder or saved  # read once, when the decorator runs
+    # read once, when the decorator runs
+    numba.config.CACHE_DIR = cache_folder(pathlib.Path(sys.modules[function.__module__].__file__)) or saved
     try:
         return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
     finally:

@@ -12,6 +12,8 @@ from flatphys.errors import InvalidInput
 
 WEIGHTS = ("binary", "spherical")
 ACTIVATIONS = ("sign", "erf", "relu")
+ENERGIES = ("errors", "hinge", "squared-hinge", "square")  # what each is to a pattern: `kernels.channels`
+LOSSES = ("square", "logistic", "hinge", "squared-hinge")  # `kernels.losses`
 
 
 def _set(record, **values):
@@ -102,7 +104,7 @@ NETWORKS = (Perceptron, TreeCommittee)
 
 @dataclass(frozen=True)
 class Gibbs:
-    """Weights drawn from exp(-beta #{patterns with stability < margin}).
+    """Weights drawn from exp(-beta sum_mu energy(stability_mu)).
 
     Parameters
     ----------
@@ -110,19 +112,24 @@ class Gibbs:
     margin : float
         The stability kappa that counts as correct; any sign.
     beta : float > 0 or math.inf
-        Inverse temperature; inf: every solution alike, violations forbidden.
+        Inverse temperature; inf: every solution alike, violations forbidden (of the square: only least squares are left).
     network : Perceptron() or TreeCommittee(activation)
-        What the weights drive; a tree committee only with random labels.
+        What the weights drive; the theory of a tree committee is for random labels.
+    energy : "errors", "hinge", "squared-hinge" or "square"
+        What a pattern of stability Delta costs: 1 where Delta < kappa ("errors"), max(0, kappa - Delta) ("hinge"),
+        max(0, kappa - Delta)^2/2 ("squared-hinge", the harmonic energy of jamming), (kappa - Delta)^2/2 ("square").
     """
 
     weights: str = "binary"
     margin: float = 0.0
     beta: float = math.inf
     network: object = field(default_factory=Perceptron)
+    energy: str = "errors"
 
     def __post_init__(self):
         _set(
             self,
+            energy=validate.choice("energy", self.energy, ENERGIES),
             weights=validate.choice("weights", self.weights, WEIGHTS),
             margin=validate.number("margin", self.margin),
             beta=validate.number("beta", self.beta, 0.0, infinite=True),
@@ -163,12 +170,61 @@ class MaxMargin:
 
 
 @dataclass(frozen=True)
+class CustomLoss:
+    """A convex, differentiable loss of one's own, for ERM(loss=CustomLoss(...)).
+
+    The three functions must be compiled with `numba.njit`, take one float and return one float.  Such
+    a loss takes the uncached road: the solver is compiled around it, which costs some ten seconds at
+    the first use in every process (the built-in losses are compiled once and kept on disk); after
+    that a point takes a few times as long as with a built-in loss, because the quadrature has to
+    find the structure of the response by itself.
+
+    Parameters
+    ----------
+    value, slope, curvature : njit functions of t
+        l(t), l'(t) (not decreasing) and l''(t) >= 0; the curvature may jump, the slope may not.
+    name : str
+        How the loss is called in messages.
+    """
+
+    value: object
+    slope: object
+    curvature: object
+    name: str = "custom"
+
+    def __post_init__(self):
+        for part in ("value", "slope", "curvature"):
+            function = getattr(self, part)
+            if not hasattr(function, "py_func"):
+                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {function!r}")
+            for t in (-2.0, 0.0, 1.5):
+                if not math.isfinite(_call(function, part, t)):
+                    raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")
+        grid = [0.37 * i - 7.0 for i in range(40)]
+        slopes = [self.slope(t) for t in grid]
+        if any(b < a - 1e-12 * (1.0 + abs(a)) for a, b in zip(slopes, slopes[1:])):
+            raise InvalidInput(f"slope must not decrease (the loss must be convex), but that of {self.name!r} does")
+        if any(self.curvature(t) < 0.0 for t in grid):
+            raise InvalidInput(f"curvature must be >= 0, but that of {self.name!r} is negative somewhere in [-7, 8]")
+
+    def __repr__(self) -> str:
+        return f"CustomLoss({self.name!r})"
+
+
+def _call(function, part, t):
+    try:
+        return float(function(t))
+    except Exception as error:
+        raise InvalidInput(f"{part} must map a float to a float, but at t = {t} it raises {type(error).__name__}: {error}") from None
+
+
+@dataclass(frozen=True)
 class ERM:
     """Minimiser of sum_mu loss(y (x.w/sqrt N + b)) + (l2/2)|w|^2 (the sum runs over patterns; b is free).
 
     Parameters
     ----------
-    loss : "square" ((1-t)^2/2), "logistic", "hinge", "squared_hinge" ((1-t)_+^2/2) or a `CustomLoss`
+    loss : "square" ((1-t)^2/2), "logistic", "hinge", "squared-hinge" ((1-t)_+^2/2) or a `CustomLoss`
     l2 : float >= 0
         Strength of the regularisation; 0 means its limit from above: the minimiser itself where there
         is one, of the smallest norm where there are many.
@@ -181,10 +237,9 @@ class ERM:
     bias: bool = False
 
     def __post_init__(self):
-        # imported here: the losses are compiled code, and importing flatphys must not import numba
-        from flatphys.kernels.losses import CODES, CustomLoss
-
-        loss = self.loss if isinstance(self.loss, CustomLoss) else validate.choice("loss", self.loss, tuple(CODES))
+        loss = self.loss
+        if not isinstance(loss, CustomLoss):
+            loss = validate.choice("loss", loss, LOSSES)
         _set(
             self,
             loss=loss,
@@ -213,7 +268,7 @@ class Hebb:
 _PAIRS = {
     RandomLabels: (Gibbs,),
     Teacher: (Gibbs, Bayes, MaxMargin, ERM, Hebb),
-    GaussianMixture: (ERM, MaxMargin, Hebb, Bayes),
+    GaussianMixture: (ERM, MaxMargin, Hebb, Bayes, Gibbs),
 }
 DATA = tuple(_PAIRS)
 LEARNERS = tuple(dict.fromkeys(kind for kinds in _PAIRS.values() for kind in kinds))
@@ -225,7 +280,7 @@ class Model:
 
     >>> import flatphys as fp
     >>> fp.Model(fp.Teacher(), fp.Gibbs(weights="binary"))
-    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron()))
+    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron(), energy='errors'))
     """
 
     data: object = field(default_factory=RandomLabels)
@@ -242,9 +297,6 @@ class Model:
             )
         if getattr(self.learner, "bias", False) and isinstance(self.data, Teacher):
             raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
-        network = getattr(self.learner, "network", Perceptron())
-        if isinstance(network, TreeCommittee) and not isinstance(self.data, RandomLabels):
-            raise InvalidInput(f"network must be Perceptron() on {type(self.data).__name__} data, got {network!r}: the tree committee is solved for RandomLabels")
 
     def _repr_html_(self) -> str:
         from flatphys.display import html_table

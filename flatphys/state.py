@@ -25,6 +25,10 @@ SCALARS = (
 )
 
 
+# What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`).
+NUMBERS = ("free_entropy", "entropy", "train_error", "train_loss", "generalization_error", "bayes_error", "cosine", "at_eigenvalue")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class State(Table):
     """A saddle point of `model` at load `alpha`.
@@ -63,6 +67,8 @@ class State(Table):
         Largest relative violation of the saddle-point equations at the solution.
     quadrature_error : float
         Relative difference of the results between two independent quadrature rules.
+    tolerance, quadrature_tolerance : float
+        What `residual` and `quadrature_error` had to stay below for the state to be returned.
     """
 
     model: Model
@@ -80,6 +86,8 @@ class State(Table):
     at_eigenvalue: float | None = None
     residual: float = math.nan
     quadrature_error: float = math.nan
+    tolerance: float = math.nan
+    quadrature_tolerance: float = math.nan
 
     def __getattr__(self, name):
         order = self.__dict__.get("order", {})
@@ -92,8 +100,10 @@ class State(Table):
 
     @property
     def energy(self) -> float | None:
-        """Number of errors per weight, alpha * train_error."""
-        return None if self.train_error is None else self.alpha * self.train_error
+        """Energy per weight of a Gibbs learner, alpha * train_loss; for other learners the errors per weight, alpha * train_error."""
+        errors = getattr(self.model.learner, "energy", "errors") == "errors"
+        per_pattern = self.train_error if errors else self.train_loss
+        return None if per_pattern is None else self.alpha * per_pattern
 
     @property
     def stable(self) -> bool | None:

@@ -38,9 +38,13 @@ def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
 
 
 def choice(name: str, value, options: tuple[str, ...]) -> str:
-    """`value` if it is one of `options`; a near miss is pointed out."""
-    if isinstance(value, str) and value in options:
-        return str(value)  # a plain str also from numpy's, so that models print and compare alike
+    """The one of `options` that is `value`, with hyphens and underscores alike; a near miss is pointed out."""
+    if isinstance(value, str):
+        if value in options:
+            return str(value)  # a plain str also from numpy's, so that models print and compare alike
+        for option in options:
+            if option.replace("_", "-") == value.replace("_", "-"):
+                return option
     near = difflib.get_close_matches(value, options, 1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise InvalidInput(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")

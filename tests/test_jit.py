@@ -1,5 +1,6 @@
-"""The kernels' cache: every file that compiles something is part of the hash that names its folder."""
+"""The kernels' cache: a folder of compiled code is named by every source that the code in it can depend on."""
 
+import ast
 import os
 import pathlib
 import subprocess
@@ -9,22 +10,37 @@ import flatphys
 import pytest
 from flatphys import _jit
 
-
-def test_every_kernel_lies_in_a_room_that_the_cache_is_named_by():
-    package = pathlib.Path(flatphys.__file__).parent
-    for path in package.rglob("*.py"):
-        if "@jit" in path.read_text() and path.name != "_jit.py":
-            assert path.relative_to(package).parts[0] in _jit._ROOMS, path
+PACKAGE = pathlib.Path(flatphys.__file__).parent
 
 
-def test_an_edit_of_a_kernel_starts_an_empty_cache(tmp_path, monkeypatch):
-    for room in _jit._ROOMS:
-        (tmp_path / room).mkdir()
-        (tmp_path / room / "a.py").write_text("x = 1\n")
-    monkeypatch.setattr(_jit, "_PACKAGE", tmp_path)
-    before = _jit._source_hash()
-    (tmp_path / "kernels" / "a.py").write_text("x = 2\n")
-    assert _jit._source_hash() != before
+def test_a_module_depends_on_all_that_python_says_it_imports():
+    """`_jit.sources` reads imports by a pattern; Python's own parser must find no further one."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_bytes()).body:
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("flatphys"):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names if alias.name.startswith("flatphys")]
+            else:
+                continue
+            assert {_jit._file(name) for name in names} - {None} <= _jit.sources(path), (path, names)
+
+
+@pytest.mark.parametrize("path", ["numerics/gaussian.py", "kernels/networks.py", "saddle/equilibrium/averages.py"])
+def test_an_edit_reaches_every_module_that_calls_it_and_no_other(path, tmp_path, monkeypatch):
+    import shutil
+
+    copy = tmp_path / "flatphys"
+    shutil.copytree(PACKAGE, copy)
+    monkeypatch.setattr(_jit, "_PACKAGE", copy)
+    callers = [copy / "saddle/equilibrium/branch.py", copy / "saddle/franz_parisi/point.py", copy / path]
+    stranger = copy / "numerics/mills_table.py"
+    hash_of = _jit._source_hash.__wrapped__
+    _jit._imports.cache_clear()
+    before = [hash_of(one) for one in [*callers, stranger]]
+    (copy / path).write_text((copy / path).read_text() + "\n# edited\n")
+    after = [hash_of(one) for one in [*callers, stranger]]
+    assert [a != b for a, b in zip(after, before)] == [True, True, True, False]
 
 
 # A local entropy: its kernels share callees, and with fused multiply-adds its last bits did depend on who had compiled them.

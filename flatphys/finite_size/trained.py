@@ -130,7 +130,7 @@ def _loss(loss):
         return lambda t: np.logaddexp(0.0, -t), lambda t: -sigmoid(t), lambda t: sigmoid(t) * (1.0 - sigmoid(t))
     if loss == "hinge":
         return lambda t: np.maximum(0.0, 1.0 - t), None, None
-    if loss == "squared_hinge":
+    if loss == "squared-hinge":
         return (
             lambda t: 0.5 * np.maximum(0.0, 1.0 - t) ** 2,
             lambda t: -np.maximum(0.0, 1.0 - t),

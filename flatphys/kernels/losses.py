@@ -19,20 +19,19 @@ Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborov
 """
 
 import math
-from dataclasses import dataclass
 
 from flatphys._jit import jit
-from flatphys.errors import InvalidInput
+from flatphys.model import LOSSES
 
 SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
-CODES = {"square": SQUARE, "logistic": LOGISTIC, "hinge": HINGE, "squared_hinge": SQUARED_HINGE}
+CODES = dict(zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE)))
 
 # What `features` says about the response.
 ANALYTIC, KINKED, UNKNOWN = 0, 1, 2
 
 # Which losses reach their minimum at finite margins, and there only at t = 1 or for all t >= 1: with
 # l2 -> 0 they interpolate if they can, and the solution of smallest norm stays finite.
-EXACT_FIT, MARGIN_FIT = ("square",), ("hinge", "squared_hinge")
+EXACT_FIT, MARGIN_FIT = ("square",), ("hinge", "squared-hinge")
 
 
 # --- square: (1-t)^2 / 2 ----------------------------------------------------------------------------
@@ -235,52 +234,3 @@ def bends(loss, t, curvature):
     """l''(t) for arrays."""
     for i in range(t.size):
         curvature[i] = point(loss, t[i])[2]
-
-
-@dataclass(frozen=True)
-class CustomLoss:
-    """A convex, differentiable loss of one's own, for ERM(loss=CustomLoss(...)).
-
-    The three functions must be compiled with `numba.njit`, take one float and return one float.  Such
-    a loss takes the uncached road: the solver is compiled around it, which costs some ten seconds at
-    the first use in every process (the built-in losses are compiled once and kept on disk); after
-    that a point takes a few times as long as with a built-in loss, because the quadrature has to
-    find the structure of the response by itself.
-
-    Parameters
-    ----------
-    value, slope, curvature : njit functions of t
-        l(t), l'(t) (not decreasing) and l''(t) >= 0; the curvature may jump, the slope may not.
-    name : str
-        How the loss is called in messages.
-    """
-
-    value: object
-    slope: object
-    curvature: object
-    name: str = "custom"
-
-    def __post_init__(self):
-        for part in ("value", "slope", "curvature"):
-            function = getattr(self, part)
-            if not hasattr(function, "py_func"):
-                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {function!r}")
-            for t in (-2.0, 0.0, 1.5):
-                if not math.isfinite(_call(function, part, t)):
-                    raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")
-        grid = [0.37 * i - 7.0 for i in range(40)]
-        slopes = [self.slope(t) for t in grid]
-        if any(b < a - 1e-12 * (1.0 + abs(a)) for a, b in zip(slopes, slopes[1:])):
-            raise InvalidInput(f"slope must not decrease (the loss must be convex), but that of {self.name!r} does")
-        if any(self.curvature(t) < 0.0 for t in grid):
-            raise InvalidInput(f"curvature must be >= 0, but that of {self.name!r} is negative somewhere in [-7, 8]")
-
-    def __repr__(self) -> str:
-        return f"CustomLoss({self.name!r})"
-
-
-def _call(function, part, t):
-    try:
-        return float(function(t))
-    except Exception as error:
-        raise InvalidInput(f"{part} must map a float to a float, but at t = {t} it raises {type(error).__name__}: {error}") from None

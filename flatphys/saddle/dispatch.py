@@ -18,6 +18,7 @@ _TABLE = {
     (Teacher, MaxMargin): ("equilibrium.limit", "solve_max_margin", None),
     (Teacher, ERM): ("minimiser.states", "solve_erm", None),
     (Teacher, Hebb): ("minimiser.states", "solve_hebb", None),
+    (GaussianMixture, Gibbs): ("equilibrium.states", "solve", "branches"),
     (GaussianMixture, ERM): ("minimiser.states", "solve_erm", None),
     (GaussianMixture, MaxMargin): ("minimiser.states", "solve_max_margin_mixture", None),
     (GaussianMixture, Hebb): ("minimiser.states", "solve_hebb", None),

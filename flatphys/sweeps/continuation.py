@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flatphys.kernels.losses import CustomLoss
+from flatphys.model import CustomLoss
 from flatphys.numerics.quadrature import MAX_NODES
 from flatphys.saddle.minimiser import newton as minimiser_newton
 from flatphys.saddle.minimiser.states import _road, _state, solve_erm

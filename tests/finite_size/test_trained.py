@@ -58,7 +58,7 @@ UNBALANCED = fp.GaussianMixture(0.5, 0.2)
     [
         (UNBALANCED, fp.ERM("logistic", 0.1, True), 2.0),
         (UNBALANCED, fp.ERM("square", 0.1, True), 2.0),
-        (UNBALANCED, fp.ERM("squared_hinge", 0.1, True), 2.0),
+        (UNBALANCED, fp.ERM("squared-hinge", 0.1, True), 2.0),
         (UNBALANCED, fp.MaxMargin(bias=True), 1.0),
         (UNBALANCED, fp.Hebb(bias=True), 1.0),
         (UNBALANCED, fp.Bayes(), 1.0),

@@ -10,14 +10,15 @@ import pytest
 
 import flatphys as fp
 from flatphys.kernels import losses
-from flatphys.kernels.losses import CODES, CustomLoss, features, point, proximal, response
+from flatphys.kernels.losses import CODES, features, point, proximal, response
+from flatphys.model import CustomLoss
 
 NAMES = sorted(CODES)
 DEFINITION = {
     "square": lambda t: (1 - t) ** 2 / 2,
     "logistic": lambda t: mp.log1p(mp.exp(-t)),
     "hinge": lambda t: max(mp.mpf(0), 1 - t),
-    "squared_hinge": lambda t: max(mp.mpf(0), 1 - t) ** 2 / 2,
+    "squared-hinge": lambda t: max(mp.mpf(0), 1 - t) ** 2 / 2,
 }
 
 
@@ -79,7 +80,7 @@ def test_an_unknown_code_is_nan():
 def test_untraining_undoes_the_proximal_map():
     t = np.linspace(-6.0, 6.0, 41)
     omega, jacobian = np.empty_like(t), np.empty_like(t)
-    for name in ("square", "logistic", "squared_hinge"):
+    for name in ("square", "logistic", "squared-hinge"):
         losses.untrain(CODES[name], t, 2.3, omega, jacobian)
         back = [proximal(CODES[name], o, 2.3) for o in omega]
         np.testing.assert_allclose(back, t, rtol=1e-13, atol=1e-13)

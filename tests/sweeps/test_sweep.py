@@ -56,7 +56,7 @@ def test_points_of_a_teacher_are_those_of_solve():
         assert float(table.generalization_error.sel(alpha=1.3, flip=0.1)) == fp.solve(noisy, 1.3).generalization_error
 
 
-@pytest.mark.parametrize("loss", ["square", "logistic", "hinge", "squared_hinge"])
+@pytest.mark.parametrize("loss", ["square", "logistic", "hinge", "squared-hinge"])
 def test_continued_minimisers_agree_with_solve_to_rounding(loss):
     model = dataclasses.replace(MIXTURE, learner=fp.ERM(loss, bias=True))
     table = sweep(model, alpha=np.geomspace(0.05, 6.0, 9), **{"learner.l2": [1e-3, 0.03, 1.0, 40.0]})

@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from flatphys.errors import NotConverged
+from flatphys.errors import InvalidInput, NotConverged
 from flatphys.kernels.counting import error_counting
 from flatphys.kernels.networks import PERCEPTRON_NET, network_code, overlap_slope
-from flatphys.model import Bayes, Model, Perceptron, Teacher
+from flatphys.model import Bayes, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.averages import BINARY, NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.saddle.equilibrium.branch import root_at_load
@@ -23,6 +23,17 @@ ROUNDS, FINEST = 12, 1e-3  # folds closer than this along the curve differ by 1e
 SAFE = 0.4  # estimated least slope inside a step, in units of the step's own, above which there is no fold in it
 
 
+def refuse_without_theory(model: Model) -> None:
+    """Raise `InvalidInput` for models that finite systems know and no saddle does."""
+    learner = model.learner
+    if isinstance(learner, Gibbs) and isinstance(model.data, GaussianMixture):
+        raise InvalidInput(f"data must be RandomLabels or Teacher for the theory of a Gibbs learner, got {model.data!r}; instances and algorithms take it")
+    if isinstance(getattr(learner, "network", None), TreeCommittee) and not isinstance(model.data, RandomLabels):
+        raise InvalidInput(f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is solved for RandomLabels")
+    if getattr(learner, "energy", "errors") != "errors":
+        raise InvalidInput(f"energy must be 'errors' for this question, got {learner.energy!r}")
+
+
 class Code:
     """The numbers that the jitted kernels want for a model, its network as an array among them, and its physical beta and margin."""
 
@@ -30,6 +41,7 @@ class Code:
 
     def __init__(self, model: Model):
         data, learner = model.data, model.learner
+        refuse_without_theory(model)
         self.flip = data.flip if isinstance(data, Teacher) else 0.0
         nishimori = math.log((1.0 - self.flip) / self.flip) if self.flip > 0.0 else math.inf
         if isinstance(learner, Bayes):

@@ -12,7 +12,8 @@ import types
 import numba
 
 from flatphys.kernels import losses
-from flatphys.kernels.losses import CODES, CUSTOM, UNKNOWN, CustomLoss
+from flatphys.kernels.losses import CODES, CUSTOM, UNKNOWN
+from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser import averages as minimiser_averages
 from flatphys.saddle.minimiser import newton as minimiser_newton
 

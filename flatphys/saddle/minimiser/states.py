@@ -92,7 +92,7 @@ def _road(data, learner, alpha: float):
         if abs(alpha - threshold) <= NEAR_ONE * alpha:
             raise NoSolution(f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}")
         if alpha < threshold:  # smallest norm with t >= 1, by way of a loss that is smooth on the way there
-            fit = compiled("squared_hinge")
+            fit = compiled("squared-hinge")
             return fit, parameters(data, learner, fit, hard=True), 0.0
     elif alpha <= threshold * (1.0 + NEAR_ONE):
         name = loss if isinstance(loss, str) else loss.name

@@ -124,7 +124,7 @@ def test_normalised_margins_are_divided_by_the_norm(state):
     assert unit.cdf(0.3) == pytest.approx(law.cdf(0.3 * norm), abs=1e-15)
 
 
-@pytest.mark.parametrize("loss", ["square", "logistic", "squared_hinge"])
+@pytest.mark.parametrize("loss", ["square", "logistic", "squared-hinge"])
 def test_relative_flatness_is_the_norm_times_the_mean_curvature(loss):
     for data, bias, variance in ((MIXTURE, True, 0.6), (TEACHER, False, 1.0)):
         state = fp.solve(fp.Model(data, fp.ERM(loss, 0.05, bias)), 1.3)
@@ -132,7 +132,7 @@ def test_relative_flatness_is_the_norm_times_the_mean_curvature(loss):
         curvature = {
             "square": np.ones_like,
             "logistic": lambda t: 0.25 / np.cosh(0.5 * t) ** 2,
-            "squared_hinge": lambda t: np.where(t < 1.0, 1.0, 0.0),
+            "squared-hinge": lambda t: np.where(t < 1.0, 1.0, 0.0),
         }[loss]
         assert fp.relative_flatness(state) == pytest.approx(state.q * variance * panels(law, lambda t: curvature(t) * law.pdf(t)), rel=1e-6)
 

@@ -14,7 +14,8 @@ import pytest
 from scipy import stats
 
 import flatphys as fp
-from flatphys.kernels.losses import CODES, CustomLoss, point
+from flatphys.kernels.losses import CODES, point
+from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser import states as minimiser
 from flatphys.saddle.minimiser import newton as minimiser_newton
 
@@ -138,7 +139,7 @@ def test_weak_regularisation_of_separable_data_grows_logarithmically_and_tends_t
 
 
 @pytest.mark.parametrize("data, bias", [(fp.GaussianMixture(0.5, 0.3), True), (fp.GaussianMixture(1.0, 0.5), False)])
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize("loss", ["hinge", "squared-hinge"])
 def test_without_regularisation_margin_losses_find_the_largest_margin(loss, data, bias):
     fit = fp.solve(fp.Model(data, fp.ERM(loss, 0.0, bias)), 0.8)
     best = fp.solve(fp.Model(data, fp.MaxMargin(bias)), 0.8)
@@ -275,7 +276,7 @@ def test_a_custom_loss_is_solved_like_a_built_in_one_and_flatness_is_invariant_u
     """l(t) = (9/8) squared_hinge(t/1.5): the same minimiser with weights 1.5 times as long, l2 (9/8)/1.5^2 = 0.5 times."""
     custom = CustomLoss(_value, _slope, _curvature)
     for data, bias in ((fp.GaussianMixture(0.5, 0.3), True), (fp.Teacher(0.1), False)):
-        plain = fp.solve(fp.Model(data, fp.ERM("squared_hinge", 0.2, bias)), 2.0)
+        plain = fp.solve(fp.Model(data, fp.ERM("squared-hinge", 0.2, bias)), 2.0)
         scaled = fp.solve(fp.Model(data, fp.ERM(custom, 0.1, bias)), 2.0)
         assert (scaled.m, scaled.q, scaled.b) == pytest.approx((1.5 * plain.m, 2.25 * plain.q, 1.5 * plain.b), rel=1e-11)
         assert scaled.train_loss == pytest.approx(1.125 * plain.train_loss, rel=1e-11)

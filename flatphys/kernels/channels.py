@@ -1,0 +1,279 @@
+"""One pattern of a Gibbs learner: what the weight exp(-beta energy(Delta)) does to a Gaussian cavity field.
+
+The stability is Delta = omega + sigma u with u ~ N(0, 1) and sigma^2 = V.  In units of sigma, with x = (kappa - omega)/sigma,
+
+    f(x) = E_u exp(-beta energy(omega + sigma u))      the channel's partition function
+    a    = sigma d log f/d omega = -d log f/dx
+    b    = sigma^2 d^2 log f/d omega^2 = -da/dx
+    share = P(Delta < kappa),  mean = E[energy]        in the measure that f normalises; mean = -d log f/d beta
+
+m is the inverse Mills ratio G/H, d(y) = m(y) - y its excess; the violated side u < x has the weight s of two competing terms,
+
+    errors         f = e^-beta + (1 - e^-beta) H(x)
+                   s' = (1 - e^-beta) H(x)/f,  a = m s',  b = a (x (1-s') - d s'),  share = e^-beta H(-x)/f
+    hinge          c = beta sigma:    f = G(x) [1/m1 + 1/m2],  m1 = m(x),  m2 = m(c - x),  s = m1/(m1 + m2)
+                   a = c s,  b = -c s (1-s) (d1 + d2),  share = s,  mean = sigma s d2
+    squared hinge  c = beta sigma^2, r = sqrt(1+c), y = -x/r:   m1 = m(x),  m2 = r m(y),  s as above
+                   a = c s d(y)/r,  b = -(c/r) s [(1-s)(d1 + d(y)/r) d(y) + (1 - m(y) d(y))/r]
+                   share = s,  mean = (sigma^2/2r^2) s (1 - y d(y))
+    square         c, r as above:     log f = -log r - c x^2/(2 r^2),  a = c x/r^2,  b = -c/r^2
+                   share = H(-x/r),  mean = (sigma^2/2) (1/r^2 + x^2/r^4)
+
+Each form keeps its digits where the two terms cancel: no difference of large numbers is left in any of them.  At beta = inf every
+energy but the square is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
+
+To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_cost`, `<name>_features`), its code in `kernels.codes`, one
+line in each ladder, its name in `model.ENERGIES` and `CODES`, and the loss that it becomes at zero temperature in `LOSS`.
+
+Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);
+Franz, Parisi, Sevelev, Urbani & Zamponi 2017 (harmonic energy).
+"""
+
+import math
+
+from flatphys._jit import jit
+from flatphys.kernels import losses
+from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
+from flatphys.model import ENERGIES
+from flatphys.numerics.gaussian import logistic, mills, tail
+
+CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY)))
+# The loss of the margin kappa - t that each energy is, as beta -> inf above capacity: counting errors is no convex loss.
+LOSS = {HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losses.SQUARED_HINGE, SQUARE_ENERGY: losses.SQUARE}
+
+# The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
+H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
+
+
+# --- hard constraints: every energy with a flat side at beta = inf ----------------------------------------------------------
+@jit
+def hard_channel(x):
+    """(log f, a, b) of Delta >= kappa."""
+    m, d, log_h = mills(x)
+    return log_h, m, -m * d
+
+
+# --- errors: 1 where Delta < kappa ------------------------------------------------------------------------------------------
+@jit
+def _error_odds(x, beta):
+    """(m, d, log of s'/(1-s'), log of (1 - e^-beta) H)."""
+    m, d, log_h = mills(x)
+    fulfilled = math.log(-math.expm1(-beta)) + log_h
+    return m, d, fulfilled + beta, fulfilled
+
+
+@jit
+def errors_channel(x, beta, sigma):
+    """(log f, a, b)."""
+    m, d, odds, fulfilled = _error_odds(x, beta)
+    free = logistic(-odds)
+    s = logistic(odds)
+    log_f = -beta - math.log(free) if odds < 0.0 else fulfilled - math.log(s)
+    a = m * s
+    return log_f, a, a * (x * free - d * s)
+
+
+@jit
+def errors_scalars(x, beta, sigma):
+    """(share, mean energy)."""
+    _, _, odds, _ = _error_odds(x, beta)
+    share = logistic(-odds) * tail(-x)
+    return share, share
+
+
+@jit
+def errors_cost(t):
+    """energy at t = kappa - Delta."""
+    return 1.0 if t > 0.0 else 0.0
+
+
+@jit
+def errors_features(beta, sigma):
+    """Zeros of f, from log H(x) = -beta +- i pi; the imaginary part is a lower bound.
+
+    3.71, 2.96, 1.95, 1.06, 0.75 at beta = 0.01, 0.1, 1, 5, 10.  The mills ratio that a is made of has its own poles.
+    """
+    if beta < 1.0:
+        return H_ZERO_RE, H_ZERO_IM, 0.35 + 0.85 * math.sqrt(beta), 1.93 - 0.32 * math.log(beta)
+    if beta < 4.0:
+        return H_ZERO_RE, H_ZERO_IM, 0.35 + 0.85 * math.sqrt(beta), math.pi / math.sqrt(2.0 * beta + 0.63)
+    return H_ZERO_RE, H_ZERO_IM, math.sqrt(2.0 * beta - math.log(4.0 * math.pi * beta)), math.pi / math.sqrt(2.0 * beta + 0.63)
+
+
+# --- hinge: max(0, kappa - Delta) -------------------------------------------------------------------------------------------
+@jit
+def hinge_channel(x, beta, sigma):
+    """(log f, a, b)."""
+    c = beta * sigma
+    m1, d1, log_h = mills(x)
+    m2, d2, _ = mills(c - x)
+    s = m1 / (m1 + m2)
+    # log f = log H + log(1 + m1/m2), or the same from the other side where H underflows
+    if m1 < m2:
+        log_f = log_h + math.log1p(m1 / m2)
+    else:
+        log_f = mills(c - x)[2] + c * (0.5 * c - x) + math.log1p(m2 / m1)
+    return log_f, c * s, -c * s * (m2 / (m1 + m2)) * (d1 + d2)
+
+
+@jit
+def hinge_scalars(x, beta, sigma):
+    """(share, mean energy)."""
+    m1 = mills(x)[0]
+    m2, d2, _ = mills(beta * sigma - x)
+    s = m1 / (m1 + m2)
+    return s, sigma * s * d2
+
+
+@jit
+def hinge_cost(t):
+    """energy at t = kappa - Delta."""
+    return max(t, 0.0)
+
+
+@jit
+def hinge_features(beta, sigma):
+    """Zeros of f: symmetric around x = c/2."""
+    c = beta * sigma
+    return 0.0, 0.0, c, 0.0
+
+
+# --- squared hinge: max(0, kappa - Delta)^2/2 -------------------------------------------------------------------------------
+@jit
+def squared_hinge_channel(x, beta, sigma):
+    """(log f, a, b)."""
+    c = beta * sigma * sigma
+    r = math.sqrt(1.0 + c)
+    m1, d1, log_h = mills(x)
+    m, d, log_other = mills(-x / r)
+    m2 = r * m
+    s, free = m1 / (m1 + m2), m2 / (m1 + m2)
+    if m1 < m2:
+        log_f = log_h + math.log1p(m1 / m2)
+    else:
+        log_f = log_other - 0.5 * c * x * x / (r * r) - math.log(r) + math.log1p(m2 / m1)
+    narrow = 1.0 - m * d  # variance of the truncated Gaussian, in (0, 1)
+    return log_f, c * s * d / r, -c * s / r * (free * (d1 + d / r) * d + narrow / r)
+
+
+@jit
+def squared_hinge_scalars(x, beta, sigma):
+    """(share, mean energy)."""
+    r2 = 1.0 + beta * sigma * sigma
+    r = math.sqrt(r2)
+    m1 = mills(x)[0]
+    y = -x / r
+    m, d, _ = mills(y)
+    s = m1 / (m1 + r * m)
+    return s, 0.5 * sigma * sigma / r2 * s * (1.0 - y * d)
+
+
+@jit
+def squared_hinge_cost(t):
+    """energy at t = kappa - Delta."""
+    return 0.5 * t * t if t > 0.0 else 0.0
+
+
+@jit
+def squared_hinge_features(beta, sigma):
+    """Zeros of f."""
+    return 0.0, 0.0, 0.0, 0.0
+
+
+# --- square: (kappa - Delta)^2/2 --------------------------------------------------------------------------------------------
+@jit
+def square_channel(x, beta, sigma):
+    """(log f, a, b)."""
+    c = beta * sigma * sigma
+    k = c / (1.0 + c)
+    return -0.5 * math.log1p(c) - 0.5 * k * x * x, k * x, -k
+
+
+@jit
+def square_scalars(x, beta, sigma):
+    """(share, mean energy)."""
+    r2 = 1.0 + beta * sigma * sigma
+    return tail(-x / math.sqrt(r2)), 0.5 * sigma * sigma / r2 * (1.0 + x * x / r2)
+
+
+@jit
+def square_cost(t):
+    """energy at t = kappa - Delta."""
+    return 0.5 * t * t
+
+
+@jit
+def square_features(beta, sigma):
+    """log f is a polynomial."""
+    return 0.0, math.inf, 0.0, math.inf
+
+
+# --- the ladders ------------------------------------------------------------------------------------------------------------
+@jit
+def channel(ch, x, sigma):
+    """(log f, a, b) of the module's docstring at x = (kappa - omega)/sigma."""
+    if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
+        return hard_channel(x)
+    if ch.energy == ERRORS:
+        return errors_channel(x, ch.beta, sigma)
+    if ch.energy == HINGE_ENERGY:
+        return hinge_channel(x, ch.beta, sigma)
+    if ch.energy == SQUARED_HINGE_ENERGY:
+        return squared_hinge_channel(x, ch.beta, sigma)
+    if ch.energy == SQUARE_ENERGY:
+        return square_channel(x, ch.beta, sigma)
+    return math.nan, math.nan, math.nan
+
+
+@jit
+def channel_scalars(ch, x, sigma):
+    """(share of the measure with Delta < kappa, mean energy)."""
+    if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
+        return 0.0, 0.0
+    if ch.energy == ERRORS:
+        return errors_scalars(x, ch.beta, sigma)
+    if ch.energy == HINGE_ENERGY:
+        return hinge_scalars(x, ch.beta, sigma)
+    if ch.energy == SQUARED_HINGE_ENERGY:
+        return squared_hinge_scalars(x, ch.beta, sigma)
+    if ch.energy == SQUARE_ENERGY:
+        return square_scalars(x, ch.beta, sigma)
+    return math.nan, math.nan
+
+
+@jit
+def cost(energy, t):
+    """energy(Delta) at t = kappa - Delta."""
+    if energy == ERRORS:
+        return errors_cost(t)
+    if energy == HINGE_ENERGY:
+        return hinge_cost(t)
+    if energy == SQUARED_HINGE_ENERGY:
+        return squared_hinge_cost(t)
+    if energy == SQUARE_ENERGY:
+        return square_cost(t)
+    return math.nan
+
+
+@jit
+def boltzmann(ch, t):
+    """exp(-beta energy(Delta)) at t = kappa - Delta."""
+    if ch.beta == math.inf:
+        return 0.0 if cost(ch.energy, t) > 0.0 else 1.0
+    return math.exp(-ch.beta * cost(ch.energy, t))
+
+
+@jit
+def features(ch, sigma):
+    """(re, im) twice: the singularities of a and log f nearest to the real axis of x, at re +- i im (im is a lower bound)."""
+    if ch.energy == SQUARE_ENERGY:
+        return square_features(ch.beta, sigma)
+    if ch.beta == math.inf:
+        return H_ZERO_RE, H_ZERO_IM, 0.0, math.inf
+    if ch.energy == ERRORS:
+        return errors_features(ch.beta, sigma)
+    if ch.energy == HINGE_ENERGY:
+        return hinge_features(ch.beta, sigma)
+    if ch.energy == SQUARED_HINGE_ENERGY:
+        return squared_hinge_features(ch.beta, sigma)
+    return math.nan, math.nan, math.nan, math.nan

@@ -1,0 +1,43 @@
+"""The one place that decides whether a number is good enough to be returned.
+
+Every road ends here: states through `accept`, points of a curve through `good`.  A number is good when the residual of its
+equations and the disagreement of two quadrature rules are below the tolerance of its road and nothing that is reported is nan; a worth that
+is itself nan is never good.  The state keeps the tolerance that it met, and whoever reports a tolerance (a sweep's attributes, a table)
+reads it there.
+"""
+
+import math
+from typing import NamedTuple
+
+from flatphys.errors import NotConverged
+from flatphys.state import NUMBERS, State
+
+
+class Tolerance(NamedTuple):
+    """Largest residual of the equations, largest difference between two quadrature rules (both relative)."""
+
+    residual: float
+    quadrature: float = math.inf
+
+
+def good(tolerance: Tolerance, residual: float, quadrature: float = 0.0, *numbers: float) -> bool:
+    """Whether numbers with this residual and quadrature error may be returned; False where any of them is nan."""
+    return bool(residual <= tolerance.residual and quadrature <= tolerance.quadrature and not any(x != x for x in numbers))
+
+
+def accept(state: State, tolerance: Tolerance, advice: str) -> State:
+    """`state`, which keeps the tolerance it has met, or `NotConverged`; `advice` tells what the user can do."""
+    names = [name for name in NUMBERS if getattr(state, name) is not None]
+    numbers = {**state.order, **{name: getattr(state, name) for name in names}}
+    if good(tolerance, state.residual, state.quadrature_error, *numbers.values()):
+        object.__setattr__(state, "tolerance", tolerance.residual)  # set here and nowhere else
+        object.__setattr__(state, "quadrature_tolerance", tolerance.quadrature)
+        return state
+    subject = f"the {state.branch} branch of {state.model!r} at alpha={state.alpha:g}"
+    if not state.residual <= tolerance.residual:
+        reason = f"was solved only to a residual of {state.residual:.1e} (tolerance {tolerance.residual:g})"
+    elif not state.quadrature_error <= tolerance.quadrature:
+        reason = f"is known only to {state.quadrature_error:.1e} (two quadrature rules differ by that; tolerance {tolerance.quadrature:g})"
+    else:
+        reason = f"has no value of {', '.join(name for name, x in numbers.items() if x != x)}"
+    raise NotConverged(f"{subject} {reason}: {advice}", state.order, state.residual)
