@@ -15,10 +15,10 @@ import numpy as np
 
 import flatphys as fp
 from flatphys._jit import jit
-from flatphys.thresholds.flatness import flatness_threshold
 from flatphys.kernels.counting import error_counting
 from flatphys.observables.local_entropy import _reference, local_entropy, teacher_state, zero_crossings
 from flatphys.saddle.franz_parisi.curve import Curve
+from flatphys.thresholds.flatness import flatness_threshold
 
 
 @jit
@@ -79,7 +79,15 @@ def main():
             if point is not None:
                 curve.read(point)
         count = curve.problem.evaluations
-        rows.append({"point": name, "single_ms": one * 1e3, "curve_ms_per_point": many * 1e3 / 50, "evaluations": count / 50, "ns": many * 1e9 / count})
+        rows.append(
+            {
+                "point": name,
+                "single_ms": one * 1e3,
+                "curve_ms_per_point": many * 1e3 / 50,
+                "evaluations": count / 50,
+                "ns": many * 1e9 / count,
+            }
+        )
     state = solved("binary", 0.5)
     binary = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
     whole = {

@@ -18,7 +18,6 @@ import numpy as np
 import flatphys as fp
 
 
-
 def used() -> float:
     """Processor seconds of this process and of its finished children."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -43,9 +42,14 @@ def efficiency(distances: int, processes: int = 2) -> dict:
     together, together_cpu, two = timed(lambda: local_entropy(distances, workers=processes))
     assert one.identical(two)
     return {
-        "distances": distances, "one_s": alone, "one_cpu_s": alone_cpu, "together_s": together, "together_cpu_s": together_cpu,
-        "efficiency": alone / (processes * together), "efficiency_cpu": alone_cpu / together_cpu,
-    }  # fmt: skip
+        "distances": distances,
+        "one_s": alone,
+        "one_cpu_s": alone_cpu,
+        "together_s": together,
+        "together_cpu_s": together_cpu,
+        "efficiency": alone / (processes * together),
+        "efficiency_cpu": alone_cpu / together_cpu,
+    }
 
 
 def store_overhead(question, repeats=3, **grid) -> dict:
@@ -59,9 +63,14 @@ def store_overhead(question, repeats=3, **grid) -> dict:
             again = timed(lambda p=path: fp.sweep(fp.Model(), question=question, workers=1, progress=False, store=p, **grid))[0]
     (wall, cpu), (with_wall, with_cpu) = (tuple(map(min, zip(*runs))) for runs in (plain, stored))
     return {
-        "plain_s": wall, "stored_s": with_wall, "overhead": with_wall / wall - 1.0,
-        "plain_cpu_s": cpu, "stored_cpu_s": with_cpu, "overhead_cpu": with_cpu / cpu - 1.0, "read_back_s": again,
-    }  # fmt: skip
+        "plain_s": wall,
+        "stored_s": with_wall,
+        "overhead": with_wall / wall - 1.0,
+        "plain_cpu_s": cpu,
+        "stored_cpu_s": with_cpu,
+        "overhead_cpu": with_cpu / cpu - 1.0,
+        "read_back_s": again,
+    }
 
 
 MANY = """
@@ -87,8 +96,14 @@ def many(store: bool, workers: int) -> dict:
         size = pathlib.Path(path).stat().st_size / 2**20 if store else 0.0
     seconds, driver, worker, ok, _ = map(float, out)
     return {
-        "store": store, "workers": workers or "default", "seconds": seconds, "driver_MB": driver, "largest_worker_MB": worker, "ok": int(ok), "file_MB": size,
-    }  # fmt: skip
+        "store": store,
+        "workers": workers or "default",
+        "seconds": seconds,
+        "driver_MB": driver,
+        "largest_worker_MB": worker,
+        "ok": int(ok),
+        "file_MB": size,
+    }
 
 
 def main():
@@ -105,9 +120,14 @@ def main():
     if asked.only in (None, "store"):
         out["store"] = {
             "200 local entropies at 20 distances": store_overhead(
-                fp.local_entropy, alpha=np.linspace(0.1, 0.7, 20), distance=np.geomspace(0.005, 0.45, 20), **{"learner.margin": np.linspace(0.0, 0.1, 10)}
+                fp.local_entropy,
+                alpha=np.linspace(0.1, 0.7, 20),
+                distance=np.geomspace(0.005, 0.45, 20),
+                **{"learner.margin": np.linspace(0.0, 0.1, 10)},
             ),
-            "20000 equilibrium points": store_overhead(fp.solve, alpha=np.linspace(0.01, 0.8, 2000), **{"learner.margin": np.linspace(-0.5, 0.0, 10)}),
+            "20000 equilibrium points": store_overhead(
+                fp.solve, alpha=np.linspace(0.01, 0.8, 2000), **{"learner.margin": np.linspace(-0.5, 0.0, 10)}
+            ),
         }
     if asked.only in (None, "many"):
         out["many"] = [many(store, workers) for store in (False, True) for workers in (1, 0)]

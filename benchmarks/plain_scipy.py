@@ -14,7 +14,9 @@ from scipy.special import log_ndtr
 
 def gauss(function):
     """Int Dz function(z), by adaptive quadrature."""
-    return quad(lambda z: math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * function(z), -10.0, 10.0, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
+    return quad(
+        lambda z: math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi) * function(z), -10.0, 10.0, epsabs=1e-13, epsrel=1e-12, limit=200
+    )[0]
 
 
 def log_f(x, beta):
@@ -62,9 +64,14 @@ def teacher_binary(kappa, alpha, guess):
         v, t = 1.0 - q, math.sqrt(q - r * r)
         x = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)  # noqa: E731
         q_hat = 2.0 * alpha * gauss(lambda z: math.exp(log_ndtr(r * z / t)) * slope(x(z), math.inf) ** 2) / v
-        r_hat = 2.0 * alpha * math.sqrt(q) / t * gauss(
-            lambda z: math.exp(-0.5 * (r * z / t) ** 2) / math.sqrt(2.0 * math.pi) * slope(x(z), math.inf)
-        ) / math.sqrt(v)
+        r_hat = (
+            2.0
+            * alpha
+            * math.sqrt(q)
+            / t
+            * gauss(lambda z: math.exp(-0.5 * (r * z / t) ** 2) / math.sqrt(2.0 * math.pi) * slope(x(z), math.inf))
+            / math.sqrt(v)
+        )
         return v, r / t, x, q_hat, r_hat, lambda z: math.sqrt(q_hat) * z + r_hat
 
     def equations(y):
@@ -74,6 +81,11 @@ def teacher_binary(kappa, alpha, guess):
     q, r = root(equations, guess, tol=1e-12).x
     v, k, x, q_hat, r_hat, h = conjugates(q, r)
     weight = lambda z: 2.0 * math.exp(log_ndtr(k * z))  # noqa: E731
-    free = -r * r_hat - 0.5 * q_hat * v + gauss(lambda z: np.logaddexp(h(z), -h(z))) + alpha * gauss(lambda z: weight(z) * log_f(x(z), math.inf))
+    free = (
+        -r * r_hat
+        - 0.5 * q_hat * v
+        + gauss(lambda z: np.logaddexp(h(z), -h(z)))
+        + alpha * gauss(lambda z: weight(z) * log_f(x(z), math.inf))
+    )
     curvature = gauss(lambda z: weight(z) * (slope(x(z), math.inf) * (x(z) - slope(x(z), math.inf))) ** 2)
     return q, r, free, 1.0 - alpha * curvature / v**2 * gauss(lambda z: math.cosh(h(z)) ** -4)

@@ -3,7 +3,20 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import ERM, Bayes, CustomLoss, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee # noqa: F401
+from flatphys.model import (  # noqa: F401
+    ERM,
+    Bayes,
+    CustomLoss,
+    GaussianMixture,
+    Gibbs,
+    Hebb,
+    MaxMargin,
+    Model,
+    Perceptron,
+    RandomLabels,
+    Teacher,
+    TreeCommittee,
+)
 
 __version__ = "0.1.0"
 
@@ -50,7 +63,20 @@ _LAZY = {
 _MODULES = ("precise", "finite")  # public names that are modules themselves
 
 __all__ = [
-    *("ERM", "Bayes", "CustomLoss", "GaussianMixture", "Gibbs", "Hebb", "MaxMargin", "Model", "Perceptron", "RandomLabels", "Teacher", "TreeCommittee"),
+    *(
+        "ERM",
+        "Bayes",
+        "CustomLoss",
+        "GaussianMixture",
+        "Gibbs",
+        "Hebb",
+        "MaxMargin",
+        "Model",
+        "Perceptron",
+        "RandomLabels",
+        "Teacher",
+        "TreeCommittee",
+    ),
     "errors",
     *_LAZY,
 ]

@@ -58,11 +58,7 @@ class GaussianMixture:
     positive: float = 0.5
 
     def __post_init__(self):
-        _set(
-            self,
-            variance=validate.number("variance", self.variance, 0.0),
-            positive=validate.number("positive", self.positive, 0.0, 1.0),
-        )
+        _set(self, variance=validate.number("variance", self.variance, 0.0), positive=validate.number("positive", self.positive, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -240,12 +236,7 @@ class ERM:
         loss = self.loss
         if not isinstance(loss, CustomLoss):
             loss = validate.choice("loss", loss, LOSSES)
-        _set(
-            self,
-            loss=loss,
-            l2=validate.number("l2", self.l2, 0.0, closed="["),
-            bias=validate.flag("bias", self.bias),
-        )
+        _set(self, loss=loss, l2=validate.number("l2", self.l2, 0.0, closed="["), bias=validate.flag("bias", self.bias))
 
 
 @dataclass(frozen=True)
@@ -265,11 +256,7 @@ class Hebb:
 
 
 # Which learner can be asked about which data; anything else is refused when the model is made.
-_PAIRS = {
-    RandomLabels: (Gibbs,),
-    Teacher: (Gibbs, Bayes, MaxMargin, ERM, Hebb),
-    GaussianMixture: (ERM, MaxMargin, Hebb, Bayes, Gibbs),
-}
+_PAIRS = {RandomLabels: (Gibbs,), Teacher: (Gibbs, Bayes, MaxMargin, ERM, Hebb), GaussianMixture: (ERM, MaxMargin, Hebb, Bayes, Gibbs)}
 DATA = tuple(_PAIRS)
 LEARNERS = tuple(dict.fromkeys(kind for kinds in _PAIRS.values() for kind in kinds))
 

@@ -77,7 +77,16 @@ _RC = {
     "figure.constrained_layout.use": True,
 }
 _SCREEN, _TEXT = 1.7, 4.0 / 3.0  # of the figure's size and of its text, in a notebook
-_LARGER = ("font.size", "axes.labelsize", "axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize", "lines.linewidth", "lines.markersize")
+_LARGER = (
+    "font.size",
+    "axes.labelsize",
+    "axes.titlesize",
+    "legend.fontsize",
+    "xtick.labelsize",
+    "ytick.labelsize",
+    "lines.linewidth",
+    "lines.markersize",
+)
 _NOTEBOOK = {
     **{name: _RC[name] * _TEXT for name in _LARGER},
     "figure.figsize": tuple(_SCREEN * length for length in _RC["figure.figsize"]),

@@ -112,7 +112,7 @@ class State(Table):
 
     @property
     def phase(self) -> str:
-        """"unsat" (a negative entropy of binary weights), "rs_unstable" (negative replicon) or "sat"."""
+        """ "unsat" (a negative entropy of binary weights), "rs_unstable" (negative replicon) or "sat"."""
         weights = getattr(self.model.learner, "weights", "spherical")
         if weights == "binary" and self.entropy is not None and self.entropy < NEGATIVE_ENTROPY:
             return "unsat"
@@ -138,9 +138,7 @@ class State(Table):
     def _rows(self):
         rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
         rows += [(name, figure(value)) for name, value in self.order.items()]
-        rows += [
-            (name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in SCALARS if getattr(self, name) is not None
-        ]
+        rows += [(name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in SCALARS if getattr(self, name) is not None]
         return rows
 
     def _title(self):

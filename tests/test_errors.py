@@ -30,35 +30,38 @@ def test_a_bad_load(function, alpha):
     assert text.startswith("alpha must be a finite number > 0, got ") and repr(alpha) in text
 
 
-@pytest.mark.parametrize("make, words", [
-    (lambda: fp.Gibbs(margin=math.nan), ("margin", "finite number", "nan")),
-    (lambda: fp.Gibbs(margin=math.inf), ("margin", "finite number", "inf")),
-    (lambda: fp.Gibbs(margin="wide"), ("margin", "finite number", "'wide'")),
-    (lambda: fp.Gibbs(margin=True), ("margin", "True")),
-    (lambda: fp.Gibbs(margin=None), ("margin", "None")),
-    (lambda: fp.Gibbs(beta=0), ("beta", "> 0", "math.inf allowed", "got 0")),
-    (lambda: fp.Gibbs(beta=-2.0), ("beta", "> 0", "-2.0")),
-    (lambda: fp.Gibbs(beta=-math.inf), ("beta", "> 0", "-inf")),
-    (lambda: fp.Gibbs(beta=math.nan), ("beta", "nan")),
-    (lambda: fp.Gibbs(beta="inf"), ("beta", "'inf'")),
-    (lambda: fp.Gibbs(weights="binry"), ("weights", "'binary', 'spherical'", "'binry'", "did you mean 'binary'?")),
-    (lambda: fp.Gibbs(weights="Spherical"), ("weights", "did you mean 'spherical'?")),
-    (lambda: fp.Gibbs(weights="xyz"), ("weights", "'xyz'")),
-    (lambda: fp.Gibbs(weights=None), ("weights", "None")),
-    (lambda: fp.Bayes(weights=2), ("weights", "got 2")),
-    (lambda: fp.Teacher(flip=0.5), ("flip", ">= 0 and < 0.5", "0.5")),
-    (lambda: fp.Teacher(flip=-0.1), ("flip", ">= 0 and < 0.5", "-0.1")),
-    (lambda: fp.Teacher(flip=math.nan), ("flip", "nan")),
-    (lambda: fp.Teacher(flip="few"), ("flip", "'few'")),
-    (lambda: fp.MaxMargin(bias=1), ("bias", "True or False", "got 1")),
-    (lambda: fp.solve(MODEL, 0.5, ansatz="rs"), ("ansatz", "'RS'", "'rs'")),
-    (lambda: fp.solve(MODEL, 0.5, ansatz=None), ("ansatz", "None")),
-    (lambda: fp.solve("binary", 0.5), ("model must be Model", "'binary'")),
-    (lambda: fp.solve(fp.Model, 0.5), ("model must be Model", "write Model(...)")),
-    (lambda: fp.branches(fp.Gibbs(), 0.5), ("model must be Model", "Gibbs(")),
-    (lambda: fp.bayes_error(fp.RandomLabels(), 0.5), ("data", "RandomLabels()")),
-    (lambda: fp.bayes_error(fp.Teacher(), -1.0), ("alpha", "-1.0")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (lambda: fp.Gibbs(margin=math.nan), ("margin", "finite number", "nan")),
+        (lambda: fp.Gibbs(margin=math.inf), ("margin", "finite number", "inf")),
+        (lambda: fp.Gibbs(margin="wide"), ("margin", "finite number", "'wide'")),
+        (lambda: fp.Gibbs(margin=True), ("margin", "True")),
+        (lambda: fp.Gibbs(margin=None), ("margin", "None")),
+        (lambda: fp.Gibbs(beta=0), ("beta", "> 0", "math.inf allowed", "got 0")),
+        (lambda: fp.Gibbs(beta=-2.0), ("beta", "> 0", "-2.0")),
+        (lambda: fp.Gibbs(beta=-math.inf), ("beta", "> 0", "-inf")),
+        (lambda: fp.Gibbs(beta=math.nan), ("beta", "nan")),
+        (lambda: fp.Gibbs(beta="inf"), ("beta", "'inf'")),
+        (lambda: fp.Gibbs(weights="binry"), ("weights", "'binary', 'spherical'", "'binry'", "did you mean 'binary'?")),
+        (lambda: fp.Gibbs(weights="Spherical"), ("weights", "did you mean 'spherical'?")),
+        (lambda: fp.Gibbs(weights="xyz"), ("weights", "'xyz'")),
+        (lambda: fp.Gibbs(weights=None), ("weights", "None")),
+        (lambda: fp.Bayes(weights=2), ("weights", "got 2")),
+        (lambda: fp.Teacher(flip=0.5), ("flip", ">= 0 and < 0.5", "0.5")),
+        (lambda: fp.Teacher(flip=-0.1), ("flip", ">= 0 and < 0.5", "-0.1")),
+        (lambda: fp.Teacher(flip=math.nan), ("flip", "nan")),
+        (lambda: fp.Teacher(flip="few"), ("flip", "'few'")),
+        (lambda: fp.MaxMargin(bias=1), ("bias", "True or False", "got 1")),
+        (lambda: fp.solve(MODEL, 0.5, ansatz="rs"), ("ansatz", "'RS'", "'rs'")),
+        (lambda: fp.solve(MODEL, 0.5, ansatz=None), ("ansatz", "None")),
+        (lambda: fp.solve("binary", 0.5), ("model must be Model", "'binary'")),
+        (lambda: fp.solve(fp.Model, 0.5), ("model must be Model", "write Model(...)")),
+        (lambda: fp.branches(fp.Gibbs(), 0.5), ("model must be Model", "Gibbs(")),
+        (lambda: fp.bayes_error(fp.RandomLabels(), 0.5), ("data", "RandomLabels()")),
+        (lambda: fp.bayes_error(fp.Teacher(), -1.0), ("alpha", "-1.0")),
+    ],
+)
 def test_a_bad_argument_is_named_with_its_value_and_what_is_allowed(make, words):
     with pytest.raises(InvalidInput) as error:
         make()
@@ -87,13 +90,20 @@ def test_a_failed_solve_carries_its_best_point_also_through_a_process_pool():
     assert math.isnan(errors.NotConverged("alone").residual)
 
 
-@pytest.mark.parametrize("make, kind, words", [
-    (lambda: fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 2.5), errors.Unsatisfiable, ("alpha=2.5", "capacity 2", "ground_state")),
-    (lambda: fp.solve(fp.Model(), 1.5), errors.NoSolution, ("alpha=1.5", "1.273239545", "ground_state")),
-    (lambda: fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical", 0.5)), 2.0), errors.Unsatisfiable, ("alpha=2", "capacity")),
-    (lambda: fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("binary", 0.5)), 2.0), errors.NoSolution, ("alpha=2", "ends at alpha=")),
-    (lambda: fp.solve(fp.Model(fp.Teacher(0.2), fp.MaxMargin()), 5.0), errors.Unsatisfiable, ("alpha=5", "separability threshold")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, kind, words",
+    [
+        (
+            lambda: fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 2.5),
+            errors.Unsatisfiable,
+            ("alpha=2.5", "capacity 2", "ground_state"),
+        ),
+        (lambda: fp.solve(fp.Model(), 1.5), errors.NoSolution, ("alpha=1.5", "1.273239545", "ground_state")),
+        (lambda: fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical", 0.5)), 2.0), errors.Unsatisfiable, ("alpha=2", "capacity")),
+        (lambda: fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("binary", 0.5)), 2.0), errors.NoSolution, ("alpha=2", "ends at alpha=")),
+        (lambda: fp.solve(fp.Model(fp.Teacher(0.2), fp.MaxMargin()), 5.0), errors.Unsatisfiable, ("alpha=5", "separability threshold")),
+    ],
+)
 def test_physics_that_has_no_answer_says_up_to_where_it_has_one(make, kind, words):
     with pytest.raises(kind) as error:
         make()

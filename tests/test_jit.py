@@ -6,8 +6,9 @@ import pathlib
 import subprocess
 import sys
 
-import flatphys
 import pytest
+
+import flatphys
 from flatphys import _jit
 
 PACKAGE = pathlib.Path(flatphys.__file__).parent
@@ -58,5 +59,7 @@ print(*(float(x).hex() for x in out))
 @pytest.mark.long
 def test_compiled_here_or_loaded_from_the_disk_the_bits_are_the_same(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    runs = [subprocess.run([sys.executable, "-c", BITS], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    runs = [
+        subprocess.run([sys.executable, "-c", BITS], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    ]
     assert runs[0] == runs[1] and len(runs[0].split()) == 360

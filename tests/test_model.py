@@ -41,26 +41,32 @@ def test_replace_validates_again():
         dataclasses.replace(fp.Gibbs(), beta=-1.0)
 
 
-@pytest.mark.parametrize("data, learner, match", [
-    (fp.RandomLabels(), fp.Bayes(), "Bayes is not defined on RandomLabels data; there it must be Gibbs"),
-    (fp.RandomLabels(), fp.MaxMargin(), "MaxMargin is not defined on RandomLabels"),
-    (fp.Teacher(), fp.MaxMargin(bias=True), "bias must be False on Teacher data"),
-    (fp.GaussianMixture(), fp.Gibbs(), "Gibbs is not defined on GaussianMixture"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, learner, match",
+    [
+        (fp.RandomLabels(), fp.Bayes(), "Bayes is not defined on RandomLabels data; there it must be Gibbs"),
+        (fp.RandomLabels(), fp.MaxMargin(), "MaxMargin is not defined on RandomLabels"),
+        (fp.Teacher(), fp.MaxMargin(bias=True), "bias must be False on Teacher data"),
+        (fp.GaussianMixture(), fp.Gibbs(), "Gibbs is not defined on GaussianMixture"),
+    ],
+)
 def test_a_pair_without_equations_is_refused_when_the_model_is_made(data, learner, match):
     with pytest.raises(InvalidInput, match=match):
         fp.Model(data, learner)
 
 
-@pytest.mark.parametrize("data, learner, match", [
-    ("teacher", fp.Gibbs(), "data must be RandomLabels or Teacher or GaussianMixture, got 'teacher'"),
-    (fp.Teacher, fp.Gibbs(), r"data must be .*; write Teacher\(\.\.\.\)"),
-    (fp.Gibbs(), fp.Gibbs(), "data must be"),
-    (fp.Teacher(), "gibbs", "learner must be"),
-    (fp.Teacher(), fp.Gibbs, r"learner must be .*; write Gibbs\(\.\.\.\)"),
-    (fp.Teacher(), fp.RandomLabels(), "learner must be"),
-    (None, None, "data must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, learner, match",
+    [
+        ("teacher", fp.Gibbs(), "data must be RandomLabels or Teacher or GaussianMixture, got 'teacher'"),
+        (fp.Teacher, fp.Gibbs(), r"data must be .*; write Teacher\(\.\.\.\)"),
+        (fp.Gibbs(), fp.Gibbs(), "data must be"),
+        (fp.Teacher(), "gibbs", "learner must be"),
+        (fp.Teacher(), fp.Gibbs, r"learner must be .*; write Gibbs\(\.\.\.\)"),
+        (fp.Teacher(), fp.RandomLabels(), "learner must be"),
+        (None, None, "data must be"),
+    ],
+)
 def test_wrong_objects_are_named(data, learner, match):
     with pytest.raises(InvalidInput, match=match):
         fp.Model(data, learner)

@@ -131,6 +131,7 @@ def test_a_notebook_runs_without_a_warning_and_says_what_it_said(name, runs):
 
 def test_the_notebooks_colours_are_those_of_the_gallery():
     import matplotlib
+
     from flatphys.figures import style
 
     look = matplotlib.rc_params_from_file(FOLDER / "flatphys.mplstyle", use_default_template=False)

@@ -17,8 +17,9 @@ def test_ci_calls_the_readme_test_command_as_it_stands():
 
 
 def test_every_bash_flatphys_command_of_the_readme_names_an_existing_subcommand():
-    from flatphys.cli import app
     from typer.main import get_command
+
+    from flatphys.cli import app
 
     known = set(get_command(app).commands)
     used = re.findall(r"^flatphys ([a-z-]+)", README, flags=re.M)

@@ -10,21 +10,36 @@ from flatphys.cli import app
 from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, takes_model
 from flatphys.cli.output import as_json, collected_warnings, command, print_table
 from flatphys.cli.sample_command import (
-    Around, Chains, CountedBeta, CountedMargin, Device, Distance, Exchange, Hidden, Patterns, Seed, Start, Sweeps, Threads, counted_weights, read_exchange,
-)  # fmt: skip
+    Around,
+    Chains,
+    CountedBeta,
+    CountedMargin,
+    Device,
+    Distance,
+    Exchange,
+    Hidden,
+    Patterns,
+    Seed,
+    Start,
+    Sweeps,
+    Threads,
+    counted_weights,
+    read_exchange,
+)
 from flatphys.cli.states import Branch, Json, chosen_state
 from flatphys.errors import InvalidInput
 from flatphys.validate import choice, load, number
 
 
 @command(
-    app, "check",
+    app,
+    "check",
     "check 0.5 --beta 1 --n 501",
     "check 0.5 --beta 1 --n 101,201,401 --out agreement.pdf",
     "check --data gaussian-mixture --l2 0.1 2 --n 800 --chains 32 --sigma 0.5",
     "check --data teacher 0.5 --n 301 --distance 0.05,0.1,0.2 --teacher",
     "check --report agreement",
-)  # fmt: skip
+)
 @takes_model
 def check(
     chosen: ModelOptions,
@@ -48,10 +63,15 @@ def check(
     teacher: Around = False,
     counted_margin: CountedMargin = "0",
     counted_beta: CountedBeta = "inf",
-    report: Annotated[pathlib.Path | None, typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (about a quarter of an hour).")] = None,
+    report: Annotated[
+        pathlib.Path | None,
+        typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (about a quarter of an hour)."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="With --report: a short list of small systems, about a minute.")] = False,
     json: Json = False,
-    out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Also draw theory and simulation (.png or .pdf).")] = None,
+    out: Annotated[
+        pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Also draw theory and simulation (.png or .pdf).")
+    ] = None,
 ):
     """Theory beside simulation at load ALPHA: values, errors, z-scores; exit status 1 where |z| exceeds the bound."""
     largest = number("--bound", read_number("--bound", bound), 0.0)
@@ -68,7 +88,11 @@ def check(
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
     sizes = [_size(text) for text in n.split(",")]
     shared = {"chains": chains, "sweeps": sweeps, "device": device, "seed": seed, "patterns": patterns, "threads": threads}
-    options = {"bound": largest, "finite_size": number("--finite-size", read_number("--finite-size", finite_size), 0.0, closed="["), "order": order}
+    options = {
+        "bound": largest,
+        "finite_size": number("--finite-size", read_number("--finite-size", finite_size), 0.0, closed="["),
+        "order": order,
+    }
     with collected_warnings() as found:
         if distance is None:
             if teacher:
@@ -87,7 +111,9 @@ def check(
         _draw(answer, out)
     if json:
         facts = {"n": sizes, "alpha": runs[-1].alpha, "bound": answer.bound, "finite_size": answer.finite_size, "passed": answer.passed}
-        typer.echo(as_json({"model": describe(model), **facts, "rows": answer.records(), "notes": answer.notes, "warnings": found}), nl=False)
+        typer.echo(
+            as_json({"model": describe(model), **facts, "rows": answer.records(), "notes": answer.notes, "warnings": found}), nl=False
+        )
     else:
         header, rows = answer.table()
         print_table(answer._title(), header, rows)
@@ -117,7 +143,9 @@ def _draw(answer, path):
 def _report(folder, quick, bound, device, threads):
     from flatphys.comparison.agreement import write_report
 
-    path, passed = write_report(folder, quick=quick, bound=bound, device=device, threads=threads, say=lambda text: typer.echo(text, err=True))
+    path, passed = write_report(
+        folder, quick=quick, bound=bound, device=device, threads=threads, say=lambda text: typer.echo(text, err=True)
+    )
     typer.echo(path)
     if not passed:
         raise typer.Exit(1)

@@ -36,7 +36,9 @@ def _draw(names: list[str], out: pathlib.Path, style: str, store: bool):
 def figure(
     name: Annotated[str | None, typer.Argument(metavar="NAME|all", help="Which figure; see --list.")] = None,
     list_: List = False,
-    out: Annotated[pathlib.Path, typer.Option("--out", metavar="DIR", help="Folder for the files, created where missing.")] = pathlib.Path("figures"),
+    out: Annotated[pathlib.Path, typer.Option("--out", metavar="DIR", help="Folder for the files, created where missing.")] = pathlib.Path(
+        "figures"
+    ),
     style: Style = "paper",
     no_store: NoStore = False,
 ):
@@ -56,17 +58,19 @@ def figure(
 
 
 @command(
-    app, "phase-diagram",
+    app,
+    "phase-diagram",
     "phase-diagram --list",
     "phase-diagram teacher-student --out figures",
     "phase-diagram all --style notebook",
     "phase-diagram spherical-perceptron --json",
-)  # fmt: skip
+)
 def phase_diagram(
     name: Annotated[str | None, typer.Argument(metavar="NAME|all", help="Which diagram; see --list.")] = None,
     list_: List = False,
     out: Annotated[
-        pathlib.Path | None, typer.Option("--out", metavar="DIR", help="Folder for the files, created where missing  [default: figures; with --json none]")
+        pathlib.Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for the files, created where missing  [default: figures; with --json none]"),
     ] = None,
     style: Style = "paper",
     no_store: NoStore = False,

@@ -20,23 +20,30 @@ COLUMNS = ["distance", "overlap", "value", "free_entropy", "slope", "train_error
 
 
 @command(
-    app, "local-entropy",
+    app,
+    "local-entropy",
     "local-entropy 0.5 --distance 0.01:0.5:50 --out a.csv --plot a.pdf",
     "local-entropy 0.7 --around-max-margin --distance log:1e-4:0.5:60",
     "local-entropy 0.7 --around-max-margin --network tree-committee --activation relu --distance 0.01,0.1",
     "local-entropy --data teacher 1 --teacher --distance 0.05,0.1 --json",
     "local-entropy --data gaussian-mixture --l2 0.1 1 --overlap 0.3:0.95:14",
     "local-entropy --data gaussian-mixture --l2 10 2 --overlap 0.9 --counted-beta 5",
-)  # fmt: skip
+)
 @takes_model
 def local_entropy(
     alpha: Alpha,
     chosen: ModelOptions,
     distance: Annotated[str | None, typer.Option("--distance", metavar="GRID", help=f"Distances in (0, 1): {GRID}.")] = None,
-    overlap: Annotated[str | None, typer.Option("--overlap", metavar="GRID", help="Overlaps in (-1, 1), written likewise; overlap = 1 - 2 distance.")] = None,
+    overlap: Annotated[
+        str | None, typer.Option("--overlap", metavar="GRID", help="Overlaps in (-1, 1), written likewise; overlap = 1 - 2 distance.")
+    ] = None,
     counted_margin: Annotated[str, typer.Option("--counted-margin", metavar="KAPPA", help="Margin that the counted weights reach.")] = "0",
-    counted_beta: Annotated[str, typer.Option("--counted-beta", metavar="BETA", help="Inverse temperature of the counted weights; inf: no errors.")] = "inf",
-    around_max_margin: Annotated[bool, typer.Option("--around-max-margin", help="binary: a reference of the largest margin at this load.")] = False,
+    counted_beta: Annotated[
+        str, typer.Option("--counted-beta", metavar="BETA", help="Inverse temperature of the counted weights; inf: no errors.")
+    ] = "inf",
+    around_max_margin: Annotated[
+        bool, typer.Option("--around-max-margin", help="binary: a reference of the largest margin at this load.")
+    ] = False,
     teacher: Annotated[bool, typer.Option("--teacher", help="The teacher itself as the reference (data teacher).")] = False,
     branch: Branch = None,
     json: Json = False,
@@ -72,21 +79,39 @@ def local_entropy(
         typer.echo(f"wrote {plot}", err=True)
     if json:
         reference = {"kind": "teacher" if teacher else "max-margin" if around_max_margin else "state", "branch": state.branch}
-        write(as_json({"model": describe(state.model), "alpha": load_, "reference": reference, "counted": counted, "points": rows, "warnings": found}), out)
+        write(
+            as_json(
+                {
+                    "model": describe(state.model),
+                    "alpha": load_,
+                    "reference": reference,
+                    "counted": counted,
+                    "points": rows,
+                    "warnings": found,
+                }
+            ),
+            out,
+        )
     else:
         write(as_csv(COLUMNS, rows), out)
 
 
 def _reference(model, alpha, branch, around_max_margin, teacher, chosen):
     """The state around which weights are counted."""
-    asked = [name for name, wanted in (("--around-max-margin", around_max_margin), ("--teacher", teacher), ("--branch", branch is not None)) if wanted]
+    asked = [
+        name
+        for name, wanted in (("--around-max-margin", around_max_margin), ("--teacher", teacher), ("--branch", branch is not None))
+        if wanted
+    ]
     if len(asked) > 1:
         raise InvalidInput(f"give one reference: {' and '.join(asked)} exclude each other")
     if teacher:
         return fp.teacher_state(model, alpha)
     if around_max_margin:
         if not isinstance(model.learner, Gibbs) or model.learner.weights != "binary":
-            raise InvalidInput(f"--around-max-margin is for binary weights of a gibbs learner, got {model.learner!r}; trained rules have --learner max-margin")
+            raise InvalidInput(
+                f"--around-max-margin is for binary weights of a gibbs learner, got {model.learner!r}; trained rules have --learner max-margin"
+            )
         if chosen.fields["margin"] is not None:
             raise InvalidInput(f"--around-max-margin sets the reference's margin: --margin {chosen.fields['margin']} does not apply")
         largest = fp.max_margin(model, alpha)

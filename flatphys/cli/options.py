@@ -82,7 +82,9 @@ class ModelOptions:
             if not any(field.name in _names(kind) for kind in kinds):
                 owners = [f"--data {name}" for name, kind in DATA.items() if field.name in _names(kind)]
                 owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in _names(kind)]
-                raise InvalidInput(f"--{field.name} does not apply to {data} data with a {learner} learner; it belongs to {', '.join(owners)}")
+                raise InvalidInput(
+                    f"--{field.name} does not apply to {data} data with a {learner} learner; it belongs to {', '.join(owners)}"
+                )
         values = {field.name: field.read(field.name, value) if field.read else value for field, value in given.items()}
         if network:
             values["network"] = network(**({"activation": values["activation"]} if "activation" in values else {}))
@@ -105,14 +107,24 @@ def takes_model(command):
     signature = inspect.signature(command)
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "chosen"]
     options = [
-        _option("data", Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")]),
-        _option("learner", Annotated[str | None, typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]")]),
+        _option(
+            "data", Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")]
+        ),
+        _option(
+            "learner",
+            Annotated[
+                str | None,
+                typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]"),
+            ],
+        ),
     ]
     for field in FIELDS:
         if field.read is None:
             options.append(_option(field.name, Annotated[bool | None, typer.Option(f"--{field.name}/--no-{field.name}", help=field.help)]))
         else:
-            options.append(_option(field.name, Annotated[str | None, typer.Option(f"--{field.name}", metavar=field.metavar, help=field.help)]))
+            options.append(
+                _option(field.name, Annotated[str | None, typer.Option(f"--{field.name}", metavar=field.metavar, help=field.help)])
+            )
 
     def with_model(**given):
         fields = {field.name: given.pop(field.name) for field in FIELDS}
@@ -165,5 +177,8 @@ def describe(model: Model) -> dict:
         out[part] = {"kind": kind, **dataclasses.asdict(value)}
     if "network" in out["learner"]:
         network = model.learner.network
-        out["learner"]["network"] = {"kind": next(name for name, cls in NETWORKS.items() if cls is type(network)), **out["learner"]["network"]}
+        out["learner"]["network"] = {
+            "kind": next(name for name, cls in NETWORKS.items() if cls is type(network)),
+            **out["learner"]["network"],
+        }
     return out

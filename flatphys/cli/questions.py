@@ -27,12 +27,17 @@ QUESTIONS = {
     "flatness": (lambda model, *_: fp.flatness_threshold(model), False, "gibbs"),
     "dense-flatness": (lambda model, *_: fp.flatness_threshold(model, reference="replicated"), False, "gibbs"),
     "largest-overlap": (lambda model, alpha, _: fp.largest_overlap(fp.solve(model, alpha)), True, "erm"),
-    "bayes-error": (lambda model, alpha, _: fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical")), True, "bayes"),
+    "bayes-error": (
+        lambda model, alpha, _: fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical")),
+        True,
+        "bayes",
+    ),
 }
 
 
 @command(
-    app, "threshold",
+    app,
+    "threshold",
     "threshold capacity --margin 0.5",
     "threshold capacity --weights spherical --margin -1 --ansatz 1RSB",
     "threshold ground-state --weights spherical --alpha 3",
@@ -41,7 +46,7 @@ QUESTIONS = {
     "threshold flatness",
     "threshold largest-overlap --data gaussian-mixture --l2 1 --alpha 2",
     "threshold optimal-l2 --data gaussian-mixture --positive 0.2 --loss logistic --alpha 2",
-)  # fmt: skip
+)
 @takes_model
 def threshold(
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(QUESTIONS))],
@@ -54,7 +59,9 @@ def threshold(
     answer, needs_load, learner = QUESTIONS[choice("NAME", name, tuple(QUESTIONS))]
     model = chosen.model(learner=learner)
     if needs_load is (alpha is None):
-        raise InvalidInput(f"{name} needs --alpha, a load > 0" if needs_load else f"{name} is itself a load or has none: --alpha does not apply")
+        raise InvalidInput(
+            f"{name} needs --alpha, a load > 0" if needs_load else f"{name} is itself a load or has none: --alpha does not apply"
+        )
     if ansatz != "RS" and name != "capacity":
         raise InvalidInput(f"--ansatz applies to capacity, not to {name}")
     value = None if alpha is None else load(read_number("alpha", alpha))

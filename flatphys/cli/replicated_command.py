@@ -13,16 +13,29 @@ from flatphys.cli.states import GRID, Alpha, Json, Out
 from flatphys.errors import NoSolution
 from flatphys.validate import load
 
-COLUMNS = ["distance", "overlap", "value", "slope", "external_entropy", "q0", "R", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"]
+COLUMNS = [
+    "distance",
+    "overlap",
+    "value",
+    "slope",
+    "external_entropy",
+    "q0",
+    "R",
+    "inner_eigenvalue",
+    "outer_eigenvalue",
+    "status",
+    "residual",
+]
 
 
 @command(
-    app, "replicated-entropy",
+    app,
+    "replicated-entropy",
     "replicated-entropy 0.6 --distance 0.005:0.4:40",
     "replicated-entropy 0.6 --distance 0.05 --y 20 --json",
     "replicated-entropy 0.6 --network tree-committee --activation relu --distance 0.05,0.1",
     "replicated-entropy --data teacher 0.8 --distance log:1e-3:0.3:20 --out dense.csv",
-)  # fmt: skip
+)
 @takes_model
 def replicated_entropy(
     alpha: Alpha,

@@ -21,9 +21,12 @@ Threads = Annotated[int | None, typer.Option("--threads", metavar="COUNT", help=
 Seed = Annotated[int, typer.Option("--seed", metavar="SEED", help="Everything follows from it.")]
 Start = Annotated[str, typer.Option("--start", metavar="both|hot|cold", help="Random weights; teacher or annealed ones; half each.")]
 Exchange = Annotated[
-    str | None, typer.Option("--exchange", metavar="on|off|GRID", help="Replica exchange on a ladder in beta  [default: on where beta > 1.5]")
+    str | None,
+    typer.Option("--exchange", metavar="on|off|GRID", help="Replica exchange on a ladder in beta  [default: on where beta > 1.5]"),
 ]
-Patterns = Annotated[str | None, typer.Option("--patterns", metavar="sign|gaussian", help="Components of the patterns  [default: by the model]")]
+Patterns = Annotated[
+    str | None, typer.Option("--patterns", metavar="sign|gaussian", help="Components of the patterns  [default: by the model]")
+]
 Hidden = Annotated[int | None, typer.Option("--hidden", metavar="K", help="Hidden units of a tree committee.")]
 Around = Annotated[bool, typer.Option("--teacher", help="Local entropy: the teacher as the reference (data teacher).")]
 Distance = Annotated[str | None, typer.Option("--distance", metavar="GRID", help=f"Local entropy at these distances: {GRID}.")]
@@ -44,12 +47,13 @@ def counted_weights(margin: str, beta: str) -> dict:
 
 
 @command(
-    app, "sample",
+    app,
+    "sample",
     "sample 0.5 --beta 1 --n 1001",
     "sample --data teacher 0.9 --n 501 --chains 64 --sweeps 4000 --checkpoint run.npz",
     "sample --data gaussian-mixture --l2 0.1 2 --n 800 --chains 32 --json",
     "sample --data teacher 0.5 --n 301 --distance 0.05,0.1,0.2 --teacher",
-)  # fmt: skip
+)
 @takes_model
 def sample(
     alpha: Alpha,
@@ -64,15 +68,21 @@ def sample(
     patterns: Patterns = None,
     hidden: Hidden = None,
     threads: Threads = None,
-    checkpoint: Annotated[pathlib.Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state here; the same command continues from it.")] = None,
-    interval: Annotated[int | None, typer.Option("--interval", metavar="SWEEPS", help="Sweeps between checkpoints  [default: a twentieth]")] = None,
+    checkpoint: Annotated[
+        pathlib.Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state here; the same command continues from it.")
+    ] = None,
+    interval: Annotated[
+        int | None, typer.Option("--interval", metavar="SWEEPS", help="Sweeps between checkpoints  [default: a twentieth]")
+    ] = None,
     distance: Distance = None,
     teacher: Around = False,
     counted_margin: CountedMargin = "0",
     counted_beta: CountedBeta = "inf",
     json: Json = False,
     out: Out = None,
-    plot: Annotated[pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the law of margins (.png or .pdf).")] = None,
+    plot: Annotated[
+        pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the law of margins (.png or .pdf).")
+    ] = None,
 ):
     """Sample the learner on finite instances: every estimate with its errors (a table, or --json)."""
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
@@ -89,7 +99,13 @@ def sample(
         else:
             counted = counted_weights(counted_margin, counted_beta)
             run = fp.sample_local_entropy(
-                model, n, load_, distance=read_grid("--distance", distance), reference="teacher" if teacher else "learner", **counted, **shared
+                model,
+                n,
+                load_,
+                distance=read_grid("--distance", distance),
+                reference="teacher" if teacher else "learner",
+                **counted,
+                **shared,
             )
             record = run.record()
     if plot is not None:

@@ -22,7 +22,14 @@ GRID = "START:STOP:COUNT, log:START:STOP:COUNT or a comma-separated list"
 
 def state_record(state) -> dict:
     """Everything a state says, as one flat dict of plain values."""
-    return {"alpha": state.alpha, "ansatz": state.ansatz, "branch": state.branch, "phase": state.phase, "stable": state.stable, **state.scalars()}
+    return {
+        "alpha": state.alpha,
+        "ansatz": state.ansatz,
+        "branch": state.branch,
+        "phase": state.phase,
+        "stable": state.stable,
+        **state.scalars(),
+    }
 
 
 def print_states(states):
@@ -46,12 +53,13 @@ def chosen_state(model, alpha: float, branch: str | None):
 
 
 @command(
-    app, "solve",
+    app,
+    "solve",
     "solve 0.5",
     "solve --data teacher --branches 1.3",
     "solve --weights spherical --margin -0.5 --beta 3 4 --json",
     "solve --data gaussian-mixture --positive 0.2 --bias --loss logistic --l2 0.01 2",
-)  # fmt: skip
+)
 @takes_model
 def solve(
     alpha: Alpha,
@@ -73,11 +81,12 @@ def solve(
 
 
 @command(
-    app, "curve",
+    app,
+    "curve",
     "curve --alpha 0.05:0.8:100 --out entropy.csv",
     "curve --data teacher --branches --alpha 0.1,0.5,1.3 --format json",
     "curve --weights spherical --alpha log:0.1:1.9:40 --plot entropy.pdf --out entropy.csv",
-)  # fmt: skip
+)
 @takes_model
 def curve(
     chosen: ModelOptions,
@@ -86,8 +95,12 @@ def curve(
     ansatz: Ansatz = "RS",
     format: Annotated[str | None, typer.Option("--format", metavar="csv|json", help="[default: by the suffix of --out, else csv]")] = None,
     out: Out = None,
-    plot: Annotated[pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw a quantity against the load (.png or .pdf).")] = None,
-    quantity: Annotated[str | None, typer.Option("--quantity", metavar="NAME", help="What to draw  [default: entropy, or an error]")] = None,
+    plot: Annotated[
+        pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw a quantity against the load (.png or .pdf).")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option("--quantity", metavar="NAME", help="What to draw  [default: entropy, or an error]")
+    ] = None,
 ):
     """A table over the load: one row per load (and branch), a status and a message where there is no value."""
     model = chosen.model()
@@ -112,7 +125,12 @@ def curve(
     columns += ["status", "message"]
     if plot is not None:
         _plot(rows, columns, plot, quantity)
-    write(as_csv(columns, rows) if form == "csv" else as_json({"model": describe(model), "columns": columns, "rows": rows, "warnings": found}), out)
+    write(
+        as_csv(columns, rows)
+        if form == "csv"
+        else as_json({"model": describe(model), "columns": columns, "rows": rows, "warnings": found}),
+        out,
+    )
 
 
 _STATUS = {"Unsatisfiable": "unsatisfiable", "NoSolution": "no_solution", "NotConverged": "not_converged"}
@@ -130,16 +148,14 @@ def _plot(rows, columns, path, quantity):
 
 
 Branch = Annotated[
-    str | None, typer.Option("--branch", metavar="NAME", help="student, intermediate, teacher or ground-state  [default: the dominant branch]")
+    str | None,
+    typer.Option("--branch", metavar="NAME", help="student, intermediate, teacher or ground-state  [default: the dominant branch]"),
 ]
 
 
 @command(
-    app, "margins",
-    "margins 0.5",
-    "margins --beta 2 0.5 --at -2:4:13",
-    "margins --weights spherical 3 --branch ground-state --at 0,0.5,1",
-)  # fmt: skip
+    app, "margins", "margins 0.5", "margins --beta 2 0.5 --at -2:4:13", "margins --weights spherical 3 --branch ground-state --at 0,0.5,1"
+)
 @takes_model
 def margins(
     alpha: Alpha,
@@ -166,15 +182,15 @@ def margins(
     elif out is not None:
         raise InvalidInput("--out needs --at or --json: the summary is only printed")
     else:
-        table = [[name, figure(value)] for name, value in moments.items()] + [["atom", f"{mass:.10g} at {place:.10g}"] for place, mass in law.atoms]
+        table = [[name, figure(value)] for name, value in moments.items()] + [
+            ["atom", f"{mass:.10g} at {place:.10g}"] for place, mass in law.atoms
+        ]
         print_table(f"Training stabilities of {model!r} at alpha={load_:g}", ["", "value"], table)
 
 
 @command(
-    app, "local-energy",
-    "local-energy 0.5 --sigma 0.1,0.5,1",
-    "local-energy --data teacher 1.5 --branch teacher --distance 0:0.1:11 --json",
-)  # fmt: skip
+    app, "local-energy", "local-energy 0.5 --sigma 0.1,0.5,1", "local-energy --data teacher 1.5 --branch teacher --distance 0:0.1:11 --json"
+)
 @takes_model
 def local_energy(
     alpha: Alpha,

@@ -55,11 +55,16 @@ def list_(path: StorePath = None, json: Json = False):
         return write(as_json({"store": str(where), "bytes": size, "points": points, "problems": entries}), None)
     rows = [
         [
-            str(entry["id"]), entry["question"], _model_text(entry["model"]), _options_text(entry["options"]), str(entry["points"]),
-            when(entry["created"]), "" if entry["current"] else "another version",
+            str(entry["id"]),
+            entry["question"],
+            _model_text(entry["model"]),
+            _options_text(entry["options"]),
+            str(entry["points"]),
+            when(entry["created"]),
+            "" if entry["current"] else "another version",
         ]
         for entry in entries
-    ]  # fmt: skip
+    ]
     print_table(f"{where}: {points} points, {size / 2**20:.1f} MB", ["id", "question", "model", "options", "points", "begun", ""], rows)
 
 

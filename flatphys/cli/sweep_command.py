@@ -18,39 +18,56 @@ QUESTION = (
     "solve, local-energy, local-entropy, replicated-entropy, margins, relative-flatness, largest-overlap, ground-state, capacity, max-margin, "
     "at-line, freezing-beta, optimal-l2, bayes-error, separability-threshold, flatness-threshold, first-order-transition"
 )
-_LEARNERS = {"relative_flatness": "erm", "optimal_l2": "erm", "largest_overlap": "erm", "bayes_error": "bayes", "separability_threshold": "max-margin"}
+_LEARNERS = {
+    "relative_flatness": "erm",
+    "optimal_l2": "erm",
+    "largest_overlap": "erm",
+    "bayes_error": "bayes",
+    "separability_threshold": "max-margin",
+}
 INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 
 
 @command(
-    app, "sweep",
+    app,
+    "sweep",
     "sweep --alpha 0.05:0.8:100 --set learner.margin=-0.5:0.5:11 --out entropy.nc",
     "sweep --question local-entropy --alpha 0.1:0.7:13 --distance log:0.005:0.45:40 --out around.nc",
     "sweep --data gaussian-mixture --loss logistic --alpha 2 --set learner.l2=log:1e-3:100:40 --question relative-flatness",
     "sweep --data teacher --alpha 0.5:1.5:21 --set learner.weights=binary,spherical --set data.flip=0,0.05 --json",
     "sweep --question capacity --set learner.margin=-1:1:21 --set ansatz=RS",
     "sweep --alpha 0.1:0.8:200 --scheduler tcp://10.0.0.1:8786 --out entropy.nc",
-)  # fmt: skip
+)
 @takes_model
 def sweep(
     chosen: ModelOptions,
-    alpha: Annotated[str | None, typer.Option("--alpha", metavar="GRID", help=f"Loads: {GRID}; questions without a load have none.")] = None,
+    alpha: Annotated[
+        str | None, typer.Option("--alpha", metavar="GRID", help=f"Loads: {GRID}; questions without a load have none.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=GRID",
+            "--set",
+            metavar="NAME=GRID",
             help="A further axis or value: a field (learner.margin=0:1:11, data.flip=0,0.1) or an option of the question (ansatz=1RSB). Repeatable.",
         ),
     ] = None,
     question: Annotated[str, typer.Option("--question", metavar="NAME", help=QUESTION)] = "solve",
     sigma: Annotated[str | None, typer.Option("--sigma", metavar="GRID", help="local-energy: strengths of multiplicative noise.")] = None,
-    distance: Annotated[str | None, typer.Option("--distance", metavar="GRID", help="local-energy, local-entropy, replicated-entropy: distances.")] = None,
+    distance: Annotated[
+        str | None, typer.Option("--distance", metavar="GRID", help="local-energy, local-entropy, replicated-entropy: distances.")
+    ] = None,
     overlap: Annotated[str | None, typer.Option("--overlap", metavar="GRID", help="local-entropy, replicated-entropy: overlaps.")] = None,
-    out: Annotated[pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.nc (netCDF) or FILE.csv instead of printing CSV.")] = None,
+    out: Annotated[
+        pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.nc (netCDF) or FILE.csv instead of printing CSV.")
+    ] = None,
     json: Json = False,
-    workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="Processes  [default: every processor, once that pays]")] = None,
+    workers: Annotated[
+        str | None, typer.Option("--workers", metavar="N", help="Processes  [default: every processor, once that pays]")
+    ] = None,
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Compute on a dask cluster (pip install 'flatphys[distributed]').")
+        str | None,
+        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Compute on a dask cluster (pip install 'flatphys[distributed]')."),
     ] = None,
     store: StorePath = None,
     no_store: Annotated[bool, typer.Option("--no-store", help="Neither look up points nor keep them.")] = False,
@@ -60,8 +77,8 @@ def sweep(
     Ctrl-C ends with what is done (exit status 130); the same command goes on from there.
     """
     import flatphys as fp
-    from flatphys.sweeps.files import columns_of, csv_lines, save_dataset
     from flatphys.questions.catalogue import question_of
+    from flatphys.sweeps.files import columns_of, csv_lines, save_dataset
 
     asked = question_of(question)
     model = chosen.model(learner=_LEARNERS.get(asked.name, "gibbs"))
@@ -71,7 +88,11 @@ def sweep(
         choice("--out must end in .nc or .csv: its suffix", out.suffix, (".nc", ".csv"))
     if no_store and store is not None:
         raise InvalidInput(f"--no-store and --store {store} exclude each other")
-    axes = {name: read_grid(f"--{name}", text) for name, text in (("sigma", sigma), ("distance", distance), ("overlap", overlap)) if text is not None}
+    axes = {
+        name: read_grid(f"--{name}", text)
+        for name, text in (("sigma", sigma), ("distance", distance), ("overlap", overlap))
+        if text is not None
+    }
     for text in set_ or ():
         name, values = _setting(text)
         if name in axes or name == "alpha":
@@ -82,9 +103,14 @@ def sweep(
     try:
         with collected_warnings() as found:
             table = fp.sweep(
-                model, loads, question=asked, store=None if no_store else store or _default_store(), executor=executor,
-                workers=_count("--workers", workers), **axes,
-            )  # fmt: skip
+                model,
+                loads,
+                question=asked,
+                store=None if no_store else store or _default_store(),
+                executor=executor,
+                workers=_count("--workers", workers),
+                **axes,
+            )
     finally:
         if client is not None:
             client.close()
@@ -157,7 +183,9 @@ def _cluster(address: str | None):
     try:
         client = Client(address, timeout="10s")
     except (OSError, ValueError, RuntimeError) as error:
-        raise WorkerError(f"no dask scheduler answers at {address}: {' '.join(str(error).split())}; is its port reachable from here?") from None
+        raise WorkerError(
+            f"no dask scheduler answers at {address}: {' '.join(str(error).split())}; is its port reachable from here?"
+        ) from None
     return client.get_executor(), client
 
 

@@ -56,17 +56,26 @@ class Case:
 
 def _storage(weights, alpha, beta, sizes, order=1, **options):
     return Case(
-        f"{weights}-{alpha:g}-{beta:g}", f"random labels, {weights} weights, alpha = {alpha:g}, beta = {beta:g}",
-        Model(RandomLabels(), Gibbs(weights, beta=beta)), alpha, sizes, options, order=order,
-    )  # fmt: skip
+        f"{weights}-{alpha:g}-{beta:g}",
+        f"random labels, {weights} weights, alpha = {alpha:g}, beta = {beta:g}",
+        Model(RandomLabels(), Gibbs(weights, beta=beta)),
+        alpha,
+        sizes,
+        options,
+        order=order,
+    )
 
 
 def _student(alpha, beta, start, sizes, **options):
     label = "infinity" if beta == math.inf else f"{beta:g}"
     return Case(
-        f"teacher-{alpha:g}-{beta:g}-{start}", f"binary teacher and student, alpha = {alpha:g}, beta = {label}, start: {'teacher' if start == 'cold' else 'random'}",
-        Model(Teacher(), Gibbs("binary", beta=beta)), alpha, sizes, {"start": start, **options},
-    )  # fmt: skip
+        f"teacher-{alpha:g}-{beta:g}-{start}",
+        f"binary teacher and student, alpha = {alpha:g}, beta = {label}, start: {'teacher' if start == 'cold' else 'random'}",
+        Model(Teacher(), Gibbs("binary", beta=beta)),
+        alpha,
+        sizes,
+        {"start": start, **options},
+    )
 
 
 MIXTURE = GaussianMixture()
@@ -101,27 +110,74 @@ def full_cases() -> list[Case]:
         _student(0.9, 1.0, "cold", (201,), chains=64, sweeps=6000),
         _student(0.5, math.inf, "hot", (31, 51, 71), chains=128, sweeps=5000, patterns="gaussian"),
         _student(0.9, 2.0, "hot", (201,), chains=64, sweeps=6000),
-        Case("mixture-logistic", "Gaussian mixture, logistic loss, l2 = 0.1, alpha = 2", Model(MIXTURE, ERM("logistic", 0.1)), 2.0, (2000,), {"chains": 24}),
-        Case("mixture-square", "Gaussian mixture, square loss, l2 = 1, alpha = 1", Model(MIXTURE, ERM("square", 1.0)), 1.0, (1000,), {"chains": 32}),
         Case(
-            "mixture-bias", "unbalanced mixture, logistic loss with a bias, l2 = 0.1, alpha = 2",
-            Model(GaussianMixture(positive=0.3), ERM("logistic", 0.1, True)), 2.0, (1000,), {"chains": 32},
-        ),  # fmt: skip
-        Case("mixture-max-margin", "Gaussian mixture, maximum margin, alpha = 2", Model(MIXTURE, MaxMargin()), 2.0, (100, 200, 400), {"chains": 64}),
-        Case("teacher-logistic", "teacher, logistic loss, l2 = 0.1, alpha = 2", Model(Teacher(), ERM("logistic", 0.1)), 2.0, (1000,), {"chains": 32}),
+            "mixture-logistic",
+            "Gaussian mixture, logistic loss, l2 = 0.1, alpha = 2",
+            Model(MIXTURE, ERM("logistic", 0.1)),
+            2.0,
+            (2000,),
+            {"chains": 24},
+        ),
         Case(
-            "around-teacher", "local entropy around the teacher, binary weights, alpha = 0.5", teacher, 0.5, (201,), {"chains": 64, "sweeps": 2000},
+            "mixture-square",
+            "Gaussian mixture, square loss, l2 = 1, alpha = 1",
+            Model(MIXTURE, ERM("square", 1.0)),
+            1.0,
+            (1000,),
+            {"chains": 32},
+        ),
+        Case(
+            "mixture-bias",
+            "unbalanced mixture, logistic loss with a bias, l2 = 0.1, alpha = 2",
+            Model(GaussianMixture(positive=0.3), ERM("logistic", 0.1, True)),
+            2.0,
+            (1000,),
+            {"chains": 32},
+        ),
+        Case(
+            "mixture-max-margin",
+            "Gaussian mixture, maximum margin, alpha = 2",
+            Model(MIXTURE, MaxMargin()),
+            2.0,
+            (100, 200, 400),
+            {"chains": 64},
+        ),
+        Case(
+            "teacher-logistic",
+            "teacher, logistic loss, l2 = 0.1, alpha = 2",
+            Model(Teacher(), ERM("logistic", 0.1)),
+            2.0,
+            (1000,),
+            {"chains": 32},
+        ),
+        Case(
+            "around-teacher",
+            "local entropy around the teacher, binary weights, alpha = 0.5",
+            teacher,
+            0.5,
+            (201,),
+            {"chains": 64, "sweeps": 2000},
             {"reference": "teacher", "distance": [0.05, 0.1, 0.2]},
-        ),  # fmt: skip
+        ),
         Case(
-            "around-minimiser", "local entropy around a logistic minimiser, l2 = 0.1, alpha = 0.5", Model(MIXTURE, ERM("logistic", 0.1)), 0.5, (101, 201, 401),
-            {"chains": 48, "sweeps": 1000}, {"overlap": [0.7, 0.8, 0.9]},
-        ),  # fmt: skip
+            "around-minimiser",
+            "local entropy around a logistic minimiser, l2 = 0.1, alpha = 0.5",
+            Model(MIXTURE, ERM("logistic", 0.1)),
+            0.5,
+            (101, 201, 401),
+            {"chains": 48, "sweeps": 1000},
+            {"overlap": [0.7, 0.8, 0.9]},
+        ),
         Case(
-            "around-student", "local entropy around weights drawn at beta = 1, random labels, alpha = 0.5", Model(RandomLabels(), Gibbs("binary", beta=1.0)), 0.5,
-            (301,), {"chains": 48, "sweeps": 600}, {"overlap": [0.4, 0.6, 0.8], "beta": 1.0},
-        ),  # fmt: skip
-    ]  # fmt: skip
+            "around-student",
+            "local entropy around weights drawn at beta = 1, random labels, alpha = 0.5",
+            Model(RandomLabels(), Gibbs("binary", beta=1.0)),
+            0.5,
+            (301,),
+            {"chains": 48, "sweeps": 600},
+            {"overlap": [0.4, 0.6, 0.8], "beta": 1.0},
+        ),
+    ]
 
 
 def quick_cases() -> list[Case]:
@@ -132,15 +188,32 @@ def quick_cases() -> list[Case]:
         _storage("spherical", 0.5, 1.0, (200,), chains=32, sweeps=600),
         _student(0.5, 1.0, "hot", (201,), chains=32, sweeps=600),
         _student(0.5, 1.0, "cold", (201,), chains=32, sweeps=600),
-        Case("mixture-logistic", "Gaussian mixture, logistic loss, l2 = 0.1, alpha = 2", Model(MIXTURE, ERM("logistic", 0.1)), 2.0, (400,), {"chains": 16}),
         Case(
-            "around-teacher", "local entropy around the teacher, binary weights, alpha = 0.5", Model(Teacher(), Gibbs("binary")), 0.5, (201,),
-            {"chains": 16, "sweeps": 400}, {"reference": "teacher", "distance": [0.05, 0.1, 0.2]},
-        ),  # fmt: skip
+            "mixture-logistic",
+            "Gaussian mixture, logistic loss, l2 = 0.1, alpha = 2",
+            Model(MIXTURE, ERM("logistic", 0.1)),
+            2.0,
+            (400,),
+            {"chains": 16},
+        ),
         Case(
-            "around-minimiser", "local entropy around a logistic minimiser, l2 = 0.1, alpha = 0.5", Model(MIXTURE, ERM("logistic", 0.1)), 0.5, (151,),
-            {"chains": 16, "sweeps": 400}, {"overlap": [0.7, 0.8, 0.9]},
-        ),  # fmt: skip
+            "around-teacher",
+            "local entropy around the teacher, binary weights, alpha = 0.5",
+            Model(Teacher(), Gibbs("binary")),
+            0.5,
+            (201,),
+            {"chains": 16, "sweeps": 400},
+            {"reference": "teacher", "distance": [0.05, 0.1, 0.2]},
+        ),
+        Case(
+            "around-minimiser",
+            "local entropy around a logistic minimiser, l2 = 0.1, alpha = 0.5",
+            Model(MIXTURE, ERM("logistic", 0.1)),
+            0.5,
+            (151,),
+            {"chains": 16, "sweeps": 400},
+            {"overlap": [0.7, 0.8, 0.9]},
+        ),
     ]
 
 
@@ -183,18 +256,34 @@ def _write_tables(folder, done, total, bound, device):
     z = np.array([row.z for _, row in every])
     failed = [(case, row) for case, row in every if not abs(row.z) <= bound]
     lines = [
-        "# Theory beside simulation", "",
+        "# Theory beside simulation",
+        "",
         f"flatphys {flatphys.__version__}, {datetime.date.today()}, {platform.machine()}, device {device}: {len(done)} of {total} cases, {len(every)} quantities.",
         f"Largest |z| = {np.nanmax(np.abs(z)):.2f}, root mean square {math.sqrt(np.nanmean(z * z)):.2f} (1 for errors that are Gaussian and complete; quantities of a case are correlated).",
-        f"{len(failed)} beyond the bound {bound:g}" + (": " + "; ".join(f"{case.name} {row.quantity}" for case, row in failed) if failed else "."), "",
-        "z = (simulation - theory)/error; errors are standard errors over instances. N with several values: extrapolated by a + b/N (+ c/N^2 where stated). No other allowance.", "",
-        "![all z-scores](z-scores.png)", "", "| case | N | quantities | largest z | seconds | mixed |", "|---|---|---|---|---|---|",
-    ]  # fmt: skip
+        f"{len(failed)} beyond the bound {bound:g}"
+        + (": " + "; ".join(f"{case.name} {row.quantity}" for case, row in failed) if failed else "."),
+        "",
+        "z = (simulation - theory)/error; errors are standard errors over instances. N with several values: extrapolated by a + b/N (+ c/N^2 where stated). No other allowance.",
+        "",
+        "![all z-scores](z-scores.png)",
+        "",
+        "| case | N | quantities | largest z | seconds | mixed |",
+        "|---|---|---|---|---|---|",
+    ]
     for case, answer, seconds in done:
         worst = answer.worst
-        lines.append(f"| {case.title} | {', '.join(map(str, case.sizes))} | {len(answer.rows)} | {worst.z:+.2f} ({worst.quantity}) | {seconds:.0f} | {'no' if _unmixed(answer) else 'yes'} |")
+        lines.append(
+            f"| {case.title} | {', '.join(map(str, case.sizes))} | {len(answer.rows)} | {worst.z:+.2f} ({worst.quantity}) | {seconds:.0f} | {'no' if _unmixed(answer) else 'yes'} |"
+        )
     for case, answer, _ in done:
-        lines += ["", f"## {case.title}", "", f"N = {', '.join(map(str, case.sizes))}; {', '.join(f'{k} = {v}' for k, v in case.options.items())}; seed {case.seed}" + (f"; order {case.order} in 1/N" if case.order > 1 else ""), ""]
+        lines += [
+            "",
+            f"## {case.title}",
+            "",
+            f"N = {', '.join(map(str, case.sizes))}; {', '.join(f'{k} = {v}' for k, v in case.options.items())}; seed {case.seed}"
+            + (f"; order {case.order} in 1/N" if case.order > 1 else ""),
+            "",
+        ]
         header, rows = answer.table()
         lines += ["| " + " | ".join(header[:5]) + " |", "|---|---|---|---|---|"]
         lines += ["| " + " | ".join(row[:4] + [f"**{row[4]}**" if row[5] else row[4]]) + " |" for row in rows]

@@ -28,10 +28,19 @@ SIGMAS = (0.2, 0.5, 1.0)
 DISTANCES = (0.05, 0.2)
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribution functions are compared
 NAMES = {  # estimate of a run -> attribute of a state
-    "train_error": "train_error", "train_loss": "train_loss", "overlap": "q", "teacher_overlap": "R", "cosine": "cosine",
-    "generalization_error": "generalization_error", "free_entropy": "free_entropy", "entropy": "entropy",
-    "m": "m", "q": "q", "b": "b", "margin": "margin",
-}  # fmt: skip
+    "train_error": "train_error",
+    "train_loss": "train_loss",
+    "overlap": "q",
+    "teacher_overlap": "R",
+    "cosine": "cosine",
+    "generalization_error": "generalization_error",
+    "free_entropy": "free_entropy",
+    "entropy": "entropy",
+    "m": "m",
+    "q": "q",
+    "b": "b",
+    "margin": "margin",
+}
 
 
 def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order: int = 1, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
@@ -118,7 +127,9 @@ def _at_load(state, alpha):
     for other in branches(state.model, alpha) if state.ansatz == "RS" else []:
         if other.branch == state.branch:
             return other
-    raise InvalidInput(f"theory at alpha = {state.alpha:g} has no counterpart at the run's load {alpha:.10g}: solve at run.alpha, one size at a time")
+    raise InvalidInput(
+        f"theory at alpha = {state.alpha:g} has no counterpart at the run's load {alpha:.10g}: solve at run.alpha, one size at a time"
+    )
 
 
 def _state_items(state, runs, sigma, distance):
@@ -129,11 +140,18 @@ def _state_items(state, runs, sigma, distance):
     _same(state, runs, Run)
     out, states = [], [_at_load(state, run.alpha) for run in runs]
     for name, attribute in NAMES.items():
-        if getattr(state, attribute, None) is None or not all(name in run.estimates for run in runs) or (name == "cosine" and "teacher_overlap" in runs[0].estimates):
+        if (
+            getattr(state, attribute, None) is None
+            or not all(name in run.estimates for run in runs)
+            or (name == "cosine" and "teacher_overlap" in runs[0].estimates)
+        ):
             continue
         out.append((name, [(getattr(s, attribute), run.estimates[name]) for s, run in zip(states, runs)]))
     laws = [margins(s) for s in states]
-    out += [(f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for law, run in zip(laws, runs)]) for name in ("mean", "variance")]
+    out += [
+        (f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for law, run in zip(laws, runs)])
+        for name in ("mean", "variance")
+    ]
     for place in _places(laws[-1]):
         where = [float(run.margins.nearest_edges(place)) for run in runs]
         pairs = [(law.cdf(x), _element(run.margins.cdf([x]), 0)) for law, x, run in zip(laws, where, runs)]
@@ -181,7 +199,9 @@ def _local_entropy_items(theory, runs):
         if (run.reference == "teacher") != teacher:
             raise InvalidInput(f"run must have the theory's reference, got one around the {run.reference}")
         if (run.margin, run.beta) != (theory.margin, theory.beta):
-            raise InvalidInput(f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g}, got {run.margin:g} and {run.beta:g}")
+            raise InvalidInput(
+                f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g}, got {run.margin:g} and {run.beta:g}"
+            )
         if run.overlap.shape != overlap.shape or np.abs(run.overlap - overlap).max() > 1.0 / run.n + 1e-12:
             raise InvalidInput(f"run must be at the theory's overlaps {overlap}, got {run.overlap}: ask the theory at run.overlap")
     answers = [_asked_again(theory, run) for run in runs]

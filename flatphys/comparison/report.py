@@ -65,7 +65,10 @@ class CheckReport(Table):
     def records(self) -> list[dict]:
         """One dict of plain values per row."""
         names = ("quantity", "theory", "simulation", "error", "allowance", "z")
-        return [{name: getattr(row, name) for name in names} | ({"chi2": row.fit.chi2, "freedom": row.fit.freedom} if row.fit else {}) for row in self.rows]
+        return [
+            {name: getattr(row, name) for name in names} | ({"chi2": row.fit.chi2, "freedom": row.fit.freedom} if row.fit else {})
+            for row in self.rows
+        ]
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """(header, rows) as text."""
@@ -116,11 +119,22 @@ class CheckReport(Table):
             left.plot(grid, law.pdf(grid), color="#0072B2", label=r"theory, $N = \infty$")
             for place, mass in law.atoms:
                 left.axvline(place, color="#0072B2", lw=0.7, ls=":", label=f"atom of mass {mass:.3g}")
-            left.errorbar(x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
+            left.errorbar(
+                x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$"
+            )
             left.set(xlabel=r"stability $\Delta$", ylabel=r"$P(\Delta)$", ylim=(0.0, None))
         else:
             left.plot(*self._curve(), color="#0072B2", label=r"theory, $N = \infty$")
-            left.errorbar(run.distance, run.value.mean, run.value.error, fmt="o", ms=3.0, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$")
+            left.errorbar(
+                run.distance,
+                run.value.mean,
+                run.value.error,
+                fmt="o",
+                ms=3.0,
+                color="#D55E00",
+                elinewidth=0.8,
+                label=f"simulation, $N = {run.n}$",
+            )
             left.set(xlabel=r"distance $d = (1-p)/2$", ylabel="local entropy [nats per weight]")
         left.legend(fontsize=7.5, frameon=False)
         places = np.arange(len(self.rows))[::-1]

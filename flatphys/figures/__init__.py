@@ -34,7 +34,14 @@ TITLES = {
     "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
     "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on theory's branches",
 }
-SLOW = ("phase-binary-perceptron", "erm-learning-curves", "theory-vs-simulation", "committee-local-entropy", "local-entropy-minimisers", "local-entropy-margins")  # started first
+SLOW = (
+    "phase-binary-perceptron",
+    "erm-learning-curves",
+    "theory-vs-simulation",
+    "committee-local-entropy",
+    "local-entropy-minimisers",
+    "local-entropy-margins",
+)  # started first
 
 
 def names() -> tuple[str, ...]:
@@ -62,7 +69,9 @@ def records(name: str, store: bool | str | pathlib.Path = False) -> list[dict]:
     return stored.records(check(name), load(name).compute, store)
 
 
-def make(name: str, out: str | pathlib.Path = "figures", style: str = "paper", store: bool | str | pathlib.Path = False) -> list[pathlib.Path]:
+def make(
+    name: str, out: str | pathlib.Path = "figures", style: str = "paper", store: bool | str | pathlib.Path = False
+) -> list[pathlib.Path]:
     """Compute, draw and save a figure as PNG, PDF and CSV in the folder `out`; returns the three paths.
 
     The files are the same byte for byte in every run of one version of flatphys and matplotlib, from a store or without.
@@ -85,7 +94,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def make_all(wanted, out="figures", style: str = "paper", store=False, workers: int | None = None) -> Iterator[tuple[str, list[pathlib.Path]]]:
+def make_all(
+    wanted, out="figures", style: str = "paper", store=False, workers: int | None = None
+) -> Iterator[tuple[str, list[pathlib.Path]]]:
     """(name, paths) of every wanted figure as it is done, drawn by several processes (one per core, or `workers`).
 
     In a script of your own call this below `if __name__ == "__main__":`, as with any process pool.

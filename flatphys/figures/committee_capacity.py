@@ -8,7 +8,12 @@ import numpy as np
 import flatphys as fp
 from flatphys.figures import style
 
-NETWORKS = {"perceptron": fp.Perceptron(), "sign": fp.TreeCommittee("sign"), "erf": fp.TreeCommittee("erf"), "relu": fp.TreeCommittee("relu")}
+NETWORKS = {
+    "perceptron": fp.Perceptron(),
+    "sign": fp.TreeCommittee("sign"),
+    "erf": fp.TreeCommittee("erf"),
+    "relu": fp.TreeCommittee("relu"),
+}
 LOOKS = {
     "perceptron": dict(color=style.BLACK, label="perceptron"),
     "sign": dict(color=style.BLUE, label="sign"),

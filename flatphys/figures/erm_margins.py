@@ -10,9 +10,9 @@ import numpy as np
 from scipy import optimize
 
 import flatphys as fp
-from flatphys.finite_size import trained as finite
 from flatphys.figures import style
 from flatphys.figures.erm_learning_curves import strength
+from flatphys.finite_size import trained as finite
 
 DATA = fp.GaussianMixture()  # separable up to alpha = 3.70
 LEARNERS = {"logistic": fp.ERM("logistic", 0.01), "hinge": fp.ERM("hinge", 0.1), "max margin": fp.MaxMargin()}
@@ -119,7 +119,11 @@ def draw(records: list[dict]):
         for alpha in LOADS[name]:
             mine, colour = [r for r in records if r["learner"] == name and r["alpha"] == alpha], colours[alpha]
             side = "<" if alpha < threshold else ">"
-            ax.plot(*style.select(mine, "stability", "value", kind="theory"), color=colour, label=rf"$\alpha = {alpha:g} {side} \alpha_{{\mathrm{{sep}}}}$")
+            ax.plot(
+                *style.select(mine, "stability", "value", kind="theory"),
+                color=colour,
+                label=rf"$\alpha = {alpha:g} {side} \alpha_{{\mathrm{{sep}}}}$",
+            )
             dots = [r for r in mine if r["kind"] == "simulation"]
             look = dict(fmt="o", ms=2.4, color=colour, elinewidth=0.7, mfc="white", mew=0.7)
             bars = [[r[key] / WIDTHS[name] for r in dots] for key in ("value", "error")]
@@ -133,7 +137,9 @@ def draw(records: list[dict]):
                 ax.text(place + (-0.04 if left else 0.04) * np.ptp(RANGES[name]), mass, f"{mass:.3f}", **text)
             for atom in (r for r in mine if r["kind"] == "simulated atom"):
                 ax.errorbar([atom["stability"]], [atom["value"]], [atom["error"]], **look)
-        ax.errorbar([], [], [], fmt="o", ms=2.4, color=style.GREY, elinewidth=0.7, mfc="white", mew=0.7, label=f"{SAMPLES} samples, $N = {N}$")
+        ax.errorbar(
+            [], [], [], fmt="o", ms=2.4, color=style.GREY, elinewidth=0.7, mfc="white", mew=0.7, label=f"{SAMPLES} samples, $N = {N}$"
+        )
         if name != "logistic":
             ax.plot([], [], color=style.GREY, marker="^", lw=1.6, ms=4.0, label="atom and its mass")
         ax.set(xlim=RANGES[name], xlabel=style.LABELS["stability"])

@@ -41,7 +41,9 @@ def draw(records: list[dict]):
             x, y = style.select(records, "alpha", "generalization_error", line=loss, bias=bias, l2=WEAK)
             top.semilogx(x, y, color=colour, ls=look, label=f"{loss} loss" if bias else None)
         bottom.loglog(*style.select(records, "alpha", "excess", line=loss, l2="optimal"), color=colour, label=f"{loss} loss, with bias")
-    top.plot(*style.select(records, "alpha", "generalization_error", line="Bayes"), color=style.BLACK, lw=2.0, zorder=1, label="Bayes optimal")
+    top.plot(
+        *style.select(records, "alpha", "generalization_error", line="Bayes"), color=style.BLACK, lw=2.0, zorder=1, label="Bayes optimal"
+    )
     top.axhline(DATA.positive, color=style.GREY, lw=0.8, ls=DOTTED, label="always the larger class")
     top.plot([], [], color=style.GREY, label="with bias")
     top.plot([], [], color=style.GREY, ls=DASHED, label="without bias")
@@ -50,7 +52,9 @@ def draw(records: list[dict]):
     limit = [DATA.positive - fp.bayes_error(DATA, alpha) for alpha in x]
     bottom.loglog(x, limit, color=style.GREY, lw=0.8, ls=DOTTED, label="always the larger class")
     top.set(xlim=RANGE, ylim=(0.1, 0.56), ylabel=style.LABELS["generalization_error"])
-    top.legend(loc="upper right", title=f"(a) {DATA.positive:.0%} positive, {strength(WEAK)}", alignment="left", title_fontsize="small", ncols=2)
+    top.legend(
+        loc="upper right", title=f"(a) {DATA.positive:.0%} positive, {strength(WEAK)}", alignment="left", title_fontsize="small", ncols=2
+    )
     bottom.set(ylim=(4e-4, 0.4), xlabel=style.LABELS["alpha"], ylabel=r"excess error $\epsilon_{\mathrm{g}} - \epsilon_{\mathrm{Bayes}}$")
     bottom.legend(loc="lower right", title=f"(b) {strength('optimal')}", alignment="left", title_fontsize="small")
     style.plain_ticks(bottom.xaxis, (0.1, 0.3, 1, 3, 10))

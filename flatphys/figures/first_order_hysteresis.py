@@ -14,8 +14,8 @@ import flatphys as fp
 from flatphys.errors import ReplicaSymmetryWarning
 from flatphys.figures import style
 from flatphys.finite_size.chains.ensemble import Chains
-from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.chains.ladder import ladder
+from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.sampling import starting_weights
 
 BETAS = (math.inf, 2.0)
@@ -73,7 +73,9 @@ def compute(points: int = 60, sweeps: int = SWEEPS) -> list[dict]:
         n = SIZES[beta]
         for alpha in LOADS[beta]:
             for start, (overlap, error) in zip(STARTS, simulate(beta, alpha, n, sweeps)):
-                records.append({"beta": beta, "line": f"start: {start}", "alpha": round(alpha * n) / n, "R": overlap, "error": error, "n": n})
+                records.append(
+                    {"beta": beta, "line": f"start: {start}", "alpha": round(alpha * n) / n, "R": overlap, "error": error, "n": n}
+                )
     return records
 
 
@@ -86,7 +88,9 @@ def draw(records: list[dict]):
     for ax, beta, letter in zip(axes, BETAS, "ab"):
         mine = [record for record in records if record["beta"] == beta]
         for line, (colour, dashes) in looks.items():
-            label = {"student": "theory, equilibrium", "student, metastable": "theory, metastable", "intermediate": "theory, unstable"}.get(line)
+            label = {"student": "theory, equilibrium", "student, metastable": "theory, metastable", "intermediate": "theory, unstable"}.get(
+                line
+            )
             x, y = style.select(mine, "alpha", "R", line=line)
             ax.plot(x, y, color=colour, ls=dashes, lw=1.2 if dashes == "-" else 1.0, clip_on=False)
             if label and letter == "a":

@@ -112,7 +112,9 @@ def _path(ax, path, quantity, colour):
     x, y = style.select(path, "generalization_error", quantity)
     ax.plot(x, y, color=colour)
     ax.plot(*style.select(path, "generalization_error", quantity, mark="decade"), "o", color=colour)
-    ax.plot(*style.select(path, "generalization_error", quantity, mark="best"), "*", color=colour, ms=8.0, mec=style.BLACK, mew=0.6, zorder=5)
+    ax.plot(
+        *style.select(path, "generalization_error", quantity, mark="best"), "*", color=colour, ms=8.0, mec=style.BLACK, mew=0.6, zorder=5
+    )
     exponents = [math.log10(r["l2"]) for r in path]
     for at in ARROWS[loss]:
         i = min(range(len(path)), key=lambda j: abs(exponents[j] - at))

@@ -17,7 +17,9 @@ def compute(points: int = 13) -> list[dict]:
         models = [fp.Model(fp.RandomLabels(), fp.Gibbs("binary", margin=margin)) for margin in margins]
         return [{"line": name, "margin": margin, "alpha": threshold(model)} for margin, model in zip(margins, models)]
 
-    return line("capacity", fp.capacity, 8 * points - 7) + line("dense", lambda model: fp.flatness_threshold(model, reference="replicated"), points)
+    return line("capacity", fp.capacity, 8 * points - 7) + line(
+        "dense", lambda model: fp.flatness_threshold(model, reference="replicated"), points
+    )
 
 
 def draw(records: list[dict]):

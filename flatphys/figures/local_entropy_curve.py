@@ -7,11 +7,7 @@ import numpy as np
 
 from flatphys.figures import style
 
-LABELS = {
-    "distance": "distance $d$",
-    "overlap": "overlap $p$ with the reference",
-    "local_entropy": "local entropy [nats per weight]",
-}
+LABELS = {"distance": "distance $d$", "overlap": "overlap $p$ with the reference", "local_entropy": "local entropy [nats per weight]"}
 
 
 def without_patterns(distance, weights: str = "binary"):

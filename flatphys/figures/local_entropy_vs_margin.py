@@ -26,7 +26,9 @@ def compute(points: int = 40) -> list[dict]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NegativeEntropyWarning)
                 found = fp.local_entropy(state, distance=DISTANCES)
-            for d, value, bound, status in zip(DISTANCES, found.value.tolist(), without_patterns(DISTANCES).tolist(), found.status.tolist()):
+            for d, value, bound, status in zip(
+                DISTANCES, found.value.tolist(), without_patterns(DISTANCES).tolist(), found.status.tolist()
+            ):
                 one = {"alpha": alpha, "distance": d, "margin": margin, "largest_margin": largest}
                 records.append({**one, "value": value if status == "ok" else None, "bound": bound, "status": status})
     return records
@@ -41,7 +43,9 @@ def draw(records: list[dict]):
         bound = mine[0]["bound"]
         ax.axhline(0.0, color=style.GREY, lw=0.6)
         ax.axhline(bound, color=style.GREY, ls=(0, (1, 1.2)), lw=1.2)
-        ax.text(0.9, bound + 0.015 * (limit[1] - limit[0]), r"bound, $\alpha = 0$", ha="right", va="bottom", fontsize="small", color=style.GREY)
+        ax.text(
+            0.9, bound + 0.015 * (limit[1] - limit[0]), r"bound, $\alpha = 0$", ha="right", va="bottom", fontsize="small", color=style.GREY
+        )
         for alpha, colour in zip(LOADS, (style.BLUE, style.SKY, style.GREEN, style.ORANGE, style.VERMILION, style.BLACK)):
             x, y = style.select(mine, "margin", "value", alpha=alpha, status="ok")
             draw_count(ax, x, y, color=colour, label=rf"$\alpha = {alpha:g}$" if alpha == LOADS[0] else f"{alpha:g}")

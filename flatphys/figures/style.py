@@ -11,8 +11,25 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from flatphys.plotting import (  # noqa: F401  (figures find the whole style here)
-    BLACK, BLUE, COLUMN, CYCLE, GOLDEN, GREEN, GREY, LABELS, ORANGE, PAGE, PURPLE, SKY, STYLES, VERMILION, YELLOW, context, enlargement, letter,
-)  # fmt: skip
+    BLACK,
+    BLUE,
+    COLUMN,
+    CYCLE,
+    GOLDEN,
+    GREEN,
+    GREY,
+    LABELS,
+    ORANGE,
+    PAGE,
+    PURPLE,
+    SKY,
+    STYLES,
+    VERMILION,
+    YELLOW,
+    context,
+    enlargement,
+    letter,
+)
 
 
 def paper():

@@ -22,9 +22,21 @@ CURVES = {  # label -> (learner at the last rung, load, N, chains, sweeps)
 DISTANCES = {0.25: (0.03, 0.1, 0.2, 0.3), 0.5: (0.03, 0.06, 0.1, 0.15, 0.2)}
 SEED = 2
 LAWS = {
-    "binary": (r"random labels, binary, $\alpha = 1$, $\beta = 1$", fp.Model(fp.RandomLabels(), fp.Gibbs("binary", beta=1.0)), 1.0, 301, {"chains": 32, "sweeps": 400}),
-    "logistic": (r"mixture, logistic, $l_2 = 0.1$, $\alpha = 2$", fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 0.1)), 2.0, 300, {"chains": 16}),
-}  # fmt: skip
+    "binary": (
+        r"random labels, binary, $\alpha = 1$, $\beta = 1$",
+        fp.Model(fp.RandomLabels(), fp.Gibbs("binary", beta=1.0)),
+        1.0,
+        301,
+        {"chains": 32, "sweeps": 400},
+    ),
+    "logistic": (
+        r"mixture, logistic, $l_2 = 0.1$, $\alpha = 2$",
+        fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 0.1)),
+        2.0,
+        300,
+        {"chains": 16},
+    ),
+}
 
 
 def _training_errors(scale):
@@ -78,6 +90,7 @@ def compute(scale: float = 1.0) -> list[dict]:
 def draw(records: list[dict]):
     """(a) training error, (b) law of stabilities, (c) local entropy around the teacher."""
     figure, (left, middle, right) = style.panels(1, 3, width=style.PAGE, height=2.6)
+
     def pair(ax, colour, marker, label, **wanted):
         ax.plot(*style.select(records, "x", "value", kind="theory", **wanted), color=colour, lw=1.0)
         dots = [r for r in records if r["kind"] == "simulation" and all(r.get(k) == v for k, v in wanted.items())]
@@ -86,7 +99,13 @@ def draw(records: list[dict]):
 
     for (label, (_, _, n, *_)), colour, marker in zip(CURVES.items(), (style.BLUE, style.VERMILION, style.GREEN), "oDs"):
         pair(left, colour, marker, rf"{label}, $N = {n}$", panel="a", curve=label)
-    left.set(xlim=(0.0, 1.65), ylim=(0.15, 0.85), xlabel=r"inverse temperature $\beta$", ylabel=style.LABELS["train_error"], title="(a) random labels")
+    left.set(
+        xlim=(0.0, 1.65),
+        ylim=(0.15, 0.85),
+        xlabel=r"inverse temperature $\beta$",
+        ylabel=style.LABELS["train_error"],
+        title="(a) random labels",
+    )
     left.legend(loc="upper right", fontsize="x-small", handlelength=1.0, borderaxespad=0.3)
     for (name, (label, *_)), colour, marker in zip(LAWS.items(), (style.BLUE, style.VERMILION), "os"):
         pair(middle, colour, marker, rf"{label}, $N = {LAWS[name][3]}$", panel="b", law=name)
@@ -95,6 +114,12 @@ def draw(records: list[dict]):
     for alpha, colour, marker in zip(DISTANCES, (style.BLUE, style.VERMILION), "os"):
         pair(right, colour, marker, rf"$\alpha = {alpha:g}$", panel="c", alpha=alpha)
     n = next(r["n"] for r in records if r["panel"] == "c")
-    right.set(xlim=(0.0, 0.35), ylim=(0.0, None), xlabel=r"distance $d$", ylabel="local entropy [nats per weight]", title=f"(c) around a binary teacher, $N = {n}$")
+    right.set(
+        xlim=(0.0, 0.35),
+        ylim=(0.0, None),
+        xlabel=r"distance $d$",
+        ylabel="local entropy [nats per weight]",
+        title=f"(c) around a binary teacher, $N = {n}$",
+    )
     right.legend(loc="upper left")
     return figure

@@ -66,14 +66,18 @@ def load(path, call: dict) -> dict | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # whatever zip, npy and json say about broken bytes
-        raise InvalidInput(f"checkpoint {path} is damaged or no checkpoint ({error}): delete it to start afresh, or name another file") from None
+        raise InvalidInput(
+            f"checkpoint {path} is damaged or no checkpoint ({error}): delete it to start afresh, or name another file"
+        ) from None
     if not good:
         raise InvalidInput(f"checkpoint {path} is damaged (its checksum does not fit): delete it to start afresh, or name another file")
     call = json.loads(json.dumps(call))
     if stored != call:
         names = [name for name in sorted({*stored, *call}) if stored.get(name) != call.get(name)]
         told = ", ".join(f"{name} (there {_short(stored.get(name))}, here {_short(call.get(name))})" for name in names)
-        raise InvalidInput(f"checkpoint {path} belongs to another call; they differ in {told}: repeat that call, delete the file or name another one")
+        raise InvalidInput(
+            f"checkpoint {path} belongs to another call; they differ in {told}: repeat that call, delete the file or name another one"
+        )
     return arrays
 
 

@@ -98,7 +98,10 @@ class Estimate(Table):
 
     def _rows(self):
         names = ("mean", "error", "time_error", "effective_samples", "autocorrelation", "r_hat", "start_z")
-        return [(name, str(np.asarray(getattr(self, name)).round(10)) if np.ndim(getattr(self, name)) else figure(getattr(self, name))) for name in names]
+        return [
+            (name, str(np.asarray(getattr(self, name)).round(10)) if np.ndim(getattr(self, name)) else figure(getattr(self, name)))
+            for name in names
+        ]
 
     def _title(self):
         return f"Estimate over {len(self.values) if self.values is not None else '?'} instances"
@@ -176,7 +179,10 @@ class Extrapolation(Table):
         return (self.mean - value) / max(self.error, self.resolution)
 
     def _rows(self):
-        rows = [("N = infinity", f"{figure(self.mean)} +- {self.error:.2g}"), ("slope in 1/N", f"{self.slope:.4g} +- {self.slope_error:.2g}")]
+        rows = [
+            ("N = infinity", f"{figure(self.mean)} +- {self.error:.2g}"),
+            ("slope in 1/N", f"{self.slope:.4g} +- {self.slope_error:.2g}"),
+        ]
         rows.append(("chi2", f"{self.chi2:.3g} for {self.freedom} degrees of freedom"))
         return rows + [(f"N = {n}", f"{figure(v)} +- {e:.2g}") for n, v, e in zip(self.sizes, self.values, self.errors)]
 
@@ -232,7 +238,9 @@ def fit_in_inverse_size(label: str, sizes, values, errors, order: int = 1) -> Ex
         raise InvalidInput(f"order must be an integer >= 1, got {order!r}")
     if len(set(sizes.tolist())) < order + 1:
         count = ("two", "three", "four")[order - 1] if order < 4 else order + 1
-        raise InvalidInput(f"runs must have at least {count} different n for an extrapolation of order {order} in 1/N, got n = {', '.join(f'{n:g}' for n in sizes)}")
+        raise InvalidInput(
+            f"runs must have at least {count} different n for an extrapolation of order {order} in 1/N, got n = {', '.join(f'{n:g}' for n in sizes)}"
+        )
     if not (np.isfinite(values).all() and np.isfinite(errors).all()):
         nan = np.full(2, math.nan)  # a quantity that some size could not give has no limit either
         return Extrapolation(label, *nan, *nan, math.nan, len(sizes) - 1 - order, sizes.astype(int), values, errors)
@@ -243,7 +251,16 @@ def fit_in_inverse_size(label: str, sizes, values, errors, order: int = 1) -> Ex
     chi2 = float(np.sum((values / errors - design @ found) ** 2))
     sigma = np.sqrt(np.diag(covariance))
     return Extrapolation(
-        label, float(found[0]), float(sigma[0]), float(found[1]), float(sigma[1]), chi2, len(sizes) - 1 - order, sizes.astype(int), values, errors
+        label,
+        float(found[0]),
+        float(sigma[0]),
+        float(found[1]),
+        float(sigma[1]),
+        chi2,
+        len(sizes) - 1 - order,
+        sizes.astype(int),
+        values,
+        errors,
     )
 
 
@@ -257,7 +274,9 @@ def _lookup(run, name) -> Estimate:
             try:
                 estimate = getattr(estimate, part)
             except AttributeError:
-                raise InvalidInput(f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {name!r}") from None
+                raise InvalidInput(
+                    f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {name!r}"
+                ) from None
     if not hasattr(estimate, "error") or np.ndim(estimate.mean) != 0:
         raise InvalidInput(f"name must be a single number with an error, got {name!r}: {type(estimate).__name__}")
     return estimate

@@ -24,15 +24,15 @@ import warnings
 import numpy as np
 
 from flatphys import validate
-from flatphys.finite_size import trained as finite
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.model import Bayes, Gibbs, Model, Teacher, TreeCommittee, check_model
-from flatphys.finite_size.estimate import FEWEST_SAMPLES, R_HAT_LIMIT, Estimate
+from flatphys.finite_size import trained as finite
 from flatphys.finite_size.chains.ladder import ladder, log_ratios
-from flatphys.finite_size.sampled_entropy import SampledLocalEntropy
+from flatphys.finite_size.estimate import FEWEST_SAMPLES, R_HAT_LIMIT, Estimate
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import half_error, slowest_rung
+from flatphys.finite_size.sampled_entropy import SampledLocalEntropy
 from flatphys.finite_size.sampling import DRAWS, choose_betas, default_patterns, starting_weights, whole
+from flatphys.model import Bayes, Gibbs, Model, Teacher, TreeCommittee, check_model
 
 REFERENCES = ("learner", "teacher")
 
@@ -80,7 +80,9 @@ def _reference(model, reference: str, instances, sweeps, seed, options) -> np.nd
         betas = choose_betas(None, learner.beta, instances.p, 0.5 * math.erfc(-learner.margin / math.sqrt(2.0)))
         own = {**options, "margin": learner.margin}
         cold = np.zeros(2, dtype=bool)
-        chain = Chains(instances, betas=betas, replicas=2, seed=seed + 500_009, start=starting_weights(instances, betas, cold, own, seed, 1), **own)
+        chain = Chains(
+            instances, betas=betas, replicas=2, seed=seed + 500_009, start=starting_weights(instances, betas, cold, own, seed, 1), **own
+        )
         chain.advance(sweeps)
         return np.asarray(chain.weights[:, 0, -1])
     out = np.empty((count, n))
@@ -93,10 +95,27 @@ def _reference(model, reference: str, instances, sweeps, seed, options) -> np.nd
 
 
 def sample_local_entropy(
-    model, n: int, alpha: float, *, overlap=None, distance=None, reference="learner", margin: float = 0.0, beta: float = math.inf,
-    chains: int = 64, sweeps: int = 1000, device: str = "auto", seed: int = 1, patterns=None, replicas: int = 2, burn_in=None, every=None,
-    reference_sweeps=None, threads=None, progress=None,
-) -> SampledLocalEntropy:  # fmt: skip
+    model,
+    n: int,
+    alpha: float,
+    *,
+    overlap=None,
+    distance=None,
+    reference="learner",
+    margin: float = 0.0,
+    beta: float = math.inf,
+    chains: int = 64,
+    sweeps: int = 1000,
+    device: str = "auto",
+    seed: int = 1,
+    patterns=None,
+    replicas: int = 2,
+    burn_in=None,
+    every=None,
+    reference_sweeps=None,
+    threads=None,
+    progress=None,
+) -> SampledLocalEntropy:
     """The local entropy around a reference on finite instances: what `flatphys.local_entropy` computes at N = infinity.
 
     Parameters
@@ -149,16 +168,24 @@ def sample_local_entropy(
     margin, beta = validate.number("margin", margin), validate.number("beta", beta, 0.0, infinite=True)
     learner = model.learner
     if isinstance(getattr(learner, "network", None), TreeCommittee):
-        raise InvalidInput("network must be Perceptron() for sample_local_entropy, got a TreeCommittee: at finite K no shell entropy goes with its theory")
+        raise InvalidInput(
+            "network must be Perceptron() for sample_local_entropy, got a TreeCommittee: at finite K no shell entropy goes with its theory"
+        )
     if getattr(learner, "bias", False):
         raise InvalidInput("bias must be False for sample_local_entropy: the counted weights have none")
     if reference == "teacher" and not (isinstance(model.data, Teacher) and isinstance(learner, (Gibbs, Bayes))):
         raise InvalidInput(f"reference 'teacher' needs Teacher data and a Gibbs or Bayes learner, got {model!r}")
     if reference == "learner" and isinstance(learner, Bayes) and isinstance(model.data, Teacher):
-        raise InvalidInput("learner Bayes has no single weight vector at finite N with a teacher; use reference='teacher' or a Gibbs learner")
+        raise InvalidInput(
+            "learner Bayes has no single weight vector at finite N with a teacher; use reference='teacher' or a Gibbs learner"
+        )
     kind = getattr(learner, "weights", "spherical")
     binary = kind == "binary"
-    counted = Model(model.data, learner if isinstance(learner, Gibbs) else Gibbs(kind)) if isinstance(model.data, Teacher) or isinstance(learner, Gibbs) else model
+    counted = (
+        Model(model.data, learner if isinstance(learner, Gibbs) else Gibbs(kind))
+        if isinstance(model.data, Teacher) or isinstance(learner, Gibbs)
+        else model
+    )
     if patterns is None:
         probe = Model(model.data, Gibbs(kind, margin)) if not hasattr(model.data, "variance") else model
         other = default_patterns(model, n) if isinstance(learner, Gibbs) else "gaussian"
@@ -203,9 +230,22 @@ def sample_local_entropy(
     overlaps = overlaps[: len(columns)]
     joined = {name: _stack([column[name] for column in columns]) for name in columns[0]}
     return SampledLocalEntropy(
-        model, reference, n, alpha, margin, beta, overlaps, 0.5 * (1.0 - overlaps), **joined, instances=count, chains=replicas,
-        sweeps=sweeps, seed=seed, complaints=wrong, estimates=joined,
-    )  # fmt: skip
+        model,
+        reference,
+        n,
+        alpha,
+        margin,
+        beta,
+        overlaps,
+        0.5 * (1.0 - overlaps),
+        **joined,
+        instances=count,
+        chains=replicas,
+        sweeps=sweeps,
+        seed=seed,
+        complaints=wrong,
+        estimates=joined,
+    )
 
 
 def _one_overlap(energies, betas, n, patterns, overlap, binary, every) -> dict:
@@ -241,4 +281,6 @@ def _stack(estimates) -> Estimate:
     """Scalar estimates as one estimate of arrays."""
     names = ("mean", "error", "time_error", "effective_samples", "autocorrelation", "r_hat")
     values = np.stack([e.values for e in estimates], axis=1)
-    return Estimate(**{name: np.array([getattr(e, name) for e in estimates]) for name in names}, values=values, resolution=estimates[0].resolution)
+    return Estimate(
+        **{name: np.array([getattr(e, name) for e in estimates]) for name in names}, values=values, resolution=estimates[0].resolution
+    )

@@ -46,7 +46,9 @@ def perturb(weights, kind: str, strength: float, binary: bool, rng) -> np.ndarra
     return overlap * w + math.sqrt(max(0.0, 1.0 - overlap * overlap)) * noise
 
 
-def local_energy(instances, weights, binary: bool, sigma=None, distance=None, perturbations: int = PERTURBATIONS, seed: int = 0) -> Estimate:
+def local_energy(
+    instances, weights, binary: bool, sigma=None, distance=None, perturbations: int = PERTURBATIONS, seed: int = 0
+) -> Estimate:
     """The rise of the fraction of stabilities below 0 when `weights` (instances, ..., n) are perturbed."""
     kind, values = strengths(sigma, distance)
     validate.number("perturbations", perturbations, 1, closed="[")

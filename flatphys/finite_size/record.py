@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from flatphys.finite_size import law
-from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.chains.ladder import log_ratios
+from flatphys.finite_size.estimate import Estimate
 
 KEPT = 4  # draws whose weights are kept, for questions asked later (local energy)
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
-from flatphys.model import Model
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins
+from flatphys.model import Model
 
 UNITS = {
     "train_error": "fraction of patterns",
@@ -123,7 +123,11 @@ class Run(Table):
     def _rows(self):
         rows = []
         for name, e in self.estimates.items():
-            time = "" if math.isnan(e.r_hat) else f"  time {e.time_error:.1e}  tau {e.autocorrelation:.3g}  ess {e.effective_samples:.3g}  R-hat {e.r_hat:.3f}"
+            time = (
+                ""
+                if math.isnan(e.r_hat)
+                else f"  time {e.time_error:.1e}  tau {e.autocorrelation:.3g}  ess {e.effective_samples:.3g}  R-hat {e.r_hat:.3f}"
+            )
             rows.append((name, f"{figure(e.mean):>16} +- {e.error:<8.2g} {UNITS.get(name, ''):<34}{time}".rstrip()))
         for name in ("mean", "variance"):
             e = getattr(self.margins, name)
@@ -137,7 +141,11 @@ class Run(Table):
 
     def _title(self):
         hidden = f", K = {self.hidden}" if self.hidden else ""
-        chains = f"{self.instances} instances x {self.chains} chains, {self.sweeps} sweeps ({self.burn_in} discarded)" if self.sweeps else f"{self.instances} instances"
+        chains = (
+            f"{self.instances} instances x {self.chains} chains, {self.sweeps} sweeps ({self.burn_in} discarded)"
+            if self.sweeps
+            else f"{self.instances} instances"
+        )
         return f"{self.model!r} at N = {self.n}, alpha = {self.alpha:.6g}{hidden}: {chains}{', interrupted' if self.interrupted else ''}"
 
     def record(self) -> dict:
@@ -145,9 +153,20 @@ class Run(Table):
         names = ("mean", "error", "time_error", "effective_samples", "autocorrelation", "r_hat", "start_z")
         plain = lambda e: {name: getattr(e, name) for name in names}  # noqa: E731
         out = {"n": self.n, "alpha": self.alpha, "instances": self.instances, "chains": self.chains, "sweeps": self.sweeps}
-        out |= {"burn_in": self.burn_in, "every": self.every, "start": self.start, "seed": self.seed, "patterns": self.patterns, "hidden": self.hidden}
+        out |= {
+            "burn_in": self.burn_in,
+            "every": self.every,
+            "start": self.start,
+            "seed": self.seed,
+            "patterns": self.patterns,
+            "hidden": self.hidden,
+        }
         out["estimates"] = {name: plain(e) for name, e in self.estimates.items()}
         out["estimates"] |= {"margins.mean": plain(self.margins.mean), "margins.variance": plain(self.margins.variance)}
         if self.betas is not None:
-            out |= {"betas": list(map(float, self.betas)), "acceptance": list(map(float, self.acceptance)), "exchange": list(map(float, self.exchange))}
+            out |= {
+                "betas": list(map(float, self.betas)),
+                "acceptance": list(map(float, self.acceptance)),
+                "exchange": list(map(float, self.exchange)),
+            }
         return {**out, "complaints": self.complaints, "interrupted": self.interrupted}

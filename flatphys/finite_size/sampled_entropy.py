@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flatphys.display import Table, figure
-from flatphys.model import Model
 from flatphys.finite_size.estimate import Estimate
+from flatphys.model import Model
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,14 +14,14 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.model import Gibbs, Perceptron, TreeCommittee, check_model
 from flatphys.finite_size import checkpoint as store
-from flatphys.finite_size.estimate import complaints
 from flatphys.finite_size.chains.ladder import ladder
+from flatphys.finite_size.estimate import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.perturbation import local_energy
 from flatphys.finite_size.record import Record
 from flatphys.finite_size.run import Run
+from flatphys.model import Gibbs, Perceptron, TreeCommittee, check_model
 
 STARTS = ("both", "hot", "cold")
 PATTERNS = ("sign", "gaussian")
@@ -68,10 +68,27 @@ def choose_betas(exchange, beta: float, patterns: int, violated: float) -> tuple
 
 
 def sample(
-    model, n: int, alpha: float, chains: int = 256, sweeps: int = 2000, device: str = "auto", seed: int = 1, *,
-    instances=None, patterns=None, replicas: int = 2, burn_in=None, every=None, exchange=None, start="both", hidden=None,
-    threads=None, progress=None, checkpoint=None, interval=None,
-) -> Run:  # fmt: skip
+    model,
+    n: int,
+    alpha: float,
+    chains: int = 256,
+    sweeps: int = 2000,
+    device: str = "auto",
+    seed: int = 1,
+    *,
+    instances=None,
+    patterns=None,
+    replicas: int = 2,
+    burn_in=None,
+    every=None,
+    exchange=None,
+    start="both",
+    hidden=None,
+    threads=None,
+    progress=None,
+    checkpoint=None,
+    interval=None,
+) -> Run:
     """Sample the learner's weights on finite instances of the data, and measure.
 
     Parameters
@@ -166,7 +183,11 @@ def sample(
     start = validate.choice("start", start, STARTS)
     committee = isinstance(model.learner.network, TreeCommittee)
     if committee != (hidden is not None):
-        told = "needs the number of hidden units of the finite system, e.g. hidden=15 (a divisor of n)" if committee else "belongs to a TreeCommittee; leave it out"
+        told = (
+            "needs the number of hidden units of the finite system, e.g. hidden=15 (a divisor of n)"
+            if committee
+            else "belongs to a TreeCommittee; leave it out"
+        )
         raise InvalidInput(f"hidden {told}, got {hidden!r}")
     kind = default_patterns(model, n) if patterns is None else validate.choice("patterns", patterns, PATTERNS)
     instances = _instances(instances, model, n, p, chains // replicas, seed, kind, hidden)
@@ -177,10 +198,21 @@ def sample(
     betas = choose_betas(exchange, learner.beta, p, 0.5 * math.erfc(-learner.margin / math.sqrt(2.0)))
     cold = np.arange(replicas) >= (replicas if start == "hot" else 0 if start == "cold" else replicas - replicas // 2)
     call = {
-        "model": repr(model), "n": n, "patterns_count": p, "chains": chains, "replicas": replicas, "sweeps": sweeps, "burn_in": burn_in,
-        "every": every, "seed": seed, "patterns": instances.kind, "betas": list(betas), "start": start, "hidden": hidden,
+        "model": repr(model),
+        "n": n,
+        "patterns_count": p,
+        "chains": chains,
+        "replicas": replicas,
+        "sweeps": sweeps,
+        "burn_in": burn_in,
+        "every": every,
+        "seed": seed,
+        "patterns": instances.kind,
+        "betas": list(betas),
+        "start": start,
+        "hidden": hidden,
         "instances": store.digest({"patterns": instances.patterns}),
-    }  # fmt: skip
+    }
     saved = None if checkpoint is None else store.load(checkpoint, call)
     record = Record(instances, replicas, betas, (sweeps - burn_in) // every, learner.margin, learner.weights == "binary")
     options = {"weights": learner.weights, "margin": learner.margin, "device": device, "threads": threads}
@@ -222,7 +254,13 @@ def _instances(given, model, n, p, count, seed, kind, hidden):
     if given is None:
         return make_instances(model, n, p / n, count=count, seed=seed, patterns=kind, hidden=hidden)
     validate.instance("instances", given, (Instances,))
-    wanted = {"model's data": (given.model.data, model.data), "n": (given.n, n), "p": (given.p, p), "count": (given.count, count), "hidden": (given.hidden, hidden)}
+    wanted = {
+        "model's data": (given.model.data, model.data),
+        "n": (given.n, n),
+        "p": (given.p, p),
+        "count": (given.count, count),
+        "hidden": (given.hidden, hidden),
+    }
     for name, (found, asked) in wanted.items():
         if found != asked:
             raise InvalidInput(f"instances must have the {name} of this call, {asked!r}, got {found!r}")
@@ -273,7 +311,9 @@ def _run(model, instances, state, record, call, cold, done, every) -> Run:
     found = record.estimates(every, cold if cold.any() and not cold.all() else None, instances.p, learner, isotropic)
     margins = found.pop("margins")
     chains = call["chains"]
-    wrong = [text for name, e in found.items() if name not in SAME for text in complaints(name, e, chains if name != "overlap" else chains // 2)]
+    wrong = [
+        text for name, e in found.items() if name not in SAME for text in complaints(name, e, chains if name != "overlap" else chains // 2)
+    ]
     kept = record.kept_weights()
     source = _Kept(instances, kept, learner.weights == "binary", call["seed"]) if kept.shape[1] else None
     if wrong:
@@ -283,9 +323,29 @@ def _run(model, instances, state, record, call, cold, done, every) -> Run:
         wrong.append("entropy: some instance has no draw without violations on the last finite rung")
         warnings.warn(f"the entropy cannot be estimated: {wrong[-1]}: raise sweeps", NotMixedWarning, stacklevel=3)
     if done < sweeps:
-        warnings.warn(f"interrupted after {done} of {sweeps} sweeps: the estimates are from {record.done} draws", InterruptedRunWarning, stacklevel=3)
+        warnings.warn(
+            f"interrupted after {done} of {sweeps} sweeps: the estimates are from {record.done} draws", InterruptedRunWarning, stacklevel=3
+        )
     return Run(
-        model, instances.n, instances.p / instances.n, found, margins, instances.count, len(cold), done, call["burn_in"], every, call["start"],
-        call["seed"], instances.kind, instances.hidden, np.array(record.betas), np.asarray(state.acceptance), np.asarray(state.exchange),
-        record.energy[..., : record.done], wrong, done < sweeps, source,
-    )  # fmt: skip
+        model,
+        instances.n,
+        instances.p / instances.n,
+        found,
+        margins,
+        instances.count,
+        len(cold),
+        done,
+        call["burn_in"],
+        every,
+        call["start"],
+        call["seed"],
+        instances.kind,
+        instances.hidden,
+        np.array(record.betas),
+        np.asarray(state.acceptance),
+        np.asarray(state.exchange),
+        record.energy[..., : record.done],
+        wrong,
+        done < sweeps,
+        source,
+    )

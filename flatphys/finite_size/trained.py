@@ -131,11 +131,7 @@ def _loss(loss):
     if loss == "hinge":
         return lambda t: np.maximum(0.0, 1.0 - t), None, None
     if loss == "squared-hinge":
-        return (
-            lambda t: 0.5 * np.maximum(0.0, 1.0 - t) ** 2,
-            lambda t: -np.maximum(0.0, 1.0 - t),
-            lambda t: np.where(t < 1.0, 1.0, 0.0),
-        )
+        return (lambda t: 0.5 * np.maximum(0.0, 1.0 - t) ** 2, lambda t: -np.maximum(0.0, 1.0 - t), lambda t: np.where(t < 1.0, 1.0, 0.0))
     return tuple(np.vectorize(f, otypes=[float]) for f in (loss.value, loss.slope, loss.curvature))
 
 

@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 
-from flatphys.finite_size import trained as finite
 from flatphys.errors import InterruptedRunWarning
+from flatphys.finite_size import trained as finite
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins, variance_of_law
 from flatphys.finite_size.patience import Interruption, progress_bar

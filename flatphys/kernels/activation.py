@@ -60,7 +60,9 @@ def evaluate(phi, x):
             f"activation must be a function that takes and returns an array of numbers, got {phi!r}, which raises {type(error).__name__}: {error}"
         ) from error
     if values.shape != x.shape:
-        raise InvalidInput(f"activation must return an array of the shape of its argument {x.shape}, got {phi!r}, which returns {values.shape}")
+        raise InvalidInput(
+            f"activation must return an array of the shape of its argument {x.shape}, got {phi!r}, which returns {values.shape}"
+        )
     if not np.isfinite(values).all():
         bad = x[~np.isfinite(values)].flat[0]
         raise InvalidInput(f"activation must be finite everywhere, got {phi!r}, which is not at {bad:.6g}")

@@ -60,11 +60,7 @@ def output_scale(network) -> float:
     """sqrt(K(1) - K(0)): raw pre-activations sum_l c_l phi(h_l)/sqrt K are this times the normalised ones of the theory."""
     if callable(network.activation):
         return math.sqrt(moments(network.activation)[1])
-    return {
-        SIGN: 1.0,
-        ERF: math.sqrt(2.0 / math.pi * _ERF_ASIN),
-        RELU: math.sqrt(0.5 - 0.5 / math.pi),
-    }[_BUILT_IN[network.activation]]
+    return {SIGN: 1.0, ERF: math.sqrt(2.0 / math.pi * _ERF_ASIN), RELU: math.sqrt(0.5 - 0.5 / math.pi)}[_BUILT_IN[network.activation]]
 
 
 @jit

@@ -24,13 +24,11 @@ from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
 from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.franz_parisi import curve as gibbs
 from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, TEACHER
+from flatphys.saddle.franz_parisi import curve as gibbs
 from flatphys.state import NEGATIVE_ENTROPY, State
 
-_NUMBERS = (
-    "value", "free_entropy", "slope", "energy", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error",
-)  # fmt: skip
+_NUMBERS = ("value", "free_entropy", "slope", "energy", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +132,10 @@ def _reference(state: State) -> gibbs.Reference:
         if state.order["R"] == 0.0:
             raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
         r, r_hat = state.order["R"], state.order["R_hat"]
-        return gibbs.Reference((weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta), state.alpha)
+        return gibbs.Reference(
+            (weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta),
+            state.alpha,
+        )
     numbers = (weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta)
     return gibbs.Reference(numbers, state.alpha, network_code(learner.network))
 
@@ -246,8 +247,9 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
         warnings.warn(
             f"the local entropy of binary weights is negative at {negative} of {distance.size} distances: "
             f"no such weights exist there, the values are the formal continuation",
-            NegativeEntropyWarning, stacklevel=2,
-        )  # fmt: skip
+            NegativeEntropyWarning,
+            stacklevel=2,
+        )
     return LocalEntropy(state, margin, beta, overlap, distance, **arrays, status=status, extra=found)
 
 
@@ -273,9 +275,19 @@ def teacher_state(model: Model, alpha: float) -> State:
         raise InvalidInput(f"learner must be Gibbs or Bayes for teacher_state, got {model.learner!r}")
     order = {"q": 1.0, "one_minus_q": 0.0, "R": 1.0}
     return State(
-        model, alpha, order, branch="teacher", entropy=0.0, free_entropy=0.0, train_error=model.data.flip,
-        generalization_error=0.0, bayes_error=0.0, cosine=1.0, residual=0.0, quadrature_error=0.0,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        branch="teacher",
+        entropy=0.0,
+        free_entropy=0.0,
+        train_error=model.data.flip,
+        generalization_error=0.0,
+        bayes_error=0.0,
+        cosine=1.0,
+        residual=0.0,
+        quadrature_error=0.0,
+    )
 
 
 def zero_crossings(state: State, margin: float = 0.0) -> np.ndarray:

@@ -13,8 +13,8 @@ from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_model
 from flatphys.observables.local_energy import _turn as turn_of
 from flatphys.observables.margins.dense import FieldMargins, committee_margins, dense_margins
-from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
 from flatphys.saddle.breaking.branch import branch_of
+from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -224,16 +224,36 @@ def replicated_entropy(model: Model, alpha: float, *, distance=None, overlap=Non
     teacher = not isinstance(model.data, RandomLabels)
     norm2 = 1.0 - 2.0 * distance if y == math.inf else (1.0 + (y - 1.0) * (1.0 - 2.0 * distance)) / y
     result = ReplicatedEntropy(
-        model, alpha, y, distance, 1.0 - 2.0 * distance, value, column("slope"), external, value - external / y,
-        column("q0"), column("q0_hat"), column("q1_hat"), column("dq"), column("dq_hat"), r, column("r_hat"),
-        np.arccos(r) / math.pi if teacher else None, np.arccos(np.minimum(r / np.sqrt(norm2), 1.0)) / math.pi if teacher else None,
-        column("inner"), column("outer"), status, column("residual"), column("quadrature"),
-    )  # fmt: skip
+        model,
+        alpha,
+        y,
+        distance,
+        1.0 - 2.0 * distance,
+        value,
+        column("slope"),
+        external,
+        value - external / y,
+        column("q0"),
+        column("q0_hat"),
+        column("q1_hat"),
+        column("dq"),
+        column("dq_hat"),
+        r,
+        column("r_hat"),
+        np.arccos(r) / math.pi if teacher else None,
+        np.arccos(np.minimum(r / np.sqrt(norm2), 1.0)) / math.pi if teacher else None,
+        column("inner"),
+        column("outer"),
+        status,
+        column("residual"),
+        column("quadrature"),
+    )
     if model.learner.weights == "binary" and np.any(value < NEGATIVE_ENTROPY):
         i = int(np.nanargmin(value))
         warnings.warn(
             f"the entropy of y={y:g} replicas of binary weights is negative at alpha={alpha:g}, down to {value[i]:.6g} at distance "
             f"{distance[i]:g}: no such weights exist, the values are the formal continuation",
-            NegativeEntropyWarning, stacklevel=2,
-        )  # fmt: skip
+            NegativeEntropyWarning,
+            stacklevel=2,
+        )
     return result

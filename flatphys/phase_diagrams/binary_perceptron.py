@@ -19,10 +19,10 @@ import numpy as np
 
 from flatphys import plotting as p
 from flatphys.errors import FlatphysError
-from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
 from flatphys.model import Gibbs, Model, RandomLabels
 from flatphys.saddle.equilibrium.states import dominant
 from flatphys.thresholds import at_line, capacity, max_margin
+from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
 from flatphys.thresholds.trace import Frame, follow, graph
 
 PLANES = {"margin": Frame("alpha", "margin", (0.0, 1.8), (-0.5, 1.0)), "flatness": Frame("alpha", "margin", (0.3, 0.9), (0.0, 0.25))}
@@ -33,7 +33,10 @@ LOOKS = {
     "dense regions": dict(color=p.GREEN, ls=(0, (4, 1.5)), label=r"densest regions become cut off, $y = \infty$"),
     "typical solutions": dict(color=p.VERMILION, lw=1.2, label="typical solutions:\nend of flat regions"),
 }
-SHOWN = {"margin": ("dense regions", "zero entropy", "stability", "end of branch"), "flatness": ("typical solutions", "dense regions", "zero entropy")}
+SHOWN = {
+    "margin": ("dense regions", "zero entropy", "stability", "end of branch"),
+    "flatness": ("typical solutions", "dense regions", "zero entropy"),
+}
 LEAST_LOAD = 0.25  # of the line of typical solutions
 COARSE = 0.15, 5e-4  # chord and bend of the slowest line, which is nearly straight
 
@@ -113,7 +116,9 @@ def decorate(ax, plane: str, lines: dict):
     top = np.interp(x, zero.alpha[::-1], zero.margin[::-1])
     ax.fill_between(x, np.interp(x, flat.alpha[order], flat.margin[order]), top, color=p.GREEN, alpha=0.12, lw=0)
     ax.plot(flat.alpha[0], flat.margin[0], "o", color=p.BLACK, zorder=5)
-    ax.annotate(rf"$\alpha^* = {flat.alpha[0]:.4f}$", (flat.alpha[0], flat.margin[0]), xytext=(6, 3), textcoords="offset points", fontsize="small")
+    ax.annotate(
+        rf"$\alpha^* = {flat.alpha[0]:.4f}$", (flat.alpha[0], flat.margin[0]), xytext=(6, 3), textcoords="offset points", fontsize="small"
+    )
     ax.text(0.43, 0.13, "typical solutions\nin flat regions", **small)
     ax.text(0.545, 0.012, "typical solutions isolated or behind a barrier", **small)
     ax.text(0.8, 0.19, "no solutions", **small)

@@ -131,7 +131,9 @@ class PhaseDiagram(Table):
         module, rows = load(self.name), []
         for b in self.boundaries:
             frame = module.PLANES[b.plane]
-            spans = [f"{name} {figure(float(b.columns[name].min()))} to {figure(float(b.columns[name].max()))}" for name in (frame.x, frame.y)]
+            spans = [
+                f"{name} {figure(float(b.columns[name].min()))} to {figure(float(b.columns[name].max()))}" for name in (frame.x, frame.y)
+            ]
             rows.append((b.name, f"{len(b)} vertices, {', '.join(spans)}; {b.equation}"))
         return rows
 

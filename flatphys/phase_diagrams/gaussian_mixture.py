@@ -18,10 +18,10 @@ import numpy as np
 from flatphys import plotting as p
 from flatphys.model import ERM, GaussianMixture, Model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.minimiser.states import parameters
 from flatphys.saddle.minimiser.custom import compiled
-from flatphys.thresholds.optimal_l2 import _error, _slope, optimal_l2
+from flatphys.saddle.minimiser.states import parameters
 from flatphys.thresholds import bayes_error, separability_threshold
+from flatphys.thresholds.optimal_l2 import _error, _slope, optimal_l2
 from flatphys.thresholds.trace import Frame, follow, graph
 
 UNBALANCED = 0.2  # share of the smaller class
@@ -78,10 +78,17 @@ def boundaries():
 
         yield plane, _separable_name(plane), "the largest margin is 0", graph(edge, low, high, frame)
         for error in _errors(plane):
-            rows = graph(lambda x, plane=plane, error=error: _bayes_row(plane, error, math.exp(x)), *(math.log(a) for a in frame.xlim), frame)
+            rows = graph(
+                lambda x, plane=plane, error=error: _bayes_row(plane, error, math.exp(x)), *(math.log(a) for a in frame.xlim), frame
+            )
             yield plane, _bayes_name(plane, error), f"the Bayes error is {error:g}", rows
     for l2 in PENALTIES:
-        yield "unbalanced", _penalty_name(l2), f"d generalization error / d log l2 is 0 at l2 = {l2:g} (logistic loss, bias)", penalty_line(l2)
+        yield (
+            "unbalanced",
+            _penalty_name(l2),
+            f"d generalization error / d log l2 is 0 at l2 = {l2:g} (logistic loss, bias)",
+            penalty_line(l2),
+        )
 
 
 def _bayes_row(plane, error, alpha):
@@ -158,7 +165,10 @@ def decorate(ax, plane: str, lines: dict):
         _write_levels(ax, [(lines[_penalty_name(l2)], _power(l2), PLACES.get(l2, 30.0)) for l2 in PENALTIES], p.VERMILION)
         ax.plot([], [], **look("optimal"), label=r"best penalty $\lambda$, logistic loss")
     box = dict(boxstyle="square,pad=0.15", fc="white", ec="none", alpha=0.8)
-    for text, x, y in (("separable", 1.0, 0.58 if plane == "balanced" else 3.0), ("not separable", 25.0, 0.9 if plane == "balanced" else 1.1)):
+    for text, x, y in (
+        ("separable", 1.0, 0.58 if plane == "balanced" else 3.0),
+        ("not separable", 25.0, 0.9 if plane == "balanced" else 1.1),
+    ):
         ax.text(x, y, text, bbox=box, fontsize="small", ha="center", va="center")
     ax.set_xticks([0.3, 1, 3, 10, 30, 100], minor=False)
     ax.set_yticks([0.1, 0.2, 0.5, 1, 2, 5], minor=False)

@@ -43,7 +43,12 @@ def boundaries():
 
     halves = [graph(lambda k: {"alpha": capacity(model(k)), "margin": k}, *ends, frame) for ends in ((low, 0.0), (0.0, high))]
     yield "margin", "Gardner capacity", "the overlap q is 1", halves[0] + halves[1][1:]  # margin 0 is a vertex
-    yield "margin", "1RSB capacity", "the overlap q1 is 1, stationary in q0 and m/(1-q1)", rows(lambda m: capacity(m, ansatz="1RSB"), NEAREST)
+    yield (
+        "margin",
+        "1RSB capacity",
+        "the overlap q1 is 1, stationary in q0 and m/(1-q1)",
+        rows(lambda m: capacity(m, ansatz="1RSB"), NEAREST),
+    )
     yield "margin", "stability", "the replicon is 0", rows(at_line, NEAREST)
 
 
@@ -55,7 +60,9 @@ def decorate(ax, plane: str, lines: dict):
     ax.fill_betweenx(margin, at["stability"], at["1RSB capacity"], color=p.BLUE, alpha=0.13, lw=0)
     small = dict(fontsize="small", ha="center", va="center")
     ax.text(0.7, -1.0, "solutions,\nreplica symmetric", **small)
-    ax.annotate("solutions,\nreplica symmetry\nbroken", (22.0, -1.4), (2.0, -1.65), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small)
+    ax.annotate(
+        "solutions,\nreplica symmetry\nbroken", (22.0, -1.4), (2.0, -1.65), arrowprops=dict(arrowstyle="-", lw=0.6, shrinkB=0), **small
+    )
     ax.text(20.0, -0.25, "no solutions", **small)
     ax.axhline(0.0, color=p.GREY, lw=0.5, zorder=0)
     ax.plot(2.0, 0.0, "o", color=p.BLACK, zorder=5)
@@ -64,5 +71,3 @@ def decorate(ax, plane: str, lines: dict):
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.xaxis.set_minor_formatter(lambda value, _: "")
     ax.legend(loc="upper right")
-
-

@@ -36,10 +36,7 @@ LOOKS = {
     "student spinodal (T)": dict(color=p.BLUE, ls=(0, (4, 1.5)), label="spinodal of the student branch"),
     "student freezing (T)": dict(color=p.PURPLE, ls=(0, (5, 1.2, 1, 1.2)), lw=1.0, label="student's entropy vanishes"),
 }
-SHOWN = {
-    "margin": tuple(name for name in LOOKS if "(T)" not in name),
-    "temperature": tuple(name for name in LOOKS if "(T)" in name),
-}
+SHOWN = {"margin": tuple(name for name in LOOKS if "(T)" not in name), "temperature": tuple(name for name in LOOKS if "(T)" in name)}
 START = -0.1  # the margin from which the curves are followed both ways
 WARM = 0.5  # the temperature likewise
 CLOSEST = 1e-5  # to margin 0
@@ -61,7 +58,10 @@ def model(margin: float = 0.0, beta: float = math.inf) -> Model:
 def both_ways(system, start, scale, row, inside, frame, tolerance=1e-10):
     """(points, rows) through `start`, from the lowest to the highest end of the last unknown's first direction."""
     heading = np.zeros(len(start))
-    up, down = (follow(system, start, scale, heading + sign * np.eye(len(start))[-1], row, inside, frame=frame, tolerance=tolerance) for sign in (1.0, -1.0))
+    up, down = (
+        follow(system, start, scale, heading + sign * np.eye(len(start))[-1], row, inside, frame=frame, tolerance=tolerance)
+        for sign in (1.0, -1.0)
+    )
     return down.points[:0:-1] + up.points, down.rows[:0:-1] + up.rows
 
 
@@ -83,7 +83,9 @@ def _margin_plane():
     def inside(seen):
         return frame.ylim[0] < seen["margin"] < -CLOSEST and seen["alpha"] > 2e-3
 
-    top = graph(lambda k: {"alpha": capacity(model(k)) if k > 0.0 else jump.transition, "margin": k, "beta": math.inf}, 0.0, frame.ylim[1], frame)
+    top = graph(
+        lambda k: {"alpha": capacity(model(k)) if k > 0.0 else jump.transition, "margin": k, "beta": math.inf}, 0.0, frame.ylim[1], frame
+    )
     last = {"alpha": frame.xlim[1], "margin": 0.0, "beta": math.inf}  # with the margin at 0 the teacher remains at every load
     yield "margin", "largest margin", "zero entropy; beyond the transition margin 0, the teacher's own", [last, *top]
 
@@ -135,7 +137,13 @@ def _temperature_plane():
         return COLDEST < seen["temperature"] < frame.ylim[1] and seen["alpha"] < frame.xlim[1]
 
     for name, system, equation, state, limit in (
-        ("transition (T)", folds.teacher_transition, "both saddle equations hold and the free entropy is the teacher's, 0", here.at_transition, jump.transition),
+        (
+            "transition (T)",
+            folds.teacher_transition,
+            "both saddle equations hold and the free entropy is the teacher's, 0",
+            here.at_transition,
+            jump.transition,
+        ),
         ("student spinodal (T)", folds.spinodal, SPINODAL, here.at_spinodal, jump.spinodal),
     ):
         z = [math.log(state.R_hat), math.log(state.q_hat), WARM]

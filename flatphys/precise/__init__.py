@@ -123,8 +123,9 @@ def refine(state: State, digits: int = 30) -> Refined:
         else:
             raise NotConverged(
                 f"two quadratures of {state.model!r} at alpha={state.alpha:g} do not agree to {digits} digits; ask for fewer",
-                dict(state.order), state.residual,
-            )  # fmt: skip
+                dict(state.order),
+                state.residual,
+            )
         order, violations, scalars = problem.result(state, x)
         return Refined(state.model, problem.alpha, state.branch, problem.digits, order, violations, **scalars)
 
@@ -159,8 +160,9 @@ def _newton(problem, x, state):
     raise NotConverged(
         f"the {state.branch} branch of {state.model!r} at alpha={state.alpha:g} was not refined to {problem.digits} digits: "
         f"the load lies too close to the end of the branch, where it does not determine the order parameters",
-        dict(state.order), float(max(map(abs, values))),
-    )  # fmt: skip
+        dict(state.order),
+        float(max(map(abs, values))),
+    )
 
 
 def _teacher(state, digits):
@@ -171,9 +173,20 @@ def _teacher(state, digits):
         beta = mp.log((1 - flip) / flip) if isinstance(learner, Bayes) and flip else mp.mpf(getattr(learner, "beta", math.inf))
         zero, one = mp.mpf(0), mp.mpf(1)
         return Refined(
-            state.model, alpha, state.branch, digits, {name: mp.mpf(value) for name, value in state.order.items()},
-            {name: zero for name in state.order}, -alpha * beta * flip if flip else zero, zero, flip, zero, zero, one, one,
-        )  # fmt: skip
+            state.model,
+            alpha,
+            state.branch,
+            digits,
+            {name: mp.mpf(value) for name, value in state.order.items()},
+            {name: zero for name in state.order},
+            -alpha * beta * flip if flip else zero,
+            zero,
+            flip,
+            zero,
+            zero,
+            one,
+            one,
+        )
 
 
 def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits: int = 30):

@@ -43,7 +43,10 @@ class Equilibrium:
         with mp.workdps(problem.dps):
             if state.q_hat == 0.0:  # below the smallest double: the law at small loads
                 a0 = problem._field(problem.kappa)[0]
-                start = [problem.alpha * problem.network.slope(mp.mpf(1), mp.mpf(0)) * a0**2, 2 * problem.alpha * (1 - 2 * problem.flip) * a0 / mp.sqrt(2 * mp.pi)]
+                start = [
+                    problem.alpha * problem.network.slope(mp.mpf(1), mp.mpf(0)) * a0**2,
+                    2 * problem.alpha * (1 - 2 * problem.flip) * a0 / mp.sqrt(2 * mp.pi),
+                ]
             else:
                 start = [mp.mpf(state.q_hat), mp.mpf(state.order.get("R_hat", 0.0))]
             problem.start = [mp.log(x) for x in start[: 1 + problem.teacher]]

@@ -79,7 +79,9 @@ class Limit:
         low, kappa, k = self._window(x)
         r = k / mp.sqrt(1 + k * k)
         order = {"q": mp.mpf(1)}
-        order |= {"beta_one_minus_q": mp.exp(2 * x[0]) / (2 * self.last_slope)} if self.ground else {"m": r, "b": mp.mpf(0), "margin": kappa}
+        order |= (
+            {"beta_one_minus_q": mp.exp(2 * x[0]) / (2 * self.last_slope)} if self.ground else {"m": r, "b": mp.mpf(0), "margin": kappa}
+        )
         if self.teacher:
             order["R"] = r
         below = (lambda z: labels_below(z, k, self.flip)) if self.teacher else mp.ncdf

@@ -27,7 +27,9 @@ def owen_t(h, a):
         return mp.atan(a) / (2 * mp.pi)
     if abs(h) ** 2 > 3 * mp.mp.dps * mp.log(10):
         return mp.mpf(0)
-    return mp.quad(lambda x: mp.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), mp.linspace(0, a, pieces + 1), method="gauss-legendre") / (2 * mp.pi)
+    return mp.quad(lambda x: mp.exp(-h * h * (1 + x * x) / 2) / (1 + x * x), mp.linspace(0, a, pieces + 1), method="gauss-legendre") / (
+        2 * mp.pi
+    )
 
 
 def labels_below(x, k, flip):

@@ -7,9 +7,7 @@ import mpmath as mp
 from flatphys.display import Table
 from flatphys.model import Model
 
-SCALARS = (
-    "free_entropy", "entropy", "energy", "train_error", "generalization_error", "bayes_error", "cosine", "at_eigenvalue",
-)  # fmt: skip
+SCALARS = ("free_entropy", "entropy", "energy", "train_error", "generalization_error", "bayes_error", "cosine", "at_eigenvalue")
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -9,9 +9,9 @@ import flatphys as fp
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.model import ERM, Gibbs
+from flatphys.questions.question import NEGATIVE, UNSTABLE, Answer, Own, Question, of_state, own_question
 from flatphys.saddle.dispatch import ANSATZE
 from flatphys.state import NEGATIVE_ENTROPY, State
-from flatphys.questions.question import NEGATIVE, UNSTABLE, Answer, Own, Question, of_state, own_question
 
 REFERENCES = ("state", "teacher", "max_margin")
 
@@ -30,7 +30,9 @@ def _reference(model, alpha, reference, ansatz="RS") -> State:
         return fp.teacher_state(model, alpha)
     if reference == "max_margin":
         if not (isinstance(model.learner, Gibbs) and model.learner.weights == "binary"):
-            raise InvalidInput(f"reference='max_margin' is for binary weights of a Gibbs learner, got {model.learner!r}; trained rules have MaxMargin")
+            raise InvalidInput(
+                f"reference='max_margin' is for binary weights of a Gibbs learner, got {model.learner!r}; trained rules have MaxMargin"
+            )
         model = replace(model, learner=replace(model.learner, margin=fp.max_margin(model, alpha)))
     return _solved(model, alpha, ansatz)
 
@@ -43,7 +45,9 @@ def _elements(columns: dict, status, binary: bool, replicons=("at_eigenvalue",))
         status[fine & (columns[name] < 0.0)] = UNSTABLE
     if binary:
         status[fine & (columns["value"] < NEGATIVE_ENTROPY)] = NEGATIVE
-    kept = {name: np.asarray(column, dtype=float) for name, column in columns.items() if column is not None and np.isfinite(column[fine]).any()}
+    kept = {
+        name: np.asarray(column, dtype=float) for name, column in columns.items() if column is not None and np.isfinite(column[fine]).any()
+    }
     return Answer(vectors=kept, status=status)
 
 
@@ -69,9 +73,19 @@ def _ask_local_entropy(model, alpha, reference="state", margin=0.0, beta=math.in
 
 
 _REPLICATED = (
-    "value", "slope", "external_entropy", "region_entropy", "q0", "R", "generalization_error", "barycentre_error",
-    "inner_eigenvalue", "outer_eigenvalue", "residual", "quadrature_error",
-)  # fmt: skip
+    "value",
+    "slope",
+    "external_entropy",
+    "region_entropy",
+    "q0",
+    "R",
+    "generalization_error",
+    "barycentre_error",
+    "inner_eigenvalue",
+    "outer_eigenvalue",
+    "residual",
+    "quadrature_error",
+)
 
 
 def _ask_replicated_entropy(model, alpha, y=math.inf, **at):
@@ -152,32 +166,57 @@ QUESTIONS = {
         Question("solve", _ask_solve, options={"ansatz": _ansatz}),
         Question("ground_state", _ask_ground_state, always=("train_error",)),
         Question(
-            "local_energy", _ask_local_energy, vectors=("sigma", "distance"), needs_vector=True, always=("local_energy",),
+            "local_energy",
+            _ask_local_energy,
+            vectors=("sigma", "distance"),
+            needs_vector=True,
+            always=("local_energy",),
             options={"reference": _chosen_reference, "sigma": _SIGMA, "distance": _within(0.0, 1.0, "[]")},
         ),
         Question(
-            "local_entropy", _ask_local_entropy, vectors=("distance", "overlap"), needs_vector=True, always=("value",),
+            "local_entropy",
+            _ask_local_entropy,
+            vectors=("distance", "overlap"),
+            needs_vector=True,
+            always=("value",),
             options={"reference": _chosen_reference, "margin": _margin, "beta": _beta, "distance": _DISTANCE, "overlap": _OVERLAP},
         ),
         Question(
-            "replicated_entropy", _ask_replicated_entropy, vectors=("distance", "overlap"), needs_vector=True, always=("value",),
+            "replicated_entropy",
+            _ask_replicated_entropy,
+            vectors=("distance", "overlap"),
+            needs_vector=True,
+            always=("value",),
             options={"y": _y, "distance": _within(0.0, 0.5), "overlap": _within(0.0, 1.0)},
         ),
         Question(
-            "margins", _ask_margins, vectors=("x",), always=("mean", "variance", "skewness"),
+            "margins",
+            _ask_margins,
+            vectors=("x",),
+            always=("mean", "variance", "skewness"),
             options={"ansatz": _ansatz, "reference": _chosen_reference, "normalised": _flag, "x": _within(-math.inf, math.inf)},
         ),
         _simple("relative_flatness", lambda model, alpha: fp.relative_flatness(_solved(model, alpha))),
-        _simple("largest_overlap", lambda model, alpha, margin=0.0: fp.largest_overlap(_solved(model, alpha), margin), options={"margin": _margin}),
+        _simple(
+            "largest_overlap",
+            lambda model, alpha, margin=0.0: fp.largest_overlap(_solved(model, alpha), margin),
+            options={"margin": _margin},
+        ),
         _simple("max_margin", lambda model, alpha: fp.max_margin(model, alpha)),
         _simple("freezing_beta", lambda model, alpha: fp.freezing_beta(model, alpha)),
         _simple("optimal_l2", lambda model, alpha: fp.optimal_l2(model, alpha)),
         _simple("bayes_error", lambda model, alpha: fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical"))),
         _simple("capacity", lambda model, alpha, ansatz="RS": fp.capacity(model, ansatz=ansatz), False, {"ansatz": _ansatz}),
         _simple("at_line", lambda model, alpha: fp.at_line(model), False),
-        _simple("separability_threshold", lambda model, alpha: fp.separability_threshold(model.data, getattr(model.learner, "bias", False)), False),
         _simple(
-            "flatness_threshold", lambda model, alpha, reference="max_margin": fp.flatness_threshold(model, reference), False,
+            "separability_threshold",
+            lambda model, alpha: fp.separability_threshold(model.data, getattr(model.learner, "bias", False)),
+            False,
+        ),
+        _simple(
+            "flatness_threshold",
+            lambda model, alpha, reference="max_margin": fp.flatness_threshold(model, reference),
+            False,
             {"reference": lambda name, value: validate.choice(name, value, ("max_margin", "replicated"))},
         ),
         Question("first_order_transition", _ask_first_order_transition, False, always=("transition",)),
@@ -194,7 +233,9 @@ def question_of(question) -> Question:
     if isinstance(question, Question):
         return question
     if not callable(question):
-        raise InvalidInput(f"question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got {question!r}")
+        raise InvalidInput(
+            f"question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got {question!r}"
+        )
     name = getattr(question, "__name__", type(question).__name__)
     if (getattr(question, "__module__", "") or "").partition(".")[0] == "flatphys":
         if getattr(fp, name, None) is question and name in QUESTIONS:

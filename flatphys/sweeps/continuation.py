@@ -15,8 +15,8 @@ import numpy as np
 from flatphys.model import CustomLoss
 from flatphys.numerics.quadrature import MAX_NODES
 from flatphys.saddle.minimiser import newton as minimiser_newton
-from flatphys.saddle.minimiser.states import _road, _state, solve_erm
 from flatphys.saddle.minimiser.averages import COLUMNS, ROWS
+from flatphys.saddle.minimiser.states import _road, _state, solve_erm
 
 SPACING = 0.7  # of the lattice, in log alpha and log l2
 LOWEST = 1e-6  # l2 below which a point is solved on its own: the response grows without bound there

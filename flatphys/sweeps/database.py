@@ -54,7 +54,9 @@ class Database:
             new = not self.path.exists() or self.path.stat().st_size == 0
             self._db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open the store {self.path}: {error}; check the folder's permissions, or choose another file with store=") from None
+            raise StoreError(
+                f"cannot open the store {self.path}: {error}; check the folder's permissions, or choose another file with store="
+            ) from None
         try:
             self._open(new)
         except sqlite3.Error as error:
@@ -103,7 +105,9 @@ class Database:
 
     def _damaged(self, error) -> StoreError:
         if isinstance(error, sqlite3.OperationalError) and not any(word in str(error) for word in ("malformed", "no such", "corrupt")):
-            return StoreError(f"the store {self.path} cannot be used: {error}; is the disk full, or the file read-only or held by another program?")
+            return StoreError(
+                f"the store {self.path} cannot be used: {error}; is the disk full, or the file read-only or held by another program?"
+            )
         return StoreError(
             f"the store {self.path} is damaged ({error}): move or delete it (its points can be computed again), or choose another file"
         )
@@ -141,10 +145,15 @@ class Database:
             if zlib.crc32(data, zlib.crc32(place)) != checksum or len(data) != 8 * (len(names) + len(vector_names) * size):
                 raise sqlite3.DatabaseError("the checksum of a point does not fit its values")
         values = np.frombuffer(b"".join(row[2][4] for row in rows), dtype="<f8").reshape(len(rows), -1).astype(float)
-        groups = [(
-            names, vector_names, np.arange(len(rows)), values[:, : len(names)],
-            values[:, len(names) :].reshape(len(rows), len(vector_names), size) if vector_names else None,
-        )]  # fmt: skip
+        groups = [
+            (
+                names,
+                vector_names,
+                np.arange(len(rows)),
+                values[:, : len(names)],
+                values[:, len(names) :].reshape(len(rows), len(vector_names), size) if vector_names else None,
+            )
+        ]
         status, message, branch = ([_untext(row[2][i]) for row in rows] for i in (1, 2, 3))
         return Block(np.array([row[0] for row in rows], dtype=np.int64), status, message, branch, groups)
 
@@ -180,12 +189,19 @@ class Database:
                 "INSERT OR IGNORE INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        number, place, record[row][0], _text(block.status[row]), _text(block.message[row]), block.branch[row],
-                        record[row][1], zlib.crc32(record[row][1], zlib.crc32(place)),
+                        number,
+                        place,
+                        record[row][0],
+                        _text(block.status[row]),
+                        _text(block.message[row]),
+                        block.branch[row],
+                        record[row][1],
+                        zlib.crc32(record[row][1], zlib.crc32(place)),
                     )
-                    for row, place in zip(rows.tolist(), places) if block.status[row] not in skipped
+                    for row, place in zip(rows.tolist(), places)
+                    if block.status[row] not in skipped
                 ],
-            )  # fmt: skip
+            )
 
     def _problem(self, text, make=True):
         return self._number(self._problems, "problem", text, make)

@@ -8,6 +8,7 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, SweepWarning
+from flatphys.questions.catalogue import question_of
 from flatphys.sweeps.chunks import Chunks
 from flatphys.sweeps.collector import Collector
 from flatphys.sweeps.grid import plan as make_plan
@@ -15,7 +16,6 @@ from flatphys.sweeps.guard import Guard
 from flatphys.sweeps.local import run_here
 from flatphys.sweeps.point import quiet
 from flatphys.sweeps.progress import Progress
-from flatphys.questions.catalogue import question_of
 from flatphys.sweeps.remote import run_on
 from flatphys.sweeps.table import Table
 
@@ -125,8 +125,9 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
         kept = "with store=path the same call would go on" if opened is None else "what is done is in the store, the same call goes on"
         warnings.warn(
             f"interrupted: {todo.size - undone} of {todo.size} points are done, the others have the status 'interrupted'; {kept} from there",
-            SweepWarning, stacklevel=2,
-        )  # fmt: skip
+            SweepWarning,
+            stacklevel=2,
+        )
     elif (table.status == "invalid_input").all():
         raise InvalidInput(str(table.message.flat[0]))
     return table.dataset()
@@ -136,8 +137,8 @@ def _opened(store, plan, stack):
     """(Store, keys of the plan's points), or twice None."""
     if store is None:
         return None, None
-    from flatphys.sweeps.store import Store
     from flatphys.sweeps.keys import Keys
+    from flatphys.sweeps.store import Store
 
     if not isinstance(store, (Store, str, os.PathLike)):
         raise InvalidInput(f"store must be a path or a Store, got {store!r}")

@@ -17,9 +17,18 @@ from flatphys.sweeps.grid import LOAD, OPTION, is_number, label
 
 # What numbers depend on: a change of these sources makes stored points another version's.
 _SOURCES = (
-    "_jit.py", "numerics", "kernels", "saddle", "observables", "thresholds", "model.py", "state.py",
-    "questions", "sweeps/continuation.py", "sweeps/point.py",
-)  # fmt: skip
+    "_jit.py",
+    "numerics",
+    "kernels",
+    "saddle",
+    "observables",
+    "thresholds",
+    "model.py",
+    "state.py",
+    "questions",
+    "sweeps/continuation.py",
+    "sweeps/point.py",
+)
 
 
 @functools.cache
@@ -44,7 +53,9 @@ def canonical(value, name: str):
         return [canonical(item, name) for item in value]
     if dataclasses.is_dataclass(value) and type(value).__module__ == "flatphys.model":
         return {"kind": type(value).__name__, **{f.name: canonical(getattr(value, f.name), name) for f in dataclasses.fields(value)}}
-    raise InvalidInput(f"{name}={label(value)} cannot be stored: a function or object of one's own has no key that tells its versions apart; drop store")
+    raise InvalidInput(
+        f"{name}={label(value)} cannot be stored: a function or object of one's own has no key that tells its versions apart; drop store"
+    )
 
 
 def _numbers(value, prefix=""):

@@ -101,7 +101,9 @@ class Store(Database):
         save_records(list(self.records(problem)), path)
         return path
 
-    def prune(self, *, other_versions: bool = False, older_than: float | None = None, question: str | None = None, everything: bool = False) -> int:
+    def prune(
+        self, *, other_versions: bool = False, older_than: float | None = None, question: str | None = None, everything: bool = False
+    ) -> int:
         """Delete problems with their points and return how many points; what is given must hold together.
 
         Parameters
@@ -119,11 +121,12 @@ class Store(Database):
             raise InvalidInput("say what to delete: other_versions, older_than, question or everything")
         days = None if older_than is None else validate.number("older_than", older_than, 0.0, closed="[")
         chosen = [
-            entry for entry in self.problems()
+            entry
+            for entry in self.problems()
             if not (other_versions and entry["current"])
             and not (days is not None and time.time() - entry["created"] < 86400.0 * days)
             and not (question and entry["question"] != question.replace("-", "_"))
-        ]  # fmt: skip
+        ]
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -146,9 +149,13 @@ class Store(Database):
 def _described(problem: dict) -> dict:
     """A problem for people; `place` are the names of its numbers."""
     return {
-        "question": problem["question"], "options": problem["options"], "model": problem["model"], "place": problem["place"],
-        "current": problem["solver"] == solver_version(), "solver": problem["solver"],
-    }  # fmt: skip
+        "question": problem["question"],
+        "options": problem["options"],
+        "model": problem["model"],
+        "place": problem["place"],
+        "current": problem["solver"] == solver_version(),
+        "solver": problem["solver"],
+    }
 
 
 def _plain(text):

@@ -84,8 +84,8 @@ def _tolerances(plan) -> tuple[float, float]:
         return math.nan, math.nan
     learner = plan.model.learner
     if isinstance(learner, (ERM, MaxMargin, Hebb, Bayes)):
-        from flatphys.saddle.minimiser.states import QUADRATURE
         from flatphys.saddle.minimiser.newton import GOOD
+        from flatphys.saddle.minimiser.states import QUADRATURE
 
         return (GOOD, QUADRATURE) if isinstance(learner, ERM) else (1e-10, math.nan)
     if plan.question.name in ("local_entropy", "replicated_entropy"):

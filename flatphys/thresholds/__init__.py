@@ -10,6 +10,14 @@ from flatphys.thresholds.optimal import bayes_error, optimal_l2
 from flatphys.thresholds.transition import FirstOrderTransition, first_order_transition
 
 __all__ = [
-    "FirstOrderTransition", "at_line", "bayes_error", "capacity", "first_order_transition", "freezing_beta", "ground_state",
-    "max_margin", "optimal_l2", "separability_threshold",
-]  # fmt: skip
+    "FirstOrderTransition",
+    "at_line",
+    "bayes_error",
+    "capacity",
+    "first_order_transition",
+    "freezing_beta",
+    "ground_state",
+    "max_margin",
+    "optimal_l2",
+    "separability_threshold",
+]

@@ -8,12 +8,12 @@ from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import GaussianMixture, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.equilibrium import limit as margin_limit
-from flatphys.saddle.minimiser import states as minimiser
 from flatphys.saddle.breaking import capacity as rsb_capacity
+from flatphys.saddle.dispatch import solve
+from flatphys.saddle.equilibrium import limit as margin_limit
 from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
 from flatphys.saddle.equilibrium.curve import Code
-from flatphys.saddle.dispatch import solve
+from flatphys.saddle.minimiser import states as minimiser
 from flatphys.state import State
 from flatphys.thresholds.walk import gibbs_code, zero_on_branches
 
@@ -48,7 +48,11 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
             )
         return rsb_capacity.capacity(code.kappa, code.net)[0]
     if spherical:
-        return code.last_slope * margin_limit.random_label_capacity(code.kappa) if random else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
+        return (
+            code.last_slope * margin_limit.random_label_capacity(code.kappa)
+            if random
+            else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
+        )
     return capacity_state(model, code).alpha
 
 

@@ -23,12 +23,12 @@ from flatphys.errors import NoSolution
 from flatphys.model import Model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
+from flatphys.saddle.breaking.branch import Branch, branch_of
+from flatphys.saddle.breaking.newton import solve_system
+from flatphys.saddle.breaking.replicas import TOLERANCE, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.averages import BINARY, RANDOM
 from flatphys.saddle.equilibrium.curve import Code, curve_of
-from flatphys.saddle.breaking.replicas import TOLERANCE, Replicas
-from flatphys.saddle.breaking.branch import Branch, branch_of
-from flatphys.saddle.breaking.newton import solve_system
 
 SMALLEST = 2e-3  # distances below, as a fraction of the typical one, are not searched
 GRID = 24  # points of the coarse search in log d
@@ -182,7 +182,11 @@ class _Slopes:
         grid = self.top + np.linspace(-0.05, math.log(SMALLEST), GRID)
         values = np.array([self.slope(x) for x in grid])
         known = np.where(np.isfinite(values), values, math.inf)
-        inner = [i for i in range(1, GRID - 1) if values[i] < values[i - 1] and values[i] <= values[i + 1] and np.isfinite(values[i - 1 : i + 2]).all()]
+        inner = [
+            i
+            for i in range(1, GRID - 1)
+            if values[i] < values[i - 1] and values[i] <= values[i + 1] and np.isfinite(values[i - 1 : i + 2]).all()
+        ]
         if not inner:
             k = int(np.argmin(known[1:])) + 1  # the slope vanishes at the typical distance anyway
             return grid[k], known[k], False
@@ -201,7 +205,11 @@ class _Slopes:
             if not np.isfinite(values).all():
                 return None
             fit = np.polynomial.Chebyshev.fit(places, values, FIT - 1)
-            flat = [r.real for r in fit.deriv().roots() if abs(r.imag) < 1e-9 and places.min() <= r.real <= places.max() and fit.deriv(2)(r.real) > 0.0]
+            flat = [
+                r.real
+                for r in fit.deriv().roots()
+                if abs(r.imag) < 1e-9 and places.min() <= r.real <= places.max() and fit.deriv(2)(r.real) > 0.0
+            ]
             if not flat:
                 return None
             near = min(flat, key=fit)

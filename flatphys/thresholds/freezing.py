@@ -7,8 +7,8 @@ from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium import limit as margin_limit
+from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL
 from flatphys.saddle.equilibrium.curve import Code, branch_names, roots
 from flatphys.saddle.equilibrium.states import state_at, warn
@@ -45,7 +45,9 @@ def _low_branch(model: Model, alpha: float) -> State | None:
 def _freezing_state(model: Model, alpha: float) -> State:
     code = gibbs_code(model, "freezing_beta")
     if code.weights != BINARY:
-        raise InvalidInput(f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative")
+        raise InvalidInput(
+            f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative"
+        )
 
     def state(log_beta):
         return _low_branch(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)

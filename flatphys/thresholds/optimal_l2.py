@@ -23,9 +23,9 @@ from scipy.optimize import brentq
 
 from flatphys.errors import InvalidInput, NotConverged
 from flatphys.model import ERM
-from flatphys.saddle.minimiser.states import mixture_error, order_parameters, parameters, solve_erm
 from flatphys.saddle.minimiser.averages import MIXTURE
 from flatphys.saddle.minimiser.custom import compiled
+from flatphys.saddle.minimiser.states import mixture_error, order_parameters, parameters, solve_erm
 
 LOWEST, HIGHEST, PER_DECADE = -8.0, 6.0, 4  # the search, in decades of l2
 FLAT = 1e-9  # a derivative below this fraction of what it is made of has no sign that could be trusted
@@ -92,7 +92,9 @@ def optimal_l2(model, alpha: float) -> float:
     candidates = []  # (error, l2)
     if slopes[steep[0]] < 0.0:
         if p[2]:  # a bias on unbalanced clouds: see the module's docstring
-            raise NotConverged(f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}")
+            raise NotConverged(
+                f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}"
+            )
         candidates.append((_error(p, out[0]), math.inf))
     for i, j in zip(steep, steep[1:]):
         if slopes[i] > 0.0 > slopes[j]:

@@ -59,7 +59,9 @@ def _offside(point, a, b) -> float:
     return float(np.linalg.norm(point - a - t * along))
 
 
-def graph(function, start: float, stop: float, frame: Frame, first: int = 8, longest: float = LONGEST, beside: float = BESIDE) -> list[dict]:
+def graph(
+    function, start: float, stop: float, frame: Frame, first: int = 8, longest: float = LONGEST, beside: float = BESIDE
+) -> list[dict]:
     """Rows function(t) from t = start to t = stop (with start > stop backwards).
 
     `function(t)` returns a row, a dict with the frame's coordinates among its entries, or None where there is no
@@ -145,9 +147,19 @@ def corrected(system, guess, scale, row, target, matrix, tolerance):
 
 
 def follow(
-    system, start, scale, heading, row, inside, *,
-    step: float = 0.02, longest: float = LONGEST, tolerance: float = 1e-10, frame: Frame | None = None, limit: int = 600,
-) -> Traced:  # fmt: skip
+    system,
+    start,
+    scale,
+    heading,
+    row,
+    inside,
+    *,
+    step: float = 0.02,
+    longest: float = LONGEST,
+    tolerance: float = 1e-10,
+    frame: Frame | None = None,
+    limit: int = 600,
+) -> Traced:
     """The curve of solutions of `system` through `start`, in the direction in which heading . z/scale grows.
 
     Parameters
@@ -182,7 +194,9 @@ def follow(
     tangent = _null(matrix, across)
     z, f, matrix = corrected(system, z, scale, tangent, float(tangent @ (z / scale)), matrix, tolerance)
     if z is None:
-        raise NotConverged(f"the start of a boundary was solved only to a residual of {np.max(np.abs(f)):.1e}", None, float(np.max(np.abs(f))))
+        raise NotConverged(
+            f"the start of a boundary was solved only to a residual of {np.max(np.abs(f)):.1e}", None, float(np.max(np.abs(f)))
+        )
     tangent = _null(matrix, across)
     points, rows, first = [z], [row(z)], step
     if not inside(rows[0]):

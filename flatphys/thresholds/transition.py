@@ -8,12 +8,12 @@ import numpy as np
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
-from flatphys.numerics.roots import bracketed
 from flatphys.numerics.quadrature import buffers
+from flatphys.numerics.roots import bracketed
 from flatphys.saddle.equilibrium.averages import weights_average
 from flatphys.saddle.equilibrium.branch import CONVERGED, conjugates
-from flatphys.saddle.equilibrium.follow import chord_point
 from flatphys.saddle.equilibrium.curve import Code, curve_of, roots
+from flatphys.saddle.equilibrium.follow import chord_point
 from flatphys.saddle.equilibrium.states import state_at
 from flatphys.state import State
 from flatphys.thresholds.walk import FREE, Walk
@@ -89,8 +89,9 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     if not curve.resolved and not (code.has_teacher_state and curve.folds):
         raise NotConverged(
             f"the branches of {model!r} could not be followed to their teacher: use margin 0, where it is exact, or one further from 0",
-            None, math.nan,
-        )  # fmt: skip
+            None,
+            math.nan,
+        )
     if not curve.folds or curve.pieces[0][3] < 0.0:
         raise NoSolution(f"{model!r} learns continuously: alpha(q) has no fold, no first-order transition")
     fold_s, fold_partner, fold_la = curve.folds[0]
@@ -124,6 +125,9 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     root, r, la, _ = walk.between(one, two, t)
     name = curve.names(code.kind)[0]
     return FirstOrderTransition(
-        math.exp(la), spinodal, lower,
-        state_at(model, code, math.exp(la), name, root, r), state_at(model, code, spinodal, name, fold_s, fold_partner),
-    )  # fmt: skip
+        math.exp(la),
+        spinodal,
+        lower,
+        state_at(model, code, math.exp(la), name, root, r),
+        state_at(model, code, spinodal, name, fold_s, fold_partner),
+    )

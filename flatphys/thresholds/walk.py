@@ -7,8 +7,8 @@ from flatphys.model import Gibbs, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle.equilibrium.branch import CONVERGED, curve_point, read_off
-from flatphys.saddle.equilibrium.follow import chord_point
 from flatphys.saddle.equilibrium.curve import Code, curve_of
+from flatphys.saddle.equilibrium.follow import chord_point
 from flatphys.saddle.equilibrium.states import state_at
 from flatphys.state import State
 

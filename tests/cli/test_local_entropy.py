@@ -5,10 +5,11 @@ import io
 import json
 import math
 
-import flatphys as fp
 import pytest
-from flatphys.cli import app
 from typer.testing import CliRunner
+
+import flatphys as fp
+from flatphys.cli import app
 
 MODEL = fp.Model()
 COLUMNS = ["distance", "overlap", "value", "free_entropy", "slope", "train_error", "q1", "status", "residual"]
@@ -178,4 +179,6 @@ def test_thresholds_of_the_local_entropy():
     assert 0.0 < answer["largest_overlap"] < 1.0
     assert cli("threshold", "largest-overlap", "--data", "gaussian-mixture")[0] == 2
     assert cli("threshold", "flatness", "--weights", "spherical")[0] == 2
-    assert math.isclose(ask("largest-overlap", "--data", "gaussian-mixture", "--l2", "0.001", "--alpha", "1")["largest_overlap"], 1.0, rel_tol=1e-9)
+    assert math.isclose(
+        ask("largest-overlap", "--data", "gaussian-mixture", "--l2", "0.001", "--alpha", "1")["largest_overlap"], 1.0, rel_tol=1e-9
+    )

@@ -3,11 +3,12 @@
 import csv
 import json
 
-import flatphys as fp
 import pytest
+from typer.testing import CliRunner
+
+import flatphys as fp
 from flatphys import phase_diagrams
 from flatphys.cli import app
-from typer.testing import CliRunner
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,9 @@ def test_it_lists_all_names():
 def test_it_writes_three_files_with_the_vertices(tmp_path):
     result = cli("spherical_perceptron", "--out", str(tmp_path / "new"))
     assert result.exit_code == 0 and result.stderr == ""
-    assert [line.rpartition("/")[2] for line in result.stdout.split()] == [f"phase-spherical-perceptron.{kind}" for kind in ("png", "pdf", "csv")]
+    assert [line.rpartition("/")[2] for line in result.stdout.split()] == [
+        f"phase-spherical-perceptron.{kind}" for kind in ("png", "pdf", "csv")
+    ]
     with open(tmp_path / "new" / "phase-spherical-perceptron.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     diagram = fp.phase_diagram("spherical-perceptron")

@@ -25,7 +25,9 @@ def test_sample_prints_the_librarys_estimates(tmp_path):
     run = fp.sample(fp.Model(fp.RandomLabels(), fp.Gibbs(beta=1.0)), 61, 0.5, chains=16, sweeps=200, device="cpu")
     assert answer["estimates"]["train_error"]["mean"] == run.train_error.mean
     assert answer["model"]["learner"]["beta"] == 1.0 and answer["alpha"] == run.alpha
-    status, out, err = cli("sample", "0.5", "--beta", "1", *SMALL, "--plot", str(tmp_path / "a.png"), "--checkpoint", str(tmp_path / "c.npz"))
+    status, out, err = cli(
+        "sample", "0.5", "--beta", "1", *SMALL, "--plot", str(tmp_path / "a.png"), "--checkpoint", str(tmp_path / "c.npz")
+    )
     assert status == 0 and "fraction of patterns" in out and (tmp_path / "a.png").stat().st_size > 10_000 and (tmp_path / "c.npz").exists()
 
 
@@ -60,10 +62,21 @@ def test_check_of_a_local_entropy_and_of_several_sizes():
 
 @pytest.mark.parametrize(
     "arguments",
-    [("sample", "-1"), ("sample", "0.5", "--n", "1"), ("sample", "0.5", "--start", "warm"), ("sample", "0.5", "--teacher"), ("check",), ("check", "0.5", "--n", "many"),
-     ("check", "0.5", "--bound", "-1", *SMALL), ("check", "0.5", "--report", "x"), ("check", "0.5", "--quick"), ("check", "0.5", "--out", "a.txt"),
-     ("sample", "0.5", *SMALL, "--exchange", "5,4"), ("sample", "0.5", *SMALL, "--device", "tpu")],
-)  # fmt: skip
+    [
+        ("sample", "-1"),
+        ("sample", "0.5", "--n", "1"),
+        ("sample", "0.5", "--start", "warm"),
+        ("sample", "0.5", "--teacher"),
+        ("check",),
+        ("check", "0.5", "--n", "many"),
+        ("check", "0.5", "--bound", "-1", *SMALL),
+        ("check", "0.5", "--report", "x"),
+        ("check", "0.5", "--quick"),
+        ("check", "0.5", "--out", "a.txt"),
+        ("sample", "0.5", *SMALL, "--exchange", "5,4"),
+        ("sample", "0.5", *SMALL, "--device", "tpu"),
+    ],
+)
 def test_bad_input_is_status_2_in_one_sentence(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, out, err = cli(*arguments)

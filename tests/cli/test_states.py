@@ -7,10 +7,11 @@ import math
 import subprocess
 import sys
 
-import flatphys as fp
 import pytest
-from flatphys.cli import app
 from typer.testing import CliRunner
+
+import flatphys as fp
+from flatphys.cli import app
 
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 TEACHER = fp.Model(fp.Teacher(), fp.Gibbs("binary"))
@@ -53,7 +54,11 @@ class TestProcess:
         answer = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         assert status == 0
         assert answer["model"]["learner"] == {
-            "kind": "gibbs", "weights": "binary", "margin": 0.0, "beta": "inf", "network": {"kind": "perceptron"}
+            "kind": "gibbs",
+            "weights": "binary",
+            "margin": 0.0,
+            "beta": "inf",
+            "network": {"kind": "perceptron"},
         }
         assert answer["phase"] == "unsat"
         with pytest.warns(fp.errors.NegativeEntropyWarning):
@@ -91,20 +96,26 @@ class TestProcess:
         assert len(table((tmp_path / "a.csv").read_text())) == 3
 
 
-@pytest.mark.parametrize("text, values", [
-    ("0.2:0.8:4", [0.2, 0.4, 0.6, 0.8]),
-    ("0.1:1:10", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
-    ("log:1e-3:1e3:7", [1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0]),
-    ("0.30000000000000004:1:2", [0.30000000000000004, 1.0]),
-    ("0.3:1:1", [0.3]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, values",
+    [
+        ("0.2:0.8:4", [0.2, 0.4, 0.6, 0.8]),
+        ("0.1:1:10", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+        ("log:1e-3:1e3:7", [1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0]),
+        ("0.30000000000000004:1:2", [0.30000000000000004, 1.0]),
+        ("0.3:1:1", [0.3]),
+    ],
+)
 def test_grids_hold_the_decimals_that_are_meant(text, values):
     from flatphys.cli.options import read_grid
 
     assert read_grid("--alpha", text) == values
 
 
-@pytest.mark.parametrize("command", ["solve", "curve", "threshold", "margins", "local-energy", "local-entropy", "replicated-entropy", "relative-flatness", "figure"])
+@pytest.mark.parametrize(
+    "command",
+    ["solve", "curve", "threshold", "margins", "local-energy", "local-entropy", "replicated-entropy", "relative-flatness", "figure"],
+)
 def test_every_command_has_help_with_examples(command):
     out = good(command, "--help")
     assert "Examples:" in out and f"  flatphys {command} " in out
@@ -191,7 +202,9 @@ def test_what_has_no_answer_ends_with_status_1(arguments, sentence, tmp_path, mo
 
 
 def test_model_options_reach_the_model():
-    answer = json.loads(good("solve", "--data", "teacher", "--flip", "0.1", "--margin", "-0.25", "--beta", "2", "--weights", "spherical", "1.5", "--json"))
+    answer = json.loads(
+        good("solve", "--data", "teacher", "--flip", "0.1", "--margin", "-0.25", "--beta", "2", "--weights", "spherical", "1.5", "--json")
+    )
     state = fp.solve(fp.Model(fp.Teacher(flip=0.1), fp.Gibbs("spherical", margin=-0.25, beta=2.0)), 1.5)
     assert answer["model"]["data"] == {"kind": "teacher", "flip": 0.1}
     assert answer["R"] == state.R and answer["train_error"] == state.train_error
@@ -201,7 +214,11 @@ def test_model_options_reach_the_model():
 
 def test_branches_are_listed_dominant_first_with_infinities_as_strings():
     states = json.loads(good("solve", "--data", "teacher", "--branches", "1.3", "--json"))["states"]
-    assert [state["branch"] for state in states] == [state.branch for state in fp.branches(TEACHER, 1.3)] == ["teacher", "student", "intermediate"]
+    assert (
+        [state["branch"] for state in states]
+        == [state.branch for state in fp.branches(TEACHER, 1.3)]
+        == ["teacher", "student", "intermediate"]
+    )
     assert states[0]["q_hat"] == "inf"
     lines = good("solve", "--data", "teacher", "--branches", "1.3").splitlines()
     assert lines[1].split() == ["teacher", "student", "intermediate", "unit"]
@@ -225,7 +242,11 @@ def test_curve_in_json_with_branches(tmp_path):
     answer = json.loads(path.read_text())
     assert [(row["alpha"], row["branch"]) for row in answer["rows"]] == [
         (alpha, branch)
-        for alpha, branches in ((0.5, ("student", "teacher", "intermediate")), (1.0, ("student", "teacher", "intermediate")), (2.0, ("teacher",)))
+        for alpha, branches in (
+            (0.5, ("student", "teacher", "intermediate")),
+            (1.0, ("student", "teacher", "intermediate")),
+            (2.0, ("teacher",)),
+        )
         for branch in branches
     ]
     assert set(answer["rows"][0]) <= set(answer["columns"])
@@ -233,7 +254,21 @@ def test_curve_in_json_with_branches(tmp_path):
 
 def test_curve_draws_png(tmp_path):
     path = tmp_path / "curve.png"
-    good("curve", "--weights", "spherical", "--margin", "-1", "--alpha", "1:12:12", "--plot", str(path), "--quantity", "q", "--out", str(tmp_path / "a.csv"))
+    good(
+        "curve",
+        "--weights",
+        "spherical",
+        "--margin",
+        "-1",
+        "--alpha",
+        "1:12:12",
+        "--plot",
+        str(path),
+        "--quantity",
+        "q",
+        "--out",
+        str(tmp_path / "a.csv"),
+    )
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n") and path.stat().st_size > 10_000
 
 
@@ -254,7 +289,9 @@ def test_threshold_gives_the_published_numbers(arguments, key, value):
 
 def test_threshold_questions_at_a_load():
     assert json.loads(good("threshold", "max-margin", "--alpha", "0.5", "--json"))["max_margin"] == fp.max_margin(BINARY, 0.5)
-    assert json.loads(good("threshold", "bayes-error", "--data", "teacher", "--alpha", "2", "--json"))["bayes_error"] == fp.bayes_error(fp.Teacher(), 2.0)
+    assert json.loads(good("threshold", "bayes-error", "--data", "teacher", "--alpha", "2", "--json"))["bayes_error"] == fp.bayes_error(
+        fp.Teacher(), 2.0
+    )
     frozen = json.loads(good("threshold", "ground-state", "--alpha", "1", "--json"))
     assert frozen["beta"] == json.loads(good("threshold", "freezing-beta", "--alpha", "1", "--json"))["freezing_beta"]
     assert frozen["train_error"] == fp.ground_state(BINARY, 1.0).train_error
@@ -285,7 +322,9 @@ def test_a_terminal_gets_a_drawn_table():
 
     main, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-m", "flatphys", "solve", "0.5"], stdout=terminal, stderr=subprocess.PIPE, env=environment, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "flatphys", "solve", "0.5"], stdout=terminal, stderr=subprocess.PIPE, env=environment, timeout=120
+    )
     os.close(terminal)
     drawn = os.read(main, 100_000).decode()
     os.close(main)
@@ -317,13 +356,16 @@ class TestTreeCommittee:
         rows = table(good("curve", "--alpha", "0.5", *options))
         assert float(rows[0]["q"]) == state.q
 
-    @pytest.mark.parametrize("options, named", [
-        (("--activation", "relu"), "--network tree-committee"),
-        (("--network", "tree-committee", "--activation", "tanh"), "activation"),
-        (("--network", "committee"), "--network"),
-        (("--data", "teacher", "--network", "tree-committee"), "network"),
-        (("--data", "teacher", "--learner", "erm", "--network", "perceptron"), "--network"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "options, named",
+        [
+            (("--activation", "relu"), "--network tree-committee"),
+            (("--network", "tree-committee", "--activation", "tanh"), "activation"),
+            (("--network", "committee"), "--network"),
+            (("--data", "teacher", "--network", "tree-committee"), "network"),
+            (("--data", "teacher", "--learner", "erm", "--network", "perceptron"), "--network"),
+        ],
+    )
     def test_what_does_not_fit_is_refused_by_name(self, options, named):
         status, _, err = cli("solve", "0.5", *options)
         assert status == 2 and named in err

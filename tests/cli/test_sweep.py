@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 
-import flatphys as fp
 import numpy as np
 import pytest
 import xarray
-from flatphys.cli import app, sweep_command
-from flatphys.sweeps.store import Store, default_path
-from flatphys.questions.catalogue import QUESTIONS
 from typer.testing import CliRunner
+
+import flatphys as fp
+from flatphys.cli import app, sweep_command
+from flatphys.questions.catalogue import QUESTIONS
+from flatphys.sweeps.store import Store, default_path
 
 MODEL = fp.Model()
 
@@ -51,7 +52,19 @@ def test_lines_have_the_librarys_numbers():
 
 
 def test_a_netcdf_file_is_the_librarys_table(tmp_path):
-    good("sweep", "--question", "local-entropy", "--alpha", "0.3,0.5", "--distance", "0.1:0.3:3", "--set", "margin=0.1", "--out", str(tmp_path / "a.nc"))
+    good(
+        "sweep",
+        "--question",
+        "local-entropy",
+        "--alpha",
+        "0.3,0.5",
+        "--distance",
+        "0.1:0.3:3",
+        "--set",
+        "margin=0.1",
+        "--out",
+        str(tmp_path / "a.nc"),
+    )
     expected = fp.sweep(MODEL, alpha=[0.3, 0.5], question=fp.local_entropy, distance=np.linspace(0.1, 0.3, 3), margin=0.1)
     with xarray.open_dataset(tmp_path / "a.nc", engine="scipy") as found:
         assert found.load().identical(expected)

@@ -5,19 +5,27 @@ import math
 
 import pytest
 
-from flatphys.comparison.check import agreement
 from flatphys.comparison.agreement import full_cases, quick_cases, write_report
+from flatphys.comparison.check import agreement
 from flatphys.model import ERM, GaussianMixture, Gibbs, RandomLabels, Teacher
 
 
 def test_the_full_list_holds_every_agreement_that_is_asked_for():
     cases = full_cases()
     assert len({case.name for case in cases}) == len(cases)
-    storage = {(c.model.learner.weights, c.alpha, c.model.learner.beta) for c in cases if isinstance(c.model.data, RandomLabels) and not c.around}
+    storage = {
+        (c.model.learner.weights, c.alpha, c.model.learner.beta) for c in cases if isinstance(c.model.data, RandomLabels) and not c.around
+    }
     assert storage >= {(w, a, b) for w in ("binary", "spherical") for a in (0.5, 1.0, 2.0) for b in (0.5, 1.0, 2.0)}
-    students = {(c.alpha, c.options["start"]) for c in cases if isinstance(c.model.data, Teacher) and isinstance(c.model.learner, Gibbs) and not c.around}
+    students = {
+        (c.alpha, c.options["start"])
+        for c in cases
+        if isinstance(c.model.data, Teacher) and isinstance(c.model.learner, Gibbs) and not c.around
+    }
     assert students >= {(a, s) for a in (0.5, 0.9) for s in ("hot", "cold")}
-    assert any(isinstance(c.model.data, GaussianMixture) and isinstance(c.model.learner, ERM) and c.model.learner.loss == "logistic" for c in cases)
+    assert any(
+        isinstance(c.model.data, GaussianMixture) and isinstance(c.model.learner, ERM) and c.model.learner.loss == "logistic" for c in cases
+    )
     around = [c for c in cases if c.around]
     assert {len(c.around.get("distance", c.around.get("overlap"))) for c in around} == {3}
     assert any(c.around.get("reference") == "teacher" for c in around) and any(isinstance(c.model.learner, ERM) for c in around)

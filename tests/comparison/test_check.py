@@ -87,7 +87,9 @@ def test_trained_rules_are_checked_too():
     run = fp.sample(model, 300, 2.0, chains=24, seed=1)
     report = fp.check(fp.solve(model, run.alpha), run)
     assert report.passed
-    assert {"m", "q", "b", "cosine", "train_loss", "generalization_error", "local_energy(sigma=0.5)"} <= {row.quantity for row in report.rows}
+    assert {"m", "q", "b", "cosine", "train_loss", "generalization_error", "local_energy(sigma=0.5)"} <= {
+        row.quantity for row in report.rows
+    }
     other = fp.solve(fp.Model(fp.GaussianMixture(positive=0.3), fp.ERM("square", 0.6, bias=True)), run.alpha)
     assert not fp.check(dataclasses.replace(other, model=model), run, sigma=()).passed
 

@@ -4,14 +4,14 @@ import csv
 import io
 import math
 
-import flatphys as fp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+import flatphys as fp
 from flatphys import figures
 from flatphys.cli import app
 from flatphys.figures import style
-from typer.testing import CliRunner
-
 
 LONG = {
     *figures.SLOW,
@@ -70,7 +70,9 @@ def test_entropy_starts_at_log_2_and_vanishes_at_capacity():
 def test_capacity_lines_are_ordered_and_meet_at_margin_zero():
     records = figures.load("capacity-vs-margin").compute(points=9)
     lines = {name: dict(zip(*style.select(records, "margin", "alpha", line=name))) for name in dict.fromkeys(r["line"] for r in records)}
-    symmetric, broken, stability, binary = (lines[n] for n in ("spherical, RS", "spherical, 1RSB", "spherical, AT line", "binary, zero entropy"))
+    symmetric, broken, stability, binary = (
+        lines[n] for n in ("spherical, RS", "spherical, 1RSB", "spherical, AT line", "binary, zero entropy")
+    )
     assert symmetric[0.0] == broken[0.0] == stability[0.0] == 2.0
     for margin in (-2.0, -1.5, -1.0, -0.5):
         assert stability[margin] < broken[margin] < symmetric[margin]
@@ -153,7 +155,9 @@ def test_a_bias_helps_on_the_unbalanced_mixture():
     records = module.compute(points=10)
     assert all(record["excess"] > -1e-12 for record in records)
     for loss in module.COLOURS:
-        grids = {bias: style.select(records, "alpha", "generalization_error", line=loss, l2=module.WEAK, bias=bias) for bias in (False, True)}
+        grids = {
+            bias: style.select(records, "alpha", "generalization_error", line=loss, l2=module.WEAK, bias=bias) for bias in (False, True)
+        }
         shared = [(a, dict(zip(*grids[False]))[a], e) for a, e in zip(*grids[True]) if a in grids[False][0]]
         assert len(shared) > 10 and all(with_bias < without for _, without, with_bias in shared)
         alpha, without, with_bias = shared[len(shared) // 2]
@@ -228,7 +232,12 @@ def test_flatness_follows_generalization_on_the_mixture_and_leaves_it_with_a_tea
 def test_committee_capacities_fall_with_the_margin_and_order_as_the_kernels_slopes():
     """Spherical weights: c'(1) times the perceptron's (1, 1.23 erf, 1.47 ReLU), less with one step of symmetry breaking."""
     records = figures.load("committee-capacity").compute(points=6)
-    by = {(r["weights"], r["network"], r["ansatz"]): [x["alpha"] for x in records if all(x[k] == r[k] for k in ("weights", "network", "ansatz"))] for r in records}
+    by = {
+        (r["weights"], r["network"], r["ansatz"]): [
+            x["alpha"] for x in records if all(x[k] == r[k] for k in ("weights", "network", "ansatz"))
+        ]
+        for r in records
+    }
     assert len(by) == 10 and all(np.all(np.diff(column) < 0.0) for column in by.values())
     for name, slope in (("erf", 2.0 / 3.0 / math.asin(2.0 / 3.0) / math.sqrt(5.0 / 9.0)), ("relu", math.pi / (math.pi - 1.0))):
         ratio = np.array(by["spherical", name, "RS"]) / np.array(by["spherical", "perceptron", "RS"])

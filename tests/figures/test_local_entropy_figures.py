@@ -3,9 +3,10 @@
 import math
 import warnings
 
-import flatphys as fp
 import numpy as np
 import pytest
+
+import flatphys as fp
 from flatphys import figures
 from flatphys.figures import style
 from flatphys.figures.local_entropy_curve import without_patterns

@@ -4,14 +4,15 @@ import json
 import multiprocessing
 import sys
 
-import flatphys as fp
 import numpy as np
 import platformdirs
 import pytest
+from typer.testing import CliRunner
+
+import flatphys as fp
 from flatphys import figures
 from flatphys.cli import app
 from flatphys.figures import stored
-from typer.testing import CliRunner
 
 NAME = "capacity-vs-margin"
 

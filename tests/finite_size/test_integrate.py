@@ -28,7 +28,9 @@ def test_shells_hold_as_many_weights_as_they_do():
 @pytest.mark.parametrize(("beta", "alpha"), [(1.5, 0.6), (math.inf, 0.3)])
 def test_counts_around_the_teacher_are_exact_ones(beta, alpha):
     n = 15
-    run = fp.sample_local_entropy(BINARY, n, alpha, distance=[3 / 15, 6 / 15], reference="teacher", beta=beta, chains=16, sweeps=3000, device="cpu", seed=2)
+    run = fp.sample_local_entropy(
+        BINARY, n, alpha, distance=[3 / 15, 6 / 15], reference="teacher", beta=beta, chains=16, sweeps=3000, device="cpu", seed=2
+    )
     instances = make_instances(BINARY, n, alpha, count=8, seed=2, patterns="sign")
     weights = np.array(list(itertools.product([-1, 1], repeat=n)))
     counts = np.empty((8, 2))
@@ -70,11 +72,30 @@ def test_around_a_trained_rule_and_around_sampled_weights():
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"overlap": [0.5]}, "either overlap or distance"), ({"distance": [1.5]}, "distance must"), ({"distance": [0.001]}, "flipped"), ({"reference": "nobody"}, "reference"),
-     ({"model": fp.Model(fp.RandomLabels(), fp.Gibbs())}, "reference 'teacher'"), ({"beta": 0.0}, "beta"), ({"chains": 3}, "chains"), ({"sweeps": 1}, "sweeps"),
-     ({"distance": []}, "distance must"), ({"distance": None}, "neither")],
-)  # fmt: skip
+    [
+        ({"overlap": [0.5]}, "either overlap or distance"),
+        ({"distance": [1.5]}, "distance must"),
+        ({"distance": [0.001]}, "flipped"),
+        ({"reference": "nobody"}, "reference"),
+        ({"model": fp.Model(fp.RandomLabels(), fp.Gibbs())}, "reference 'teacher'"),
+        ({"beta": 0.0}, "beta"),
+        ({"chains": 3}, "chains"),
+        ({"sweeps": 1}, "sweeps"),
+        ({"distance": []}, "distance must"),
+        ({"distance": None}, "neither"),
+    ],
+)
 def test_bad_arguments_are_refused_by_name(change, named):
-    call = {"model": BINARY, "n": 31, "alpha": 0.5, "distance": [0.2], "reference": "teacher", "chains": 4, "sweeps": 20, "device": "cpu", **change}
+    call = {
+        "model": BINARY,
+        "n": 31,
+        "alpha": 0.5,
+        "distance": [0.2],
+        "reference": "teacher",
+        "chains": 4,
+        "sweeps": 20,
+        "device": "cpu",
+        **change,
+    }
     with pytest.raises(InvalidInput, match=named):
         fp.sample_local_entropy(**call)

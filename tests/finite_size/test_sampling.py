@@ -68,7 +68,9 @@ def test_hard_constraints_count_solutions_exactly():
 
 @quick
 def test_the_seed_decides_everything_and_threads_nothing():
-    runs = [fp.sample(BINARY, 51, 0.6, chains=8, sweeps=60, device="cpu", seed=s, threads=t, exchange=True) for s, t in ((1, 1), (1, 2), (2, 1))]
+    runs = [
+        fp.sample(BINARY, 51, 0.6, chains=8, sweeps=60, device="cpu", seed=s, threads=t, exchange=True) for s, t in ((1, 1), (1, 2), (2, 1))
+    ]
     assert np.array_equal(runs[0].energies, runs[1].energies) and text(runs[0]) == text(runs[1])
     assert not np.array_equal(runs[0].energies, runs[2].energies)
 
@@ -161,10 +163,23 @@ def test_a_tree_committee_needs_its_hidden_units():
 
 @pytest.mark.parametrize(
     ("argument", "value", "named"),
-    [("n", 1, "n must"), ("n", 10.5, "n must"), ("alpha", -1.0, "alpha"), ("chains", 3, "chains"), ("sweeps", 0, "sweeps"), ("burn_in", 100, "burn_in"),
-     ("every", 51, "every"), ("start", "warm", "start"), ("patterns", "cauchy", "patterns"), ("device", "tpu", "device"), ("replicas", 1, "replicas"),
-     ("seed", -1, "seed"), ("progress", "yes", "progress"), ("interval", 0, "interval")],
-)  # fmt: skip
+    [
+        ("n", 1, "n must"),
+        ("n", 10.5, "n must"),
+        ("alpha", -1.0, "alpha"),
+        ("chains", 3, "chains"),
+        ("sweeps", 0, "sweeps"),
+        ("burn_in", 100, "burn_in"),
+        ("every", 51, "every"),
+        ("start", "warm", "start"),
+        ("patterns", "cauchy", "patterns"),
+        ("device", "tpu", "device"),
+        ("replicas", 1, "replicas"),
+        ("seed", -1, "seed"),
+        ("progress", "yes", "progress"),
+        ("interval", 0, "interval"),
+    ],
+)
 def test_bad_arguments_are_refused_by_name(argument, value, named):
     good = {"n": 21, "alpha": 0.5, "chains": 4, "sweeps": 100, "device": "cpu"}
     with pytest.raises(InvalidInput, match=named):
@@ -203,7 +218,9 @@ print("MEAN", repr(run.train_error.mean), repr(run.overlap.mean), repr(run.margi
 
 
 def start_process(path, pause):
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", CALL, str(path), str(pause)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", CALL, str(path), str(pause)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.mark.long

@@ -33,7 +33,9 @@ def test_channel_agrees_with_mpmath(x, beta):
     # exp(-x^2/2) amplifies the rounding of its argument; b crosses zero between the two regimes of finite beta
     loose = 1e-15 * (10.0 + x * x)
     assert got[1] == pytest.approx(float(want[1]), rel=loose, abs=1e-300)
-    assert got[2] == pytest.approx(float(want[2]), rel=4 * loose, abs=loose * float(want[1] * (1 + abs(want[1] - x))) * (beta < math.inf) + 1e-300)
+    assert got[2] == pytest.approx(
+        float(want[2]), rel=4 * loose, abs=loose * float(want[1] * (1 + abs(want[1] - x))) * (beta < math.inf) + 1e-300
+    )
     assert got[3] == pytest.approx(float(want[3]), rel=loose + rounding, abs=1e-300)
 
 

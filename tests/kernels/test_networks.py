@@ -34,7 +34,16 @@ def swish(x):
     return x / (1.0 + np.exp(-x))
 
 
-OWN = {"identity": identity, "sign": np.sign, "erf": erf, "relu": relu, "tanh": np.tanh, "hard_tanh": hard_tanh, "shifted_sign": shifted_sign, "swish": swish}
+OWN = {
+    "identity": identity,
+    "sign": np.sign,
+    "erf": erf,
+    "relu": relu,
+    "tanh": np.tanh,
+    "hard_tanh": hard_tanh,
+    "shifted_sign": shifted_sign,
+    "swish": swish,
+}
 TWINS = {"identity": fp.Perceptron(), **{name: fp.TreeCommittee(name) for name in ACTIVATIONS}}
 NETWORKS = [fp.Perceptron(), *TWINS.values(), *(fp.TreeCommittee(phi) for phi in OWN.values())]
 PLACES = (-0.97, -0.61, -0.3, -1e-3, 1e-9, 0.01, 0.4, 0.599999, 0.600001, 0.8, 0.97, 0.9999)
@@ -136,7 +145,9 @@ def test_derivatives_are_those_of_the_map(network):
     assert overlap_map(net, 0.0, 1.0) == (0.0, 1.0) and overlap_map(net, 1.0, 0.0) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize("network", [*map(fp.TreeCommittee, ACTIVATIONS), fp.TreeCommittee(hard_tanh), fp.TreeCommittee(swish)], ids=name_of)
+@pytest.mark.parametrize(
+    "network", [*map(fp.TreeCommittee, ACTIVATIONS), fp.TreeCommittee(hard_tanh), fp.TreeCommittee(swish)], ids=name_of
+)
 def test_outputs_of_finite_trees_are_correlated_as_the_kernel_says(network):
     """K units of M Gaussian inputs, binary weights at overlap Q in every unit: Cov = c(Q) at any even K; Gaussian up to 1/K."""
     phi = {"sign": np.sign, "erf": erf, "relu": relu}.get(network.activation, network.activation)
@@ -156,31 +167,37 @@ def test_outputs_of_finite_trees_are_correlated_as_the_kernel_says(network):
     assert abs((one**4).mean() - 3.0) < 8.0 / k + 4.5 * math.sqrt(96.0 / n)
 
 
-@pytest.mark.parametrize("phi, what", [
-    (lambda x: np.full_like(x, 2.0), "constant"),
-    (lambda x: math.tanh(x), "array"),
-    (lambda x: np.where(x > 1.0, np.nan, x), "finite"),
-    (lambda x: x[:3], "shape"),
-    (lambda x: np.tanh(x).sum(), "shape"),
-    (lambda: 0.0, "array"),
-    ("tanh", "activation"),
-    (7, "activation"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "phi, what",
+    [
+        (lambda x: np.full_like(x, 2.0), "constant"),
+        (lambda x: math.tanh(x), "array"),
+        (lambda x: np.where(x > 1.0, np.nan, x), "finite"),
+        (lambda x: x[:3], "shape"),
+        (lambda x: np.tanh(x).sum(), "shape"),
+        (lambda: 0.0, "array"),
+        ("tanh", "activation"),
+        (7, "activation"),
+    ],
+)
 def test_a_useless_activation_is_refused_when_the_network_is_made(phi, what):
     with pytest.raises(InvalidInput, match="activation") as error:
         fp.TreeCommittee(phi)
     assert what in str(error.value)
 
 
-@pytest.mark.parametrize("phi, what", [
-    (np.square, "even"),
-    (np.abs, "even"),
-    (lambda x: np.exp(x * x / 4.0), "polynomially"),
-    (lambda x: np.sign(x) * np.sqrt(np.abs(x)), "smooth"),
-    (lambda x: np.tanh(300.0 * x), "smooth"),
-    (lambda x: x + 1e-6 * np.sin(1e5 * x), "smooth"),
-    (lambda x: np.where(np.abs(x) > 10.0, np.nan, x), "finite"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "phi, what",
+    [
+        (np.square, "even"),
+        (np.abs, "even"),
+        (lambda x: np.exp(x * x / 4.0), "polynomially"),
+        (lambda x: np.sign(x) * np.sqrt(np.abs(x)), "smooth"),
+        (lambda x: np.tanh(300.0 * x), "smooth"),
+        (lambda x: x + 1e-6 * np.sin(1e5 * x), "smooth"),
+        (lambda x: np.where(np.abs(x) > 10.0, np.nan, x), "finite"),
+    ],
+)
 def test_an_activation_that_cannot_be_tabulated_is_refused_by_name(phi, what):
     model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", network=fp.TreeCommittee(phi)))
     with pytest.raises(InvalidInput, match="activation") as error:
@@ -213,7 +230,10 @@ def test_models_with_an_activation_of_one_s_own_are_hashable_and_picklable():
     assert hash(model) == hash(pickle.loads(pickle.dumps(model))) and pickle.loads(pickle.dumps(model)) == model
 
 
-@pytest.mark.parametrize("weights, alpha, margin, beta", [("binary", 0.5, 0.1, math.inf), ("spherical", 1.4, -0.3, math.inf), ("binary", 2.0, 0.2, 2.0), ("spherical", 3.0, 0.0, 6.0)])
+@pytest.mark.parametrize(
+    "weights, alpha, margin, beta",
+    [("binary", 0.5, 0.1, math.inf), ("spherical", 1.4, -0.3, math.inf), ("binary", 2.0, 0.2, 2.0), ("spherical", 3.0, 0.0, 6.0)],
+)
 @pytest.mark.parametrize("own", list(TWINS))
 def test_solutions_with_one_s_own_twin_agree_to_the_last_digits(own, weights, alpha, margin, beta):
     mine, built_in = (fp.Gibbs(weights, margin, beta, network=network) for network in (fp.TreeCommittee(OWN[own]), TWINS[own]))
@@ -229,7 +249,9 @@ def test_solutions_with_one_s_own_twin_agree_to_the_last_digits(own, weights, al
 @pytest.mark.parametrize("own", ["identity", "erf", "relu", "sign"])
 def test_thresholds_with_one_s_own_twin_agree(own):
     for weights in ("binary", "spherical"):
-        models = [fp.Model(fp.RandomLabels(), fp.Gibbs(weights, -0.4, network=network)) for network in (fp.TreeCommittee(OWN[own]), TWINS[own])]
+        models = [
+            fp.Model(fp.RandomLabels(), fp.Gibbs(weights, -0.4, network=network)) for network in (fp.TreeCommittee(OWN[own]), TWINS[own])
+        ]
         for ansatz in ("RS", "1RSB") if weights == "spherical" else ("RS",):
             a, b = (fp.capacity(model, ansatz=ansatz) for model in models)
             assert a == b or a == pytest.approx(b, rel=1e-10)

@@ -36,7 +36,9 @@ def test_mills_ratio_tail_and_logarithm_agree_with_mpmath(x):
             assert off(m, exact_mills(x)) < 8 + 0.5 * x * x * (x < 0.0)  # exp(-x^2/2) amplifies the rounding of x^2
         if x < 38.0:
             assert off(gaussian.tail(x), exact_tail(x)) < 8 + x * x
-        assert off(log_h, mp.log1p(-exact_tail(-x)) if x < 0 else mp.log(exact_tail(x))) < 8 + (x * x if -38.0 < x < 0.0 else 0.0) or x < -38.0
+        assert (
+            off(log_h, mp.log1p(-exact_tail(-x)) if x < 0 else mp.log(exact_tail(x))) < 8 + (x * x if -38.0 < x < 0.0 else 0.0) or x < -38.0
+        )
         assert gaussian.log_tail(x) == log_h
 
 
@@ -53,7 +55,9 @@ def test_curvature_of_log_tail_keeps_its_digits_where_m_and_x_agree(x):
 @given(st.floats(-37.0, 300.0))
 def test_mills_ratio_is_minus_the_slope_of_log_tail(x):
     h = 1e-4 * max(1.0, abs(x))
-    slope = (gaussian.log_tail(x - 2 * h) - 8 * gaussian.log_tail(x - h) + 8 * gaussian.log_tail(x + h) - gaussian.log_tail(x + 2 * h)) / (12 * h)
+    slope = (gaussian.log_tail(x - 2 * h) - 8 * gaussian.log_tail(x - h) + 8 * gaussian.log_tail(x + h) - gaussian.log_tail(x + 2 * h)) / (
+        12 * h
+    )
     assert -slope == pytest.approx(gaussian.mills(x)[0], rel=1e-8, abs=1e-11)
 
 

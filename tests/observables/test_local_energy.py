@@ -121,12 +121,22 @@ def test_shapes_follow_the_argument():
     assert fp.local_energy(state, distance=np.full((2, 3), 0.1)).shape == (2, 3)
 
 
-@pytest.mark.parametrize("arguments, match", [
-    ({}, "neither"), ({"sigma": 0.1, "distance": 0.1}, "both"),
-    ({"sigma": -0.1}, "sigma must be"), ({"sigma": math.nan}, "sigma must be"), ({"sigma": math.inf}, "sigma must be"), ({"sigma": "half"}, "sigma must be"),
-    ({"sigma": []}, "sigma must not be empty"), ({"distance": np.array([])}, "distance must not be empty"),
-    ({"distance": 1.1}, "distance must be .* between 0 and 1"), ({"distance": [0.1, -1e-9]}, "distance must be"), ({"distance": [[0.1], [0.1, 0.2]]}, "distance must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        ({}, "neither"),
+        ({"sigma": 0.1, "distance": 0.1}, "both"),
+        ({"sigma": -0.1}, "sigma must be"),
+        ({"sigma": math.nan}, "sigma must be"),
+        ({"sigma": math.inf}, "sigma must be"),
+        ({"sigma": "half"}, "sigma must be"),
+        ({"sigma": []}, "sigma must not be empty"),
+        ({"distance": np.array([])}, "distance must not be empty"),
+        ({"distance": 1.1}, "distance must be .* between 0 and 1"),
+        ({"distance": [0.1, -1e-9]}, "distance must be"),
+        ({"distance": [[0.1], [0.1, 0.2]]}, "distance must be"),
+    ],
+)
 def test_bad_arguments_are_refused_in_one_sentence(arguments, match):
     with pytest.raises(InvalidInput, match=match):
         fp.local_energy(named("random, hard"), **arguments)

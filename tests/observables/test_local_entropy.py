@@ -13,8 +13,8 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.thresholds.flatness import Neighbourhood
 from flatphys.observables.local_entropy import local_entropy, teacher_state, zero_crossings
+from flatphys.thresholds.flatness import Neighbourhood
 
 matplotlib.use("Agg")
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[1] / "data" / "local_entropy.jsonl").read_text().splitlines()]
@@ -257,7 +257,10 @@ def test_states_without_an_overlap_below_one_are_no_references():
     spherical = fp.Gibbs("spherical", margin=-1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        states = [fp.solve(fp.Model(fp.RandomLabels(), spherical), 10.0, ansatz="1RSB"), fp.ground_state(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 3.0)]
+        states = [
+            fp.solve(fp.Model(fp.RandomLabels(), spherical), 10.0, ansatz="1RSB"),
+            fp.ground_state(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 3.0),
+        ]
     for state in states:
         with pytest.raises(InvalidInput, match="replica-symmetric"):
             local_entropy(state, distance=[0.1])

@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import (
-    InvalidInput,
-    NegativeEntropyWarning,
-    NoSolution,
-    Unsatisfiable,
-)
-from flatphys.observables.replicated_entropy import replicated_entropy
+from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution, Unsatisfiable
 from flatphys.observables.margins.dense import one_step_margins
+from flatphys.observables.replicated_entropy import replicated_entropy
 from flatphys.saddle.breaking.one_step import solve_one_step
 
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
@@ -104,7 +99,9 @@ def test_local_energy_takes_arrays_of_either_perturbation():
     assert dense.local_energy(1, sigma=[0.0, 0.1, 0.5]).shape == (3,)
     assert dense.local_energy(1, sigma=0.0) == 0.0
     d = 0.1
-    assert dense.local_energy(0, distance=d) == pytest.approx(dense.local_energy(0, sigma=2.0 * math.sqrt(d * (1 - d)) / (1 - 2 * d)), abs=1e-14)
+    assert dense.local_energy(0, distance=d) == pytest.approx(
+        dense.local_energy(0, sigma=2.0 * math.sqrt(d * (1 - d)) / (1 - 2 * d)), abs=1e-14
+    )
 
 
 def test_flatter_regions_and_their_barycentre_generalise_better():

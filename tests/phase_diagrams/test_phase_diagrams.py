@@ -3,14 +3,15 @@
 import math
 import warnings
 
-import flatphys as fp
 import matplotlib
 import numpy as np
 import pytest
+from scipy import integrate, stats
+
+import flatphys as fp
 from flatphys import phase_diagrams
 from flatphys.phase_diagrams import gaussian_mixture
 from flatphys.thresholds.optimal_l2 import optimal_l2
-from scipy import integrate, stats
 
 matplotlib.use("Agg")
 
@@ -50,7 +51,18 @@ def storage():
 
 def gardner(margin):
     """1/Int_{z<kappa} Dz (kappa - z)^2 by SciPy's quadrature."""
-    return 1.0 / integrate.quad(lambda z: stats.norm.pdf(z) * (margin - z) ** 2, -40.0, margin, epsabs=1e-15, epsrel=1e-13, limit=400, points=[0.0, margin - 1.0])[0]
+    return (
+        1.0
+        / integrate.quad(
+            lambda z: stats.norm.pdf(z) * (margin - z) ** 2,
+            -40.0,
+            margin,
+            epsabs=1e-15,
+            epsrel=1e-13,
+            limit=400,
+            points=[0.0, margin - 1.0],
+        )[0]
+    )
 
 
 def test_gardners_line_is_its_integral(perceptron):
@@ -117,7 +129,9 @@ def test_the_slope_touches_zero_on_the_line_of_typical_solutions(storage):
     """Around a typical solution on the line the slope of the local entropy, on a fine grid of distances, is negative but at
     one interior distance, where it is zero."""
     line = storage["typical solutions"]
-    assert line.alpha[0] == pytest.approx(0.7290328, abs=1e-7) and line.margin[0] == pytest.approx(fp.max_margin(binary(0.0), 0.7290328105), abs=1e-7)
+    assert line.alpha[0] == pytest.approx(0.7290328, abs=1e-7) and line.margin[0] == pytest.approx(
+        fp.max_margin(binary(0.0), 0.7290328105), abs=1e-7
+    )
     for alpha, margin, distance in sampled(line, "alpha", "margin", "distance", step=6):
         state = fp.solve(binary(margin), alpha) if alpha < line.alpha[0] else solved(binary(margin), alpha - 1e-12)
         near = distance * np.geomspace(0.9, 1.1, 9)
@@ -173,7 +187,10 @@ def test_the_search_over_all_l2_agrees_with_the_contours_of_the_best_one(mixture
         for alpha, variance in sampled(boundary, "alpha", "variance", step=8):
             model = fp.Model(fp.GaussianMixture(variance, 0.2), fp.ERM("logistic", bias=True))
             assert optimal_l2(model, alpha) == pytest.approx(l2, rel=1e-7)
-            errors = [solved(fp.Model(model.data, fp.ERM("logistic", l2 * factor, bias=True)), alpha).generalization_error for factor in (0.9, 1.0, 1.1)]
+            errors = [
+                solved(fp.Model(model.data, fp.ERM("logistic", l2 * factor, bias=True)), alpha).generalization_error
+                for factor in (0.9, 1.0, 1.1)
+            ]
             assert errors[1] < min(errors[0], errors[2])
 
 

@@ -2,10 +2,11 @@
 
 import math
 
-import flatphys as fp
 import matplotlib
 import numpy as np
 import pytest
+
+import flatphys as fp
 
 matplotlib.use("Agg")
 pyplot = pytest.importorskip("matplotlib.pyplot")

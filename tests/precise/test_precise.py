@@ -46,7 +46,9 @@ def test_no_module_of_precise_imports_the_compiled_solver():
     allowed = {"flatphys", "flatphys.errors", "flatphys.validate", "flatphys.model", "flatphys.state", "flatphys.display"}
     for path in pathlib.Path(precise.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) else []
+            )
             for name in names:
                 assert not name.startswith("flatphys") or name in allowed or name.startswith("flatphys.precise"), (path.name, name)
 
@@ -75,7 +77,11 @@ def test_a_refined_point_solves_the_equations_written_with_mpmaths_own_quadratur
 
         assert abs(average(lambda z: mp.tanh(mp.sqrt(q_hat) * z) ** 2) - q) < 1e-18
         assert abs(mp.mpf(alpha) * average(lambda z: (mp.npdf(x(z)) / tail(x(z))) ** 2) / (1 - q) - q_hat) < 1e-17
-        free = average(lambda z: mp.log(2 * mp.cosh(mp.sqrt(q_hat) * z))) - q_hat * (1 - q) / 2 + mp.mpf(alpha) * average(lambda z: mp.log(tail(x(z))))
+        free = (
+            average(lambda z: mp.log(2 * mp.cosh(mp.sqrt(q_hat) * z)))
+            - q_hat * (1 - q) / 2
+            + mp.mpf(alpha) * average(lambda z: mp.log(tail(x(z))))
+        )
         assert abs(free - refined.free_entropy) < 1e-18
 
 
@@ -135,7 +141,9 @@ def test_solver_agrees_with_25_digits(data, learner, alpha, branch, tolerance):
     assert difference(state, refined) < tolerance
 
 
-@pytest.mark.parametrize("data, kappa, alpha", [(RANDOM, 0.0, 4.0), (RANDOM, -0.5, 8.0), (RANDOM, 0.0, 2.0001), (NOISY, 0.3, 5.0), (CLEAN, 1.0, 9.0)])
+@pytest.mark.parametrize(
+    "data, kappa, alpha", [(RANDOM, 0.0, 4.0), (RANDOM, -0.5, 8.0), (RANDOM, 0.0, 2.0001), (NOISY, 0.3, 5.0), (CLEAN, 1.0, 9.0)]
+)
 def test_spherical_ground_states_agree_with_25_digits(data, kappa, alpha):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -254,11 +262,17 @@ def test_states_of_other_equations_are_refused():
         precise.refine(state)
 
 
-@pytest.mark.parametrize("wrong, match", [
-    ({"q": 1.0, "q_hat": 1.0}, "q must lie"), ({"q": 0.5, "q_hat": 0.0}, "q_hat above 0"), ({"q": 0.2, "R": 0.9, "q_hat": 1.0}, "R\\^2 below q"),
-    ({"q": "half", "q_hat": 1.0}, "q must be a number"), ({"q": 0.5, "q_hat": None}, "q_hat must be a number"),
-    ({"q": 0.5, "q_hat": 1.0, "digits": 3}, "digits"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong, match",
+    [
+        ({"q": 1.0, "q_hat": 1.0}, "q must lie"),
+        ({"q": 0.5, "q_hat": 0.0}, "q_hat above 0"),
+        ({"q": 0.2, "R": 0.9, "q_hat": 1.0}, "R\\^2 below q"),
+        ({"q": "half", "q_hat": 1.0}, "q must be a number"),
+        ({"q": 0.5, "q_hat": None}, "q_hat must be a number"),
+        ({"q": 0.5, "q_hat": 1.0, "digits": 3}, "digits"),
+    ],
+)
 def test_a_free_entropy_needs_possible_overlaps(wrong, match):
     with pytest.raises(InvalidInput, match=match):
         precise.free_entropy(fp.Model(CLEAN, fp.Gibbs("binary")), 1.0, **wrong)
@@ -270,7 +284,9 @@ def test_a_free_entropy_needs_possible_overlaps(wrong, match):
 
 
 @pytest.mark.parametrize("activation", ["sign", "erf", "relu"])
-@pytest.mark.parametrize("weights, alpha, margin, beta", [("binary", 0.5, 0.1, math.inf), ("spherical", 2.0, 0.2, 3.0), ("spherical", 0.8, -0.3, math.inf)])
+@pytest.mark.parametrize(
+    "weights, alpha, margin, beta", [("binary", 0.5, 0.1, math.inf), ("spherical", 2.0, 0.2, 3.0), ("spherical", 0.8, -0.3, math.inf)]
+)
 def test_tree_committees_agree_with_the_compiled_solver(activation, weights, alpha, margin, beta):
     state = state_of(fp.Model(RANDOM, fp.Gibbs(weights, margin, beta, network=fp.TreeCommittee(activation))), alpha)
     assert max(map(abs, precise.residuals(state).values())) < 1e-13

@@ -11,15 +11,21 @@ import textwrap
 import threading
 import time
 
-import flatphys as fp
 import numpy as np
 import pytest
+
+import flatphys as fp
 from flatphys.errors import SweepWarning, WorkerError
 from flatphys.sweeps.chunks import DEADLY, Chunks
 
 MODEL = fp.Model()
 GRID = {"alpha": np.linspace(0.1, 0.8, 30), "learner.margin": [-0.2, 0.0, 0.1, 0.3]}
-AROUND = {"question": fp.local_entropy, "alpha": np.linspace(0.1, 0.75, 12), "distance": [0.01, 0.1, 0.3], "learner.margin": [0.0, 0.1, 0.2]}
+AROUND = {
+    "question": fp.local_entropy,
+    "alpha": np.linspace(0.1, 0.75, 12),
+    "distance": [0.01, 0.1, 0.3],
+    "learner.margin": [0.0, 0.1, 0.2],
+}
 linux = pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 
 
@@ -82,7 +88,8 @@ def test_functions_of_the_main_program_and_closures_travel_by_value():
 
 
 def test_a_script_needs_no_main_guard(tmp_path):
-    (tmp_path / "script.py").write_text(textwrap.dedent("""
+    (tmp_path / "script.py").write_text(
+        textwrap.dedent("""
         import time
         import flatphys as fp
         print("once")
@@ -91,7 +98,8 @@ def test_a_script_needs_no_main_guard(tmp_path):
             time.sleep(0.02)
             return alpha
         print(float(fp.sweep(fp.Model(), alpha=[0.1 * i for i in range(1, 31)], question=own, workers=2).own.sum()))
-    """))
+    """)
+    )
     out = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=True).stdout.split()
     assert out.count("once") == 1 and float(out[-1]) == pytest.approx(46.5)
 
@@ -174,6 +182,7 @@ def test_a_broken_pool_is_replaced_by_local_processes(around):
     import multiprocessing
 
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+
         def kill(done, total):
             if done > 3 and pool._processes:
                 for process in list(pool._processes.values()):
@@ -239,8 +248,8 @@ class Driver:
     def __init__(self, folder, store, out, workers=3):
         (folder / "driver.py").write_text(SCRIPT)
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", folder / "driver.py", store, out, str(workers)], stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-W", "ignore", folder / "driver.py", store, out, str(workers)], stdout=subprocess.PIPE, text=True
+        )
         self.done, self.last = 0, ""
 
     def reach(self, points) -> bool:

@@ -6,14 +6,15 @@ import subprocess
 import sys
 import time
 
-import flatphys as fp
 import numpy as np
 import pytest
 import xarray
-from flatphys.sweeps import store as store_module
+
+import flatphys as fp
 from flatphys.errors import InvalidInput, StoreError
-from flatphys.sweeps.store import Store
 from flatphys.sweeps import database, keys
+from flatphys.sweeps import store as store_module
+from flatphys.sweeps.store import Store
 
 MODEL = fp.Model()
 GRID = {"alpha": np.linspace(0.2, 0.95, 12), "learner.margin": [0.0, 0.2]}

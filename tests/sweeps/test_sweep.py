@@ -5,10 +5,11 @@ import json
 import math
 import warnings
 
-import flatphys as fp
 import numpy as np
 import pytest
 import xarray
+
+import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NotConverged, ReplicaSymmetryWarning
 from flatphys.questions.catalogue import QUESTIONS
 
@@ -130,7 +131,9 @@ def test_references_other_than_the_typical_state():
 def test_moments_and_density_of_the_margins():
     table = sweep(MODEL, alpha=[0.5], question=fp.margins, x=[-1.0, 0.5, 1.0])
     law = fp.margins(fp.solve(MODEL, 0.5))
-    assert float(table["mean"].sel(alpha=0.5)) == law.mean and table.pdf.sel(alpha=0.5).values.tolist() == law.pdf([-1.0, 0.5, 1.0]).tolist()
+    assert (
+        float(table["mean"].sel(alpha=0.5)) == law.mean and table.pdf.sel(alpha=0.5).values.tolist() == law.pdf([-1.0, 0.5, 1.0]).tolist()
+    )
     assert "x" not in sweep(MODEL, alpha=[0.5], question=fp.margins).sizes
 
 
@@ -150,10 +153,25 @@ def test_replicated_entropy_and_its_number_of_replicas():
         ("freezing_beta", MODEL, 1.0, fp.freezing_beta),
         ("optimal_l2", fp.Model(fp.GaussianMixture(1.0, 0.2), fp.ERM("square")), 1.0, fp.optimal_l2),
         ("bayes_error", fp.Model(fp.Teacher(), fp.Bayes()), 1.0, lambda model, alpha: fp.bayes_error(model.data, alpha)),
-        ("separability_threshold", fp.Model(fp.GaussianMixture(), fp.MaxMargin()), None, lambda model: fp.separability_threshold(model.data)),
+        (
+            "separability_threshold",
+            fp.Model(fp.GaussianMixture(), fp.MaxMargin()),
+            None,
+            lambda model: fp.separability_threshold(model.data),
+        ),
         ("relative_flatness", MIXTURE, 1.0, lambda model, alpha: fp.relative_flatness(fp.solve(model, alpha))),
-        ("largest_overlap", fp.Model(fp.GaussianMixture(), fp.ERM(l2=1.0)), 1.0, lambda model, alpha: fp.largest_overlap(fp.solve(model, alpha))),
-        ("ground_state", fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 3.0, lambda model, alpha: fp.ground_state(model, alpha).train_error),
+        (
+            "largest_overlap",
+            fp.Model(fp.GaussianMixture(), fp.ERM(l2=1.0)),
+            1.0,
+            lambda model, alpha: fp.largest_overlap(fp.solve(model, alpha)),
+        ),
+        (
+            "ground_state",
+            fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")),
+            3.0,
+            lambda model, alpha: fp.ground_state(model, alpha).train_error,
+        ),
     ],
 )
 def test_questions_with_one_number(name, model, alpha, value):
@@ -209,10 +227,14 @@ def test_objects_texts_and_flags_label_an_axis():
 
 def test_fields_of_fields_and_of_objects_on_an_axis():
     networks = [fp.Perceptron(), fp.TreeCommittee("erf")]
-    table = sweep(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), question=lambda model: model.learner.margin, **{"learner.network": networks})
+    table = sweep(
+        fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), question=lambda model: model.learner.margin, **{"learner.network": networks}
+    )
     assert table.network.values.tolist() == ["Perceptron()", "TreeCommittee(activation='erf')"]
     tree = fp.Model(fp.RandomLabels(), fp.Gibbs(network=fp.TreeCommittee()))
-    seen = sweep(tree, question=lambda model: float(model.learner.network.activation == "relu"), **{"learner.network.activation": ["sign", "relu"]})
+    seen = sweep(
+        tree, question=lambda model: float(model.learner.network.activation == "relu"), **{"learner.network.activation": ["sign", "relu"]}
+    )
     assert seen["<lambda>"].values.tolist() == [0.0, 1.0]
 
 

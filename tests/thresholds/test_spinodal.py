@@ -2,14 +2,15 @@
 
 import math
 
-import flatphys as fp
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+
+import flatphys as fp
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.branch import curve_point
 from flatphys.saddle.equilibrium.curve import Code
 from flatphys.thresholds.spinodal import Folds
-from scipy.optimize import brentq
 
 
 def model(margin=0.0, beta=math.inf):
@@ -141,7 +142,10 @@ def test_transitions_next_to_margin_zero_have_the_right_end_of_the_teacher_branc
     assert at_margin(lines["teacher spinodal"], margin) == pytest.approx(jump.lower_spinodal, abs=1e-3)
     assert jump.at_transition.residual < 1e-11 and jump.at_transition.branch == "student"
     smaller = fp.first_order_transition(model(1.5 * margin))
-    assert jump.lower_spinodal < smaller.lower_spinodal and 1.24468399 < jump.transition < smaller.transition < jump.spinodal < smaller.spinodal
+    assert (
+        jump.lower_spinodal < smaller.lower_spinodal
+        and 1.24468399 < jump.transition < smaller.transition < jump.spinodal < smaller.spinodal
+    )
 
 
 def test_folds_are_for_gibbs_students_of_a_teacher():

@@ -34,7 +34,9 @@ def agree(got, want, tolerance):
     return got == pytest.approx(want, rel=tolerance["rel"], abs=tolerance["abs"])
 
 
-@pytest.mark.parametrize("record", [r for r in RECORDS if not {"alpha_c_1rsb", "breaking_ratio"} & set(r["expected"])], ids=lambda r: r["id"])
+@pytest.mark.parametrize(
+    "record", [r for r in RECORDS if not {"alpha_c_1rsb", "breaking_ratio"} & set(r["expected"])], ids=lambda r: r["id"]
+)
 def test_reference_value(record):
     """Values from an independent derivation in multiprecision (project reference table `thresholds`), with the saddle point there."""
     p, want, tolerance = record["params"], dict(record["expected"]), record["tolerance"]
@@ -102,10 +104,20 @@ def test_capacities_fall_with_the_margin_and_binary_weights_hold_less():
     assert (np.diff(both, axis=1) < 0.0).all() and (both[0] < both[1]).all()
 
 
-@pytest.mark.parametrize("model", [
-    spherical(-0.3), spherical(-1.0), spherical(-2.0), binary(), binary(-1.0), spherical(0.0, 5.0), spherical(0.5, 3.0), binary(0.0, 6.0),
-    spherical(0.0, 6.0, fp.Teacher(0.2)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        spherical(-0.3),
+        spherical(-1.0),
+        spherical(-2.0),
+        binary(),
+        binary(-1.0),
+        spherical(0.0, 5.0),
+        spherical(0.5, 3.0),
+        binary(0.0, 6.0),
+        spherical(0.0, 6.0, fp.Teacher(0.2)),
+    ],
+)
 def test_the_replicon_vanishes_on_the_stability_line(model):
     """at_line against its definition: positive below, zero at, negative above."""
     alpha = fp.at_line(model)

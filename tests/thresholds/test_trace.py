@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from flatphys.errors import NotConverged, NoSolution
+
+from flatphys.errors import NoSolution, NotConverged
 from flatphys.thresholds.trace import BESIDE, Frame, attempt, follow, graph
 
 BOX = Frame("x", "y", (0.0, 2.0), (0.0, 2.0))
@@ -38,9 +39,13 @@ def test_other_errors_than_the_librarys_own_are_not_swallowed():
 
 def test_a_continuation_goes_around_a_circle():
     path = follow(
-        lambda z: np.array([z[0] ** 2 + z[1] ** 2 - 1.0]), [1.0, 0.02], [1.0, 1.0], [0.0, 1.0],
-        lambda z: {"x": z[0], "y": z[1]}, lambda row: not (row["y"] < 0.0 < row["x"]),
-    )  # fmt: skip
+        lambda z: np.array([z[0] ** 2 + z[1] ** 2 - 1.0]),
+        [1.0, 0.02],
+        [1.0, 1.0],
+        [0.0, 1.0],
+        lambda z: {"x": z[0], "y": z[1]},
+        lambda row: not (row["y"] < 0.0 < row["x"]),
+    )
     points = np.array(path.points)
     assert path.reason == "left the box" and len(points) > 50
     assert np.abs(np.hypot(*points.T) - 1.0).max() < 1e-10
@@ -54,7 +59,9 @@ def test_a_continuation_passes_the_cusp_of_its_projection():
         x, a, b = z
         return np.array([x**3 - b * x - a, 3.0 * x * x - b])
 
-    path = follow(folds, [1.0, -2.0, 3.0], [1.0, 1.0, 1.0], [-1.0, 0.0, 0.0], lambda z: {"a": z[1], "b": z[2], "x": z[0]}, lambda row: row["x"] > -1.0)
+    path = follow(
+        folds, [1.0, -2.0, 3.0], [1.0, 1.0, 1.0], [-1.0, 0.0, 0.0], lambda z: {"a": z[1], "b": z[2], "x": z[0]}, lambda row: row["x"] > -1.0
+    )
     points = np.array(path.points)
     assert points[-1, 0] < -1.0 and np.abs(points[:, 1] + 2.0 * points[:, 0] ** 3).max() < 1e-9
     assert np.abs(points[:, 2] - 3.0 * points[:, 0] ** 2).max() < 1e-9
@@ -62,9 +69,13 @@ def test_a_continuation_passes_the_cusp_of_its_projection():
 
 def test_a_continuation_that_is_lost_says_so():
     path = follow(
-        lambda z: np.array([z[1] - z[0] ** 2 if z[0] < 0.5 else math.nan]), [0.0, 0.0], [1.0, 1.0], [1.0, 0.0],
-        lambda z: {"x": z[0], "y": z[1]}, lambda row: True,
-    )  # fmt: skip
+        lambda z: np.array([z[1] - z[0] ** 2 if z[0] < 0.5 else math.nan]),
+        [0.0, 0.0],
+        [1.0, 1.0],
+        [1.0, 0.0],
+        lambda z: {"x": z[0], "y": z[1]},
+        lambda row: True,
+    )
     assert path.reason == "lost" and path.rows[-1]["x"] == pytest.approx(0.5, abs=1e-3)
     with pytest.raises(NotConverged, match="start of a boundary"):
         follow(lambda z: np.array([z[0] ** 2 + z[1] ** 2 + 1.0]), [0.0, 0.1], [1.0, 1.0], [1.0, 0.0], lambda z: {}, lambda row: True)

@@ -85,9 +85,32 @@ def count_below(total, labels, threshold):
 
 @jit
 def sweep_committee(
-    lo, hi, steps, first, k0, k1, mode, agree, code, root, table, signs, labels,
-    x, per_instance, w, h, sums, energy, level, order, spread, tables, threshold, accepted,
-):  # fmt: skip
+    lo,
+    hi,
+    steps,
+    first,
+    k0,
+    k1,
+    mode,
+    agree,
+    code,
+    root,
+    table,
+    signs,
+    labels,
+    x,
+    per_instance,
+    w,
+    h,
+    sums,
+    energy,
+    level,
+    order,
+    spread,
+    tables,
+    threshold,
+    accepted,
+):
     """`steps` steps of every walker, from step `first` on; rotations stay within a unit."""
     n, b, p = w.shape[1], accepted.shape[1], h.shape[2]
     size = n // h.shape[1]

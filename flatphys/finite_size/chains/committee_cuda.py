@@ -11,9 +11,31 @@ from flatphys.finite_size.chains.metropolis_cuda import fill, kernel_of
 
 @kernel_of(96)
 def committee_kernel(
-    walker0, instance0, steps, first, k0, k1, mode, agree, code, root, signs, labels,
-    x, per_instance, w, h, totals, energy, level, order, spread, tables, threshold, accepted,
-):  # fmt: skip
+    walker0,
+    instance0,
+    steps,
+    first,
+    k0,
+    k1,
+    mode,
+    agree,
+    code,
+    root,
+    signs,
+    labels,
+    x,
+    per_instance,
+    w,
+    h,
+    totals,
+    energy,
+    level,
+    order,
+    spread,
+    tables,
+    threshold,
+    accepted,
+):
     """Fields of every unit and their sums of activations, in global memory (K P numbers are too many for the shared one)."""
     local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     instance = (walker0 + local) // per_instance - instance0

@@ -9,8 +9,7 @@ import os
 import signal
 import threading
 
-from flatphys.finite_size.chains import committee
-from flatphys.finite_size.chains import metropolis
+from flatphys.finite_size.chains import committee, metropolis
 
 SHARES = 4  # per thread: one that is held up leaves its share to the others
 SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
@@ -81,18 +80,31 @@ class CpuBackend:
         start = (lo, hi, steps, step, *s.key, s.mode)
         chain = (s.energy, s.level, s.order)
         if s.kind == "bits":
-            metropolis.sweep_bits(
-                *start, s.agree, s.bits, s.per_instance, s.w, s.h, *chain, s.tables, s.threshold, s.valid, s.accepted
-            )  # fmt: skip
+            metropolis.sweep_bits(*start, s.agree, s.bits, s.per_instance, s.w, s.h, *chain, s.tables, s.threshold, s.valid, s.accepted)
         elif s.kind == "real":
             metropolis.sweep_real(
                 *start, s.low, s.agree, s.x, s.bits, s.valid, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
-            )  # fmt: skip
+            )
         else:
             committee.sweep_committee(
-                *start, s.agree, s.code, s.root, s.table, s.signs, s.instances.labels,
-                s.x, s.per_instance, s.w, s.h, s.sums, *chain, s.spread, s.tables, s.threshold, s.accepted,
-            )  # fmt: skip
+                *start,
+                s.agree,
+                s.code,
+                s.root,
+                s.table,
+                s.signs,
+                s.instances.labels,
+                s.x,
+                s.per_instance,
+                s.w,
+                s.h,
+                s.sums,
+                *chain,
+                s.spread,
+                s.tables,
+                s.threshold,
+                s.accepted,
+            )
 
     def pull(self, *names):
         """Nothing to do: the arrays are the state."""

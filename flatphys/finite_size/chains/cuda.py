@@ -65,8 +65,7 @@ class CudaBackend:
         require()
         from numba import cuda
 
-        from flatphys.finite_size.chains import committee_cuda
-        from flatphys.finite_size.chains import metropolis_cuda
+        from flatphys.finite_size.chains import committee_cuda, metropolis_cuda
 
         self.committee_kernel = committee_cuda.committee_kernel
         self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
@@ -206,9 +205,22 @@ class CudaBackend:
             launch(*start, s.low, s.agree, d["x"], s.per_instance, *state, *chain, d["spread"], d["tables"], s.threshold, d["accepted"])
         else:
             launch(
-                *start, s.agree, s.code, s.root, d["signs"], d["labels"], d["x"], s.per_instance, *state, d["sums"],
-                *chain, d["spread"], d["tables"], s.threshold, d["accepted"],
-            )  # fmt: skip
+                *start,
+                s.agree,
+                s.code,
+                s.root,
+                d["signs"],
+                d["labels"],
+                d["x"],
+                s.per_instance,
+                *state,
+                d["sums"],
+                *chain,
+                d["spread"],
+                d["tables"],
+                s.threshold,
+                d["accepted"],
+            )
 
 
 def _filled(array):

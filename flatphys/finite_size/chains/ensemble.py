@@ -12,19 +12,17 @@ and never again, so that the chain is Markovian from sweep `tune` on.  Every ins
 of 0.2 to 0.25 decorrelates fastest, measured at N = 201, alpha = beta = 2: a fifth faster than 0.4, a quarter faster than 0.1.)
 """
 
-
 import numpy as np
 
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
-from flatphys.model import WEIGHTS
-from flatphys.finite_size.chains import metropolis
-from flatphys.finite_size.chains import starts
-from flatphys.finite_size.instances import Instances, integer
-from flatphys.finite_size.chains.philox import key_of
+from flatphys.finite_size.chains import metropolis, starts
 from flatphys.finite_size.chains.cpu import CpuBackend, deferred_interrupt
+from flatphys.finite_size.chains.philox import key_of
 from flatphys.finite_size.chains.state import Walkers
+from flatphys.finite_size.instances import Instances, integer
+from flatphys.model import WEIGHTS
 
 DEVICES = ("cpu", "cuda", "auto")
 ACCEPTANCE = 0.25  # of rotations, towards which they are tuned
@@ -80,9 +78,22 @@ class Chains(Table):
     """
 
     def __init__(
-        self, instances, *, weights="binary", margin=0.0, betas=(1.0,), replicas=2, seed=0, start="random", reference=None, overlap=None,
-        device="cpu", threads=None, recompute_every=None, tune=TUNE_SWEEPS,
-    ):  # fmt: skip
+        self,
+        instances,
+        *,
+        weights="binary",
+        margin=0.0,
+        betas=(1.0,),
+        replicas=2,
+        seed=0,
+        start="random",
+        reference=None,
+        overlap=None,
+        device="cpu",
+        threads=None,
+        recompute_every=None,
+        tune=TUNE_SWEEPS,
+    ):
         validate.instance("instances", instances, (Instances,))
         binary = validate.choice("weights", weights, WEIGHTS) == "binary"
         self.instances, self.kind = instances, weights

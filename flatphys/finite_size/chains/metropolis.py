@@ -122,9 +122,29 @@ def turned(mode, a, b, spread, word):
 
 @jit
 def sweep_real(
-    lo, hi, steps, first, k0, k1, mode, low, agree,
-    x, bits, valid, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted,
-):  # fmt: skip
+    lo,
+    hi,
+    steps,
+    first,
+    k0,
+    k1,
+    mode,
+    low,
+    agree,
+    x,
+    bits,
+    valid,
+    per_instance,
+    w,
+    h,
+    energy,
+    level,
+    order,
+    spread,
+    tables,
+    threshold,
+    accepted,
+):
     """Real patterns or weights: `steps` steps of every walker, from step `first` on; `bits` is empty unless patterns are +-1."""
     n, b = w.shape[1], accepted.shape[1]
     words = np.empty((4, BATCH), np.uint32)

@@ -67,9 +67,26 @@ def bits_kernel(itemsize, shared):
 
     @kernel_of(64)
     def kernel(
-        walker0, instance0, steps, first, k0, k1, mode, agree,
-        bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted,
-    ):  # fmt: skip
+        walker0,
+        instance0,
+        steps,
+        first,
+        k0,
+        k1,
+        mode,
+        agree,
+        bits,
+        per_instance,
+        w,
+        h,
+        energy,
+        level,
+        order,
+        tables,
+        threshold,
+        valid,
+        accepted,
+    ):
         local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
         instance = (walker0 + local) // per_instance - instance0
         n, width, temperature = w.shape[1], bits.shape[2], level[local]
@@ -189,9 +206,27 @@ def real_kernel(shared):
 
     @kernel_of(64)
     def kernel(
-        walker0, instance0, steps, first, k0, k1, mode, low, agree,
-        x, per_instance, w, h, energy, level, order, spread, tables, threshold, accepted,
-    ):  # fmt: skip
+        walker0,
+        instance0,
+        steps,
+        first,
+        k0,
+        k1,
+        mode,
+        low,
+        agree,
+        x,
+        per_instance,
+        w,
+        h,
+        energy,
+        level,
+        order,
+        spread,
+        tables,
+        threshold,
+        accepted,
+    ):
         local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
         instance = (walker0 + local) // per_instance - instance0
         n, p, temperature = w.shape[1], x.shape[2], level[local]

@@ -15,9 +15,7 @@ import math
 
 import numpy as np
 
-from flatphys.finite_size.chains import committee
-from flatphys.finite_size.chains import metropolis
-from flatphys.finite_size.chains import moves
+from flatphys.finite_size.chains import committee, metropolis, moves
 from flatphys.finite_size.instances import ACTIVATION_CODES, committee_scale, output_signs
 
 _STATE = ("w", "h", "energy", "level", "at", "order", "spread", "accepted", "swapped", "tried")

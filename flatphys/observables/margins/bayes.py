@@ -31,7 +31,13 @@ class BayesMargins(MarginDistribution):
         e = self._t - mean
         variance, third = float(weight @ e**2), float(weight @ e**3)
         spread = 5.0 * math.sqrt(variance)
-        super().__init__(mean, variance, third / variance**1.5, norm=math.sqrt(self._q), support=(mean - spread if self._beta < math.inf else 0.0, mean + spread))
+        super().__init__(
+            mean,
+            variance,
+            third / variance**1.5,
+            norm=math.sqrt(self._q),
+            support=(mean - spread if self._beta < math.inf else 0.0, mean + spread),
+        )
 
     def _fields(self, t):
         return np.array([field_of(float(x), self._v, self._q, self._beta) for x in t])

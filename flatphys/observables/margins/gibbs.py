@@ -48,7 +48,6 @@ from flatphys.saddle.equilibrium.curve import Code
 from flatphys.saddle.equilibrium.limit import error_mass
 
 
-
 @jit
 def _law_at(kind, flip, kappa, beta, v, q, r, t2, delta, cumulative, u, w):
     """Density (or, if `cumulative`, distribution function) of Delta at delta."""
@@ -218,7 +217,9 @@ class WindowMargins(MarginDistribution):
         variance = raw[1] - raw[0] ** 2
         third = raw[2] - 3.0 * raw[0] * raw[1] + 2.0 * raw[0] ** 3
         left = high - 0.3 if low == -math.inf and high > -math.inf else -4.5
-        super().__init__(raw[0], variance, third / variance**1.5, [(high, mass)] if mass > 0.0 else (), support=(left, max(4.5, high + 4.5)))
+        super().__init__(
+            raw[0], variance, third / variance**1.5, [(high, mass)] if mass > 0.0 else (), support=(left, max(4.5, high + 4.5))
+        )
 
     def _weight(self, z):
         if self._k == 0.0:

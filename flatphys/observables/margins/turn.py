@@ -18,9 +18,9 @@ from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
 from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, panel_nodes
 from flatphys.saddle.breaking import limit as replicated_limit
+from flatphys.saddle.breaking.averages import inner_mode, inner_patterns, pattern_zero
 from flatphys.saddle.equilibrium.averages import RANDOM, REACH
 from flatphys.saddle.franz_parisi.network import overlap_difference
-from flatphys.saddle.breaking.averages import inner_mode, inner_patterns, pattern_zero
 
 LIGHT = 1e-17  # nodes of smaller weight are passed over
 PANEL, OUTER = 1.25, 1.0  # of the inner and outer panels, as in `observables.margins.dense`
@@ -84,7 +84,16 @@ def turned_nested(kappa, cv, c0, rho, m, of_z, ratio, of_y, s, u, w, y, wy):
     c, root, rv = math.sqrt(c0 / cv), math.sqrt(rho), math.sqrt(cv)
     start = kappa / rv
     centre, width = pattern_zero(rho, m)
-    n = panel_nodes(0, -REACH, REACH, 1.2, min(1.2, OUTER * math.sqrt(1.0 + rho) / c), ((start - centre) / c, width / c, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), u, w)
+    n = panel_nodes(
+        0,
+        -REACH,
+        REACH,
+        1.2,
+        min(1.2, OUTER * math.sqrt(1.0 + rho) / c),
+        ((start - centre) / c, width / c, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf),
+        u,
+        w,
+    )
     total = 0.0 if n >= 0 else math.nan
     for i in range(n):
         outer = w[i] * density(u[i])

@@ -17,14 +17,7 @@ import math
 
 from flatphys._jit import jit
 from flatphys.numerics.gaussian import density, mills
-from flatphys.numerics.quadrature import (
-    LEGENDRE_W,
-    LEGENDRE_X,
-    NOWHERE,
-    ORDER,
-    gaussian_nodes,
-    trapezoid_step,
-)
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, NOWHERE, ORDER, gaussian_nodes, trapezoid_step
 from flatphys.saddle.equilibrium.averages import H_ZERO_IM, H_ZERO_RE, RANDOM, REACH, pattern_weight
 
 NEGLIGIBLE = 38.0  # an integrand e^-38 below its maximum is left out

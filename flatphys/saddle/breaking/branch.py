@@ -10,11 +10,11 @@ import numpy as np
 
 from flatphys.errors import InvalidInput
 from flatphys.model import Gibbs, Model, check_model
+from flatphys.saddle.breaking.newton import extrapolate
+from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
 from flatphys.saddle.equilibrium.curve import Code, roots
-from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
-from flatphys.saddle.breaking.newton import extrapolate
 from flatphys.state import State
 
 FIRST_STEP, LONGEST_STEP, SHORTEST_STEP = 0.15, 0.6, 2e-3  # in log(V/(1-V))

@@ -142,6 +142,7 @@ def capacity(kappa: float, net=PERCEPTRON_NET):
     if not residual < 1e-10:
         raise NotConverged(
             f"the one-step capacity at margin {kappa:g} was lost at margin {at:g} (residual {residual:.1e}); margins down to about -6 work",
-            {"c": math.exp(x[0]), "q0": float(1.0 / (1.0 + math.exp(x[1])))}, residual,
-        )  # fmt: skip
+            {"c": math.exp(x[0]), "q0": float(1.0 / (1.0 + math.exp(x[1])))},
+            residual,
+        )
     return alpha, 1.0 / (1.0 + math.exp(x[1])), math.exp(x[0])

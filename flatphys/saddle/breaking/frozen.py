@@ -63,14 +63,31 @@ def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> S
     frozen = _lowest(model, alpha, m * beta)
     free = frozen.free_entropy / m
     order = {
-        "q0": frozen.q, "q1": 1.0, "one_minus_q1": 0.0, "parisi_m": m, "q0_hat": frozen.q_hat / (m * m), "q1_hat": math.inf,
-        "complexity": frozen.entropy, "inner_eigenvalue": 1.0, "outer_eigenvalue": frozen.at_eigenvalue,
-    }  # fmt: skip
+        "q0": frozen.q,
+        "q1": 1.0,
+        "one_minus_q1": 0.0,
+        "parisi_m": m,
+        "q0_hat": frozen.q_hat / (m * m),
+        "q1_hat": math.inf,
+        "complexity": frozen.entropy,
+        "inner_eigenvalue": 1.0,
+        "outer_eigenvalue": frozen.at_eigenvalue,
+    }
     if "R" in frozen.order:
         order |= {"R": frozen.R, "R_hat": frozen.R_hat / m}
     return State(
-        model, alpha, order, branch=frozen.branch, ansatz="1RSB", free_entropy=free, entropy=free + beta * alpha * frozen.train_error,
-        train_error=frozen.train_error, generalization_error=frozen.generalization_error, bayes_error=frozen.bayes_error,
-        cosine=frozen.cosine, at_eigenvalue=min(1.0, frozen.at_eigenvalue), residual=max(frozen.residual, abs(frozen.entropy) if stationary else 0.0),
+        model,
+        alpha,
+        order,
+        branch=frozen.branch,
+        ansatz="1RSB",
+        free_entropy=free,
+        entropy=free + beta * alpha * frozen.train_error,
+        train_error=frozen.train_error,
+        generalization_error=frozen.generalization_error,
+        bayes_error=frozen.bayes_error,
+        cosine=frozen.cosine,
+        at_eigenvalue=min(1.0, frozen.at_eigenvalue),
+        residual=max(frozen.residual, abs(frozen.entropy) if stationary else 0.0),
         quadrature_error=frozen.quadrature_error,
-    )  # fmt: skip
+    )

@@ -31,33 +31,31 @@ import numpy as np
 
 from flatphys import validate
 from flatphys._jit import jit
-from flatphys.errors import (
-    InvalidInput,
-    NoSolution,
-    NotConverged,
-    ReplicaSymmetryWarning,
-    Unsatisfiable,
-)
+from flatphys.errors import InvalidInput, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.networks import PERCEPTRON, PERCEPTRON_NET, network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.gaussian import logistic
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.breaking import capacity as rsb_capacity
-from flatphys.saddle.equilibrium.averages import RANDOM
-from flatphys.saddle.equilibrium.curve import Code
-from flatphys.saddle.equilibrium.limit import random_label_capacity
 from flatphys.saddle.breaking.averages import pattern_average
 from flatphys.saddle.breaking.frozen import solve_binary
 from flatphys.saddle.breaking.network import block_overlaps
 from flatphys.saddle.breaking.newton import extrapolate, solve_system
+from flatphys.saddle.equilibrium import states as equilibrium
+from flatphys.saddle.equilibrium.averages import RANDOM
+from flatphys.saddle.equilibrium.curve import Code
+from flatphys.saddle.equilibrium.limit import random_label_capacity
 from flatphys.state import State
 
 START = 1e-3  # 1-q1 at which a curve begins, its capacity's order parameters as guess; less near kappa = 0, where it ends earlier
 LOWEST = math.log(1e-7)  # log of the smallest 1-q1 that is followed
 NARROW = 5e-3  # (q1-q0)/(1-q1) at which a curve ends: the equation of m is of third order in it
 TOLERANCE = 1e-10
-ENTRANCE, ENTRANCE_RATIO, ENTRANCE_M = 0.01, (0.9, 1.5, 0.5, 3.0, -0.5), (-2.0, -0.7, -3.5)  # 1-q1 and guesses of the logarithms where a committee's begins
+ENTRANCE, ENTRANCE_RATIO, ENTRANCE_M = (
+    0.01,
+    (0.9, 1.5, 0.5, 3.0, -0.5),
+    (-2.0, -0.7, -3.5),
+)  # 1-q1 and guesses of the logarithms where a committee's begins
 STEP_M = 0.1  # longest step in log m from the stationary state to a given m
 
 
@@ -97,11 +95,14 @@ class OneStepCurve:
                 break
         else:
             if net[0] != PERCEPTRON and self.capacity < math.inf and c == 0.0:
-                raise NoSolution(f"replica symmetry is exact at margin {kappa:g} up to the capacity {self.capacity:.10g}: there is no one-step solution; use ansatz='RS'")
+                raise NoSolution(
+                    f"replica symmetry is exact at margin {kappa:g} up to the capacity {self.capacity:.10g}: there is no one-step solution; use ansatz='RS'"
+                )
             raise NotConverged(
                 f"the one-step solutions at margin {kappa:g} could not be entered near the capacity {self.capacity:.10g} (residual {residual:.1e})",
-                {"log_ratio": x[0], "log_m": x[1]}, residual,
-            )  # fmt: skip
+                {"log_ratio": x[0], "log_m": x[1]},
+                residual,
+            )
         self.places, self.points = [start], [x]
         self.loads = [self.load(start, x)]
         self.ended = ""
@@ -239,16 +240,33 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
     _, _, _, phi, sigma, inner, outer = spherical_point(kappa, net, v, x[1], x[2], 0, *buffers())
     fine = spherical_point(kappa, net, v, x[1], x[2], 1, *buffers())
     order = {
-        "q0": q0, "q1": q1, "one_minus_q1": v, "parisi_m": m, "q0_hat": q0 / (s * s), "q1_hat": q0 / (s * s) + gap / (v * s),
-        "complexity": sigma, "inner_eigenvalue": inner, "outer_eigenvalue": outer,
-    }  # fmt: skip
+        "q0": q0,
+        "q1": q1,
+        "one_minus_q1": v,
+        "parisi_m": m,
+        "q0_hat": q0 / (s * s),
+        "q1_hat": q0 / (s * s) + gap / (v * s),
+        "complexity": sigma,
+        "inner_eigenvalue": inner,
+        "outer_eigenvalue": outer,
+    }
     if not residual <= TOLERANCE:
-        raise NotConverged(f"the one-step solution of {model!r} at alpha={alpha:g} was found only to a residual of {residual:.1e}", order, residual)
+        raise NotConverged(
+            f"the one-step solution of {model!r} at alpha={alpha:g} was found only to a residual of {residual:.1e}", order, residual
+        )
     quadrature = max(abs(fine[0] - target), abs(fine[1]), abs(fine[4] - sigma), abs(fine[3] - phi) / max(1.0, abs(phi)))
     return State(
-        model, alpha, order, ansatz="1RSB", free_entropy=phi, entropy=phi, train_error=0.0,
-        at_eigenvalue=min(inner, outer), residual=residual, quadrature_error=quadrature,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        ansatz="1RSB",
+        free_entropy=phi,
+        entropy=phi,
+        train_error=0.0,
+        at_eigenvalue=min(inner, outer),
+        residual=residual,
+        quadrature_error=quadrature,
+    )
 
 
 def _below(model, alpha, curve):
@@ -318,6 +336,7 @@ def solve_one_step(model: Model, alpha: float, parisi_m: float | None = None) ->
         warnings.warn(
             f"one step of replica-symmetry breaking is unstable {block} at alpha={alpha:g} (replicon {state.at_eigenvalue:.4g} < 0): "
             f"the values improve on the replica-symmetric ones but are not exact",
-            ReplicaSymmetryWarning, stacklevel=4,
-        )  # fmt: skip
+            ReplicaSymmetryWarning,
+            stacklevel=4,
+        )
     return state

@@ -43,11 +43,11 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM
 from flatphys.saddle.breaking.averages import pattern_average, weight_average
 from flatphys.saddle.breaking.limit import pattern_limit, weight_limit
 from flatphys.saddle.breaking.network import block_overlaps
 from flatphys.saddle.breaking.newton import solve_system
+from flatphys.saddle.equilibrium.averages import BINARY, RANDOM
 
 TOLERANCE = 1e-10  # largest residual of a point that is returned
 
@@ -121,9 +121,20 @@ def evaluate(weights, kind, flip, kappa, alpha, net, m, v, log_r, dq_hat, log_k,
     outer = rise0 * rise0 * outer + bend0 * a0 * cv
     scale = alpha / (cv * cv)
     return (
-        f1, f2, f3, q0, q0_hat, q1_hat, over, r_hat, phi, slope, sigma + alpha * sigma_e,
-        1.0 - scale * inner * t4, 1.0 - scale * outer * ow,
-    )  # fmt: skip
+        f1,
+        f2,
+        f3,
+        q0,
+        q0_hat,
+        q1_hat,
+        over,
+        r_hat,
+        phi,
+        slope,
+        sigma + alpha * sigma_e,
+        1.0 - scale * inner * t4,
+        1.0 - scale * outer * ow,
+    )
 
 
 class Point(NamedTuple):

@@ -194,4 +194,3 @@ def log_alphas(weights, kind, flip, kappa, beta, net, log_q_hat, log_r_hat, leve
     if kind == TEACHER:
         return la, log_r_hat + 0.5 * math.log(v) - math.log(b)
     return la, la
-

@@ -16,7 +16,6 @@ from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.limit import error_mass
 
 
-
 @jit
 def stability(z, v, q, beta):
     """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z."""

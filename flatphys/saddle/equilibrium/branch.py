@@ -16,15 +16,7 @@ import math
 
 from flatphys._jit import jit
 from flatphys.kernels.networks import overlap_curvature, overlap_map, overlap_slope
-from flatphys.saddle.equilibrium.averages import (
-    NISHIMORI,
-    RANDOM,
-    TEACHER,
-    log_alphas,
-    pattern_saddle,
-    pattern_scalars,
-    weights_average,
-)
+from flatphys.saddle.equilibrium.averages import NISHIMORI, RANDOM, TEACHER, log_alphas, pattern_saddle, pattern_scalars, weights_average
 
 CONVERGED = 1e-14  # relative violation of an equation at which a root search is content
 SETTLED = 1e-12  # one at which it is content as well once three steps have not improved it: rounding

@@ -14,7 +14,6 @@ from flatphys.saddle.equilibrium.averages import BINARY, NISHIMORI, RANDOM, SPHE
 from flatphys.saddle.equilibrium.branch import root_at_load
 from flatphys.saddle.equilibrium.follow import CLOSE, chord_fold, chord_point, follow, root_on_chord, teacher_state_exists
 
-
 _PERCEPTRON = Perceptron()
 MOST_POINTS = 4096
 LOG_LARGE = 14.0  # a million patterns per weight
@@ -27,9 +26,13 @@ def refuse_without_theory(model: Model) -> None:
     """Raise `InvalidInput` for models that finite systems know and no saddle does."""
     learner = model.learner
     if isinstance(learner, Gibbs) and isinstance(model.data, GaussianMixture):
-        raise InvalidInput(f"data must be RandomLabels or Teacher for the theory of a Gibbs learner, got {model.data!r}; instances and algorithms take it")
+        raise InvalidInput(
+            f"data must be RandomLabels or Teacher for the theory of a Gibbs learner, got {model.data!r}; instances and algorithms take it"
+        )
     if isinstance(getattr(learner, "network", None), TreeCommittee) and not isinstance(model.data, RandomLabels):
-        raise InvalidInput(f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is solved for RandomLabels")
+        raise InvalidInput(
+            f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is solved for RandomLabels"
+        )
     if getattr(learner, "energy", "errors") != "errors":
         raise InvalidInput(f"energy must be 'errors' for this question, got {learner.energy!r}")
 

@@ -22,7 +22,6 @@ Sources: Gardner 1988; Gardner & Derrida 1988, 1989; Gyorgyi & Tishby 1990; Bout
 
 import math
 
-
 from flatphys._jit import jit
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, Unsatisfiable
 from flatphys.model import Model, Teacher
@@ -179,13 +178,22 @@ def solve_max_margin(model: Model, alpha: float) -> State:
     r = k / math.sqrt(1.0 + k * k)
     residual, error = _worth(alpha, kappa, math.inf, k, flip)
     if not residual < 1e-10:
-        raise NotConverged(f"the maximum margin at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"margin": kappa, "R": r}, residual)
+        raise NotConverged(
+            f"the maximum margin at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"margin": kappa, "R": r}, residual
+        )
     support = error_mass(kappa, k, flip, *buffers())
     return State(
-        model, alpha, {"m": r, "q": 1.0, "b": 0.0, "margin": kappa, "R": r}, branch="max_margin",
-        train_error=0.0, generalization_error=math.atan2(1.0, k) / math.pi, cosine=r,
-        at_eigenvalue=1.0 - alpha * support, residual=residual, quadrature_error=error,
-    )  # fmt: skip
+        model,
+        alpha,
+        {"m": r, "q": 1.0, "b": 0.0, "margin": kappa, "R": r},
+        branch="max_margin",
+        train_error=0.0,
+        generalization_error=math.atan2(1.0, k) / math.pi,
+        cosine=r,
+        at_eigenvalue=1.0 - alpha * support,
+        residual=residual,
+        quadrature_error=error,
+    )
 
 
 def _worth(alpha, kappa, width, k, flip):
@@ -229,13 +237,22 @@ def solve_ground_state(model: Model, alpha: float, last_slope: float = 1.0) -> S
     k = _overlap_ratio(kappa, width, flip)[0] if teacher else 0.0
     residual, error = _worth(load, kappa, width, k, flip)
     if not residual < 1e-10:
-        raise NotConverged(f"the ground state at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"window": width}, residual)
+        raise NotConverged(
+            f"the ground state at alpha={alpha:g} was found only to a residual of {residual:.1e}", {"window": width}, residual
+        )
     order = {"q": 1.0, "beta_one_minus_q": 0.5 * width * width / last_slope}
     r = k / math.sqrt(1.0 + k * k)
     if teacher:
         order["R"] = r
     return State(
-        model, alpha, order, branch="ground_state", train_error=error_mass(kappa - width, k, flip, *buffers()),
-        generalization_error=math.atan2(1.0, k) / math.pi if teacher else None, cosine=r if teacher else None,
-        at_eigenvalue=-math.inf, residual=residual, quadrature_error=error,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        branch="ground_state",
+        train_error=error_mass(kappa - width, k, flip, *buffers()),
+        generalization_error=math.atan2(1.0, k) / math.pi if teacher else None,
+        cosine=r if teacher else None,
+        at_eigenvalue=-math.inf,
+        residual=residual,
+        quadrature_error=error,
+    )

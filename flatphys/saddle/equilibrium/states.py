@@ -41,7 +41,9 @@ from flatphys.state import State
 TOLERANCE = 1e-11  # largest residual of a state that is returned
 QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
-UNIQUE_MARGIN = 2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
+UNIQUE_MARGIN = (
+    2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
+)
 
 
 def _teacher_state(model: Model, code: Code, alpha: float) -> State:
@@ -49,9 +51,20 @@ def _teacher_state(model: Model, code: Code, alpha: float) -> State:
     order = {"q": 1.0, "one_minus_q": 0.0, "q_hat": math.inf, "R": 1.0, "R_hat": math.inf}
     free = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
     return State(
-        model, alpha, order, branch="teacher", free_entropy=free, entropy=0.0, train_error=code.flip,
-        generalization_error=0.0, bayes_error=0.0, cosine=1.0, at_eigenvalue=1.0, residual=0.0, quadrature_error=0.0,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        branch="teacher",
+        free_entropy=free,
+        entropy=0.0,
+        train_error=code.flip,
+        generalization_error=0.0,
+        bayes_error=0.0,
+        cosine=1.0,
+        at_eigenvalue=1.0,
+        residual=0.0,
+        quadrature_error=0.0,
+    )
 
 
 def _empty_state(model: Model, code: Code, alpha: float) -> State:
@@ -64,11 +77,20 @@ def _empty_state(model: Model, code: Code, alpha: float) -> State:
         order |= {"R": 0.0, "R_hat": 0.0}
     half = None if code.kind == RANDOM else 0.5
     return State(
-        model, alpha, order, branch=branch_names(code.kind)[0], free_entropy=free,
-        entropy=free if code.beta == math.inf else free + code.beta * alpha * error, train_error=error,
-        generalization_error=half, bayes_error=half, cosine=None if code.kind == RANDOM else 0.0,
-        at_eigenvalue=1.0, residual=0.0, quadrature_error=0.0,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        branch=branch_names(code.kind)[0],
+        free_entropy=free,
+        entropy=free if code.beta == math.inf else free + code.beta * alpha * error,
+        train_error=error,
+        generalization_error=half,
+        bayes_error=half,
+        cosine=None if code.kind == RANDOM else 0.0,
+        at_eigenvalue=1.0,
+        residual=0.0,
+        quadrature_error=0.0,
+    )
 
 
 def _underflows(code: Code, alpha: float) -> bool:
@@ -92,8 +114,9 @@ def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partne
         raise NotConverged(
             f"the {name} branch of {model!r} at alpha={alpha:g} was solved only to a residual of {residual:.1e} "
             f"(tolerance {TOLERANCE:g}): it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
-            order, residual,
-        )  # fmt: skip
+            order,
+            residual,
+        )
     # Violations of the equations under the finer rule, and differences of what is reported.
     quadrature = max(
         fine[7],
@@ -106,17 +129,28 @@ def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partne
         raise NotConverged(
             f"the {name} branch of {model!r} at alpha={alpha:g} is known only to {quadrature:.1e} (two quadrature rules differ by that): "
             f"it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
-            order, residual,
-        )  # fmt: skip
+            order,
+            residual,
+        )
     entropy = free if code.beta == math.inf else free + code.beta * alpha * error
     learner = model.learner
     if isinstance(learner, Bayes):
         generalization, error, cosine = vote, training_error(code, v, q, r, t2), math.sqrt(q)
     return State(
-        model, alpha, order, branch=name, free_entropy=free, entropy=entropy, train_error=error,
-        generalization_error=generalization, bayes_error=vote, cosine=cosine, at_eigenvalue=replicon,
-        residual=residual, quadrature_error=quadrature,
-    )  # fmt: skip
+        model,
+        alpha,
+        order,
+        branch=name,
+        free_entropy=free,
+        entropy=entropy,
+        train_error=error,
+        generalization_error=generalization,
+        bayes_error=vote,
+        cosine=cosine,
+        at_eigenvalue=replicon,
+        residual=residual,
+        quadrature_error=quadrature,
+    )
 
 
 def branches(model: Model, alpha: float) -> list[State]:
@@ -157,8 +191,9 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
     raise NotConverged(
         f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "
         f"use margin 0, where it is exact, or one further from 0",
-        found[0].order if found else None, found[0].residual if found else math.nan,
-    )  # fmt: skip
+        found[0].order if found else None,
+        found[0].residual if found else math.nan,
+    )
 
 
 def dominant(model: Model, alpha: float) -> State:
@@ -188,19 +223,22 @@ def warn(state: State, stacklevel: int = 3) -> None:
         warnings.warn(
             f"the entropy of binary weights is negative ({state.entropy:.6g} nats per weight) at alpha={state.alpha:g}: "
             f"no such weights exist, the values are the formal continuation; see capacity, max_margin or freezing_beta",
-            NegativeEntropyWarning, stacklevel,
-        )  # fmt: skip
+            NegativeEntropyWarning,
+            stacklevel,
+        )
     if state.at_eigenvalue == -math.inf:
         warnings.warn(
             f"the ground state with errors at alpha={state.alpha:g} breaks replica symmetry: its train error is a lower bound",
-            ReplicaSymmetryWarning, stacklevel,
-        )  # fmt: skip
+            ReplicaSymmetryWarning,
+            stacklevel,
+        )
     elif state.stable is False:
         warnings.warn(
             f"replica symmetry is unstable at alpha={state.alpha:g} (replicon {state.at_eigenvalue:.4g} < 0): "
-            f"the values are approximations or bounds; see at_line, and solve(..., ansatz=\"1RSB\") where one step is offered",
-            ReplicaSymmetryWarning, stacklevel,
-        )  # fmt: skip
+            f'the values are approximations or bounds; see at_line, and solve(..., ansatz="1RSB") where one step is offered',
+            ReplicaSymmetryWarning,
+            stacklevel,
+        )
 
 
 def _raise_beyond_capacity(model: Model, code: Code, alpha: float) -> None:

@@ -30,9 +30,7 @@ START = 0.25  # distance at which a curve starts
 LONGEST = 0.7  # step in xi between solved points
 SHORTEST = 1e-4  # a step this short has met an end of the curve
 SINGULAR = 0.05  # smallest singular value of the logarithmic Jacobian that counts as a fold
-FIELDS = (
-    "free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error",
-)  # fmt: skip
+FIELDS = ("free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error")
 
 
 @dataclass(frozen=True)
@@ -160,14 +158,17 @@ class Curve:
         end = here + math.copysign(length, left)
         if self._closing(here):
             self._end(side, end, self._closed)
-        elif _scaled_singular(last) < SINGULAR or (self.problem.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"):
+        elif _scaled_singular(last) < SINGULAR or (
+            self.problem.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"
+        ):
             self._end(side, end, "no_solution")  # open-ended and binary: deep among negative counts, where the conjugates grow like 1/d
         else:
             raise NotConverged(
                 f"the local entropy at distance {distance:.6g} was solved only to a residual of {failed.residual:.1e} "
                 f"(it is known at distance {last.distance:.6g})",
-                {"q1": 1.0 - failed.weights[0]}, failed.residual,
-            )  # fmt: skip
+                {"q1": 1.0 - failed.weights[0]},
+                failed.residual,
+            )
         return None
 
     def _closing(self, here):

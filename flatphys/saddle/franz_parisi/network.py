@@ -28,7 +28,7 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.networks import PERCEPTRON, angle, overlap_map, overlap_slope, overlap_curvature
+from flatphys.kernels.networks import PERCEPTRON, angle, overlap_curvature, overlap_map, overlap_slope
 
 CLOSE = 0.5  # angles closer than this: the difference of c is an integral
 _X, _W = np.polynomial.legendre.leggauss(12)  # 1e-16 for singularities 0.7 away from an interval of length 0.5

@@ -65,6 +65,7 @@ def first_point(problem, distance: float) -> Point | None:
             raise NotConverged(
                 f"the local entropy at distance {distance:g} was followed only up to a share {share:.3g} of the patterns "
                 f"(residual {point.residual:.1e} beyond)",
-                {"q1": 1.0 - point.weights[0]}, point.residual,
-            )  # fmt: skip
+                {"q1": 1.0 - point.weights[0]},
+                point.residual,
+            )
     return point

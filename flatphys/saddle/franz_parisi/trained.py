@@ -136,8 +136,9 @@ def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | No
                 return None
             raise NotConverged(
                 f"the local entropy at overlap {p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints",
-                {} if x is None else {"dm": x[0], "dr": x[1], "B": x[2]}, math.nan,
-            )  # fmt: skip
+                {} if x is None else {"dm": x[0], "dr": x[1], "B": x[2]},
+                math.nan,
+            )
     return _read_off(reference, alpha, p, gap, kappa, beta, x, residual)
 
 

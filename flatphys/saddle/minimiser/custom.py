@@ -21,10 +21,7 @@ from flatphys.saddle.minimiser import newton as minimiser_newton
 _CHAIN = (
     (losses, "untrain bends"),
     (minimiser_averages, "nodes panel_sums bisected_nodes mixture_averages teacher_averages averages"),
-    (
-        minimiser_newton,
-        "equations newton follow bias_alone settle_bias strong solve judge solve_path sensitivity",
-    ),
+    (minimiser_newton, "equations newton follow bias_alone settle_bias strong solve judge solve_path sensitivity"),
 )
 _ENTRIES = ("bias_alone", "solve_path", "sensitivity", "untrain", "bends")
 

@@ -121,11 +121,7 @@ def mixture_margin(data, bias: bool, alpha: float) -> dict:
     kappa, t, b = margin_of_mixture(data.variance, data.positive, bias, alpha, 1.0)
     e2, e1, e1y, h0, _ = demand(data.variance, data.positive, kappa, t, b)
     root = math.sqrt(data.variance)
-    residual = max(
-        abs(alpha * e2 + t * t - 1.0),
-        abs(alpha / root * e1 - t) / t,
-        abs(e1y) / e1 if bias else 0.0,
-    )
+    residual = max(abs(alpha * e2 + t * t - 1.0), abs(alpha / root * e1 - t) / t, abs(e1y) / e1 if bias else 0.0)
     if not residual < 1e-11:
         best = {"margin": kappa, "m": t, "b": b}
         raise NotConverged(f"the largest margin at alpha = {alpha:g} stopped at a residual of {residual:.1e}", best, residual)

@@ -14,8 +14,8 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.losses import point
-from flatphys.saddle.minimiser.averages import COLUMNS, K2, LOSS, MIXTURE, ROWS, A, B, C, Y, averages
 from flatphys.numerics.quadrature import MAX_NODES
+from flatphys.saddle.minimiser.averages import COLUMNS, K2, LOSS, MIXTURE, ROWS, A, B, C, Y, averages
 
 N = 4  # unknowns: tau, log T, log V, beta
 TIGHT = 2e-14  # a residual that rounding hardly lets fall further

@@ -36,9 +36,9 @@ from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
 from flatphys.model import GaussianMixture
 from flatphys.saddle.minimiser.averages import MIXTURE, TEACHER
 from flatphys.saddle.minimiser.custom import compiled
+from flatphys.saddle.minimiser.largest_margin import mixture_margin, mixture_threshold, teacher_threshold
 from flatphys.saddle.minimiser.newton import GOOD
 from flatphys.saddle.minimiser.skew import skew_cdf
-from flatphys.saddle.minimiser.largest_margin import mixture_margin, mixture_threshold, teacher_threshold
 from flatphys.state import State
 
 QUADRATURE = 1e-8  # a larger disagreement between the two rules is not returned
@@ -90,7 +90,9 @@ def _road(data, learner, alpha: float):
     threshold = _threshold(data, learner.bias)
     if loss in MARGIN_FIT:
         if abs(alpha - threshold) <= NEAR_ONE * alpha:
-            raise NoSolution(f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}")
+            raise NoSolution(
+                f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}"
+            )
         if alpha < threshold:  # smallest norm with t >= 1, by way of a loss that is smooth on the way there
             fit = compiled("squared-hinge")
             return fit, parameters(data, learner, fit, hard=True), 0.0
@@ -149,9 +151,7 @@ def _state(model, alpha, machinery, p, x, info) -> State:
         raise _failure(model, alpha, p, x, residual)
     order = order_parameters(p, x)
     if not quadrature <= QUADRATURE:
-        raise NotConverged(
-            f"the quadrature of {model.learner} at alpha = {alpha:g} is only good to {quadrature:.1e}", order, residual
-        )
+        raise NotConverged(f"the quadrature of {model.learner} at alpha = {alpha:g} is only good to {quadrature:.1e}", order, residual)
     tau = float(x[0])
     c = order["V"] * variance
     v = 1.0 / variance if hard else order["V"]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.chains.ladder import angle, ladder, log_ratios
+from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.record import half_error
 
 

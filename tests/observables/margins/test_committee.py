@@ -54,7 +54,12 @@ def test_stabilities_and_local_energy_are_those_of_draws_from_the_replicas_joint
     law = fp.margins(state)
     z, delta, rng = draws(state)
     n = z.size
-    for value, values in ((law.mean, delta), (law.cdf(1.0), delta <= 1.0), (law.mass_below_zero, delta < 0.0), (law.variance, (delta - law.mean) ** 2)):
+    for value, values in (
+        (law.mean, delta),
+        (law.cdf(1.0), delta <= 1.0),
+        (law.mass_below_zero, delta < 0.0),
+        (law.variance, (delta - law.mean) ** 2),
+    ):
         assert abs(np.mean(values) - value) < 4.5 * np.std(values) / math.sqrt(n) + 1e-12
     for d in (0.02, 0.2, 0.6):
         p = 1.0 - 2.0 * d
@@ -118,7 +123,10 @@ def test_the_ground_state_has_the_margins_and_local_energy_of_low_temperature(ac
     for beta in (4e3, 16e3, 64e3):
         warm = solved("spherical", network, 0.3, beta, 4.0)
         gaps.append(
-            [abs(fp.margins(warm).mean - law.mean), *np.abs(fp.local_energy(warm, distance=[0.02, 0.2, 0.7]) - fp.local_energy(ground, distance=[0.02, 0.2, 0.7]))]
+            [
+                abs(fp.margins(warm).mean - law.mean),
+                *np.abs(fp.local_energy(warm, distance=[0.02, 0.2, 0.7]) - fp.local_energy(ground, distance=[0.02, 0.2, 0.7])),
+            ]
         )
     gaps = np.array(gaps)
     assert (gaps[-1] < 1.5e-3).all() and (gaps[-1, 1:] < 0.5 * gaps[0, 1:]).all()

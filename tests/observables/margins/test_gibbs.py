@@ -216,7 +216,9 @@ def deviations(law, sample, cuts):
     return (np.mean(sample[:, None] <= cuts, axis=0) - p) / np.sqrt(p * (1.0 - p) / sample.size)
 
 
-@pytest.mark.parametrize("name", ["random, binary, beta 2", "random, spherical, negative margin", "teacher, spherical, margin", "noisy teacher, binary"])
+@pytest.mark.parametrize(
+    "name", ["random, binary, beta 2", "random, spherical, negative margin", "teacher, spherical, margin", "noisy teacher, binary"]
+)
 def test_draws_follow_the_law_and_not_a_neighbouring_one(name):
     """300 000 draws, fixed seed, 8 cuts: 5 standard errors are a false alarm of 5e-6; the law at 0.6 of the load is found out."""
     state = named(name)
@@ -268,7 +270,9 @@ def test_support_vectors_are_an_atom_at_the_margin():
     assert "atom" in repr(law) and "<table>" in law._repr_html_()
 
 
-@pytest.mark.parametrize("x, match", [("a", "x must be a number"), (math.nan, "nan"), ([0.0, math.nan], "nan"), ([[1.0], [1.0, 2.0]], "x must be a number")])
+@pytest.mark.parametrize(
+    "x, match", [("a", "x must be a number"), (math.nan, "nan"), ([0.0, math.nan], "nan"), ([[1.0], [1.0, 2.0]], "x must be a number")]
+)
 def test_bad_arguments_are_refused(x, match):
     law = fp.margins(named("random, binary, hard"))
     for function in (law.pdf, law.cdf):

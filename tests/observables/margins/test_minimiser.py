@@ -98,9 +98,7 @@ def test_the_hinge_holds_a_finite_fraction_at_one(data, bias):
     assert place == 1.0
     assert law.cdf(1.0) - law.cdf(np.nextafter(1.0, 0.0)) == pytest.approx(mass, rel=1e-12)
     assert 1.0 - 2.0 * mass == pytest.approx(0.05 * state.V, rel=1e-12)  # 1/V = l2 + alpha P(atom)/V
-    assert law.pdf(1.0) > 0.0 and state.train_loss == pytest.approx(
-        law.expect(lambda t: np.maximum(0.0, 1.0 - t)), rel=1e-12
-    )
+    assert law.pdf(1.0) > 0.0 and state.train_loss == pytest.approx(law.expect(lambda t: np.maximum(0.0, 1.0 - t)), rel=1e-12)
 
 
 def test_support_vectors_sit_at_the_largest_margin():

@@ -36,14 +36,21 @@ def _identity(x):
 
 @pytest.mark.parametrize("y", [5.0, math.inf])
 def test_the_identity_as_activation_is_the_perceptron(y):
-    one, other = (fp.replicated_entropy(asked, 0.5, distance=[0.1], y=y) for asked in (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.1)), model(_identity)))
+    one, other = (
+        fp.replicated_entropy(asked, 0.5, distance=[0.1], y=y)
+        for asked in (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.1)), model(_identity))
+    )
     np.testing.assert_allclose(one.local_energy(0, sigma=SIGMA), other.local_energy(0, sigma=SIGMA), rtol=1e-8, atol=1e-11)
-    np.testing.assert_allclose(one.local_energy(0, distance=[0.01, 0.2]), other.local_energy(0, distance=[0.01, 0.2]), rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(
+        one.local_energy(0, distance=[0.01, 0.2]), other.local_energy(0, distance=[0.01, 0.2]), rtol=1e-8, atol=1e-11
+    )
 
 
 @activations
 def test_many_replicas_approach_infinitely_many(activation):
-    few, more, limit = (fp.replicated_entropy(model(activation), 0.4, distance=[0.15], y=y).local_energy(0, sigma=SIGMA[1:]) for y in (2e3, 4e3, math.inf))
+    few, more, limit = (
+        fp.replicated_entropy(model(activation), 0.4, distance=[0.15], y=y).local_energy(0, sigma=SIGMA[1:]) for y in (2e3, 4e3, math.inf)
+    )
     np.testing.assert_allclose(2.0 * more - few, limit, rtol=1e-4)
     assert (np.abs(more - limit) < 1e-2 * limit).all()
 

@@ -137,7 +137,10 @@ def test_one_step_states_are_stationary_and_continue_the_symmetric_ones(activati
         place = {"q0": state.q0, "q1": state.q1, "parisi_m": state.parisi_m}
         assert one_step_free_entropy(asked, alpha, **place) == pytest.approx(state.free_entropy, abs=1e-12)
         for name in place:
-            slope = derivative(lambda e, name=name, at=place, alpha=alpha: one_step_free_entropy(asked, alpha, **{**at, name: at[name] + e}), 3e-4 * state.one_minus_q1)
+            slope = derivative(
+                lambda e, name=name, at=place, alpha=alpha: one_step_free_entropy(asked, alpha, **{**at, name: at[name] + e}),
+                3e-4 * state.one_minus_q1,
+            )
             assert slope == pytest.approx(0.0, abs=3e-8), name
 
 

@@ -13,10 +13,7 @@ from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.breaking.branch import branch_of
 from flatphys.saddle.breaking.one_step import solve_one_step
 from flatphys.saddle.breaking.potential import one_step_free_entropy
-from flatphys.thresholds.dense import (
-    replicated_flatness_threshold,
-    vanishing_external_y,
-)
+from flatphys.thresholds.dense import replicated_flatness_threshold, vanishing_external_y
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "rsb.jsonl").read_text().splitlines()]
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
@@ -56,8 +53,15 @@ def model_of(record):
 def test_replicated_points_of_the_reference(record):
     model, alpha = model_of(record)
     got = point(model, alpha, record["at"]["distance"], float(record["at"]["y"]))
-    names = {"free_entropy": got.value, "dphi_dd": -2.0 * got.slope, "q0": got.q0, "q0_hat": got.q0_hat, "q1_hat": got.q1_hat,
-             "delta_q": got.dq, "delta_q_hat": got.dq_hat}  # fmt: skip
+    names = {
+        "free_entropy": got.value,
+        "dphi_dd": -2.0 * got.slope,
+        "q0": got.q0,
+        "q0_hat": got.q0_hat,
+        "q1_hat": got.q1_hat,
+        "delta_q": got.dq,
+        "delta_q_hat": got.dq_hat,
+    }
     assert set(record["expected"]) <= set(names)
     for name in record["expected"]:
         close(names[name], record, name)

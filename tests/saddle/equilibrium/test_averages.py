@@ -40,7 +40,9 @@ def field(x, beta):
     return math.exp(log_g - log_f(x, beta)) * (1.0 if beta == math.inf else -math.expm1(-beta))
 
 
-@pytest.mark.parametrize("q_hat, r_hat", [(1e-6, 0.0), (0.3, 0.0), (4.0, 0.0), (300.0, 0.0), (0.5, 0.4), (3.0, 3.0), (9.0, 40.0), (30.0, 5.0)])
+@pytest.mark.parametrize(
+    "q_hat, r_hat", [(1e-6, 0.0), (0.3, 0.0), (4.0, 0.0), (300.0, 0.0), (0.5, 0.4), (3.0, 3.0), (9.0, 40.0), (30.0, 5.0)]
+)
 def test_binary_weight_averages_are_their_definitions(q_hat, r_hat):
     v, q, r, t2, one_minus_r, entropic, t4 = weights_average(BINARY, TEACHER, q_hat, r_hat, 0, *buffers())
     root = math.sqrt(q_hat)
@@ -53,7 +55,9 @@ def test_binary_weight_averages_are_their_definitions(q_hat, r_hat):
     mean = gaussian_average(tanh, marks)
     assert r == pytest.approx(mean, rel=1e-12, abs=1e-14)
     assert t2 == pytest.approx(gaussian_average(lambda z: (tanh(z) - mean) ** 2, marks), rel=1e-9)
-    assert one_minus_r == pytest.approx(gaussian_average(lambda z: 2.0 / (1.0 + math.exp(min(2.0 * (root * z + r_hat), 600.0))), marks), rel=1e-11)
+    assert one_minus_r == pytest.approx(
+        gaussian_average(lambda z: 2.0 / (1.0 + math.exp(min(2.0 * (root * z + r_hat), 600.0))), marks), rel=1e-11
+    )
     log_z = gaussian_average(lambda z: float(np.logaddexp(root * z + r_hat, -root * z - r_hat)), marks)
     assert entropic == pytest.approx(log_z - r * r_hat - 0.5 * q_hat * v, rel=1e-12, abs=1e-12)
 

@@ -66,11 +66,9 @@ def test_a_strongly_negative_margin_has_three_branches_and_the_dominant_one_chan
     assert abs(gap(high)) < 1e-9  # phi has a kink there, no jump
 
 
-@pytest.mark.parametrize("alpha, expected", [
-    (0.7, ["student", "teacher", "intermediate"]),
-    (1.3, ["teacher", "student", "intermediate"]),
-    (1.6, ["teacher"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "alpha, expected", [(0.7, ["student", "teacher", "intermediate"]), (1.3, ["teacher", "student", "intermediate"]), (1.6, ["teacher"])]
+)
 def test_binary_teacher_student_branches_are_named_and_ordered(alpha, expected):
     """Student up to the spinodal 1.4926, the teacher itself dominant from 1.2447, one never-stable solution between."""
     states = fp.branches(fp.Model(fp.Teacher(), fp.Gibbs("binary")), alpha)

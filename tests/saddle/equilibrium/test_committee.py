@@ -16,7 +16,9 @@ import flatphys as fp
 from flatphys.errors import InvalidInput, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.model import ACTIVATIONS
 
-RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "committee_equilibrium.jsonl").read_text().splitlines()]
+RECORDS = [
+    json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "committee_equilibrium.jsonl").read_text().splitlines()
+]
 COMMITTEES = [fp.TreeCommittee(name) for name in ACTIVATIONS]
 
 

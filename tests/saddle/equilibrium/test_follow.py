@@ -120,9 +120,11 @@ def _brute_force(code):
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
-    weights=st.sampled_from(["binary", "spherical"]), margin=st.floats(-1.5, 1.5).filter(lambda k: abs(k) > 0.06),
-    log_beta=st.one_of(st.just(math.inf), st.floats(-1.0, 3.5)), flip=st.one_of(st.just(0.0), st.floats(0.01, 0.3)),
-)  # fmt: skip
+    weights=st.sampled_from(["binary", "spherical"]),
+    margin=st.floats(-1.5, 1.5).filter(lambda k: abs(k) > 0.06),
+    log_beta=st.one_of(st.just(math.inf), st.floats(-1.0, 3.5)),
+    flip=st.one_of(st.just(0.0), st.floats(0.01, 0.3)),
+)
 def test_no_saddle_lies_off_the_curve(weights, margin, log_beta, flip):
     code = Code(fp.Model(fp.Teacher(flip), fp.Gibbs(weights, margin, math.exp(log_beta))))
     assert code.kind == TEACHER
@@ -139,9 +141,11 @@ NETWORKS = [fp.Perceptron(), *map(fp.TreeCommittee, ("sign", "erf", "relu"))]
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
-    weights=st.sampled_from(["binary", "spherical"]), network=st.sampled_from(NETWORKS),
-    margin=st.floats(-4.5, 1.0), log_beta=st.one_of(st.just(math.inf), st.floats(-2.0, 4.0)),
-)  # fmt: skip
+    weights=st.sampled_from(["binary", "spherical"]),
+    network=st.sampled_from(NETWORKS),
+    margin=st.floats(-4.5, 1.0),
+    log_beta=st.one_of(st.just(math.inf), st.floats(-2.0, 4.0)),
+)
 def test_a_ten_times_finer_grid_finds_no_more_folds_with_random_labels(weights, network, margin, log_beta):
     code = Code(fp.Model(fp.RandomLabels(), fp.Gibbs(weights, margin, math.exp(log_beta), network=network)))
     assert code.kind == RANDOM

@@ -22,7 +22,9 @@ def density(z):
 def integral(function, low, high, k=0.0):
     """Adaptive quadrature, told where the teacher's weight varies."""
     low, high = max(low, -13.0), min(high, 13.0)
-    cuts = sorted({low, high, *(c for c in (0.0, 6.0 / k if k else 0.0, -6.0 / k if k else 0.0, -16.0 / k if k else 0.0) if low < c < high)})
+    cuts = sorted(
+        {low, high, *(c for c in (0.0, 6.0 / k if k else 0.0, -6.0 / k if k else 0.0, -16.0 / k if k else 0.0) if low < c < high)}
+    )
     return sum(quad(function, a, b, epsabs=1e-15, epsrel=1e-13, limit=200)[0] for a, b in zip(cuts, cuts[1:]))
 
 
@@ -45,7 +47,9 @@ def weight(z, k, flip):
     return 2.0 * ((1.0 - flip) * ndtr(k * z) + flip * ndtr(-k * z))
 
 
-@pytest.mark.parametrize("flip, alpha", [(0.0, 0.1), (0.0, 0.5), (0.0, 3.0), (0.0, 50.0), (0.0, 1e3), (0.1, 0.5), (0.1, 1.5), (0.3, 1.0), (0.49, 0.2)])
+@pytest.mark.parametrize(
+    "flip, alpha", [(0.0, 0.1), (0.0, 0.5), (0.0, 3.0), (0.0, 50.0), (0.0, 1e3), (0.1, 0.5), (0.1, 1.5), (0.3, 1.0), (0.49, 0.2)]
+)
 def test_maximum_margin_solves_both_saddle_equations(flip, alpha):
     """1-R^2 = alpha Int W (kappa-z)^2, R = (2 alpha/D0)(1-2 flip) Int G(Rz/D0)(kappa-z), by adaptive quadrature."""
     state = fp.solve(fp.Model(fp.Teacher(flip), fp.MaxMargin()), alpha)

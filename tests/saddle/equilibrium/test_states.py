@@ -30,14 +30,15 @@ def quiet_solve(model, alpha):
 def model_of(record):
     p = {k: math.inf if v == "inf" else v for k, v in record["params"].items()}
     data = fp.RandomLabels() if record["data"] == "random_labels" else fp.Teacher(p.get("flip", 0.0))
-    learner = {
-        "max_margin": lambda: fp.MaxMargin(),
-        "bayes": lambda: fp.Bayes(record["weights"]),
-    }.get(record["objective"], lambda: fp.Gibbs(record["weights"], p.get("margin", 0.0), p.get("beta", math.inf)))()
+    learner = {"max_margin": lambda: fp.MaxMargin(), "bayes": lambda: fp.Bayes(record["weights"])}.get(
+        record["objective"], lambda: fp.Gibbs(record["weights"], p.get("margin", 0.0), p.get("beta", math.inf))
+    )()
     return fp.Model(data, learner), p["alpha"]
 
 
-@pytest.mark.parametrize("record", [r for r in RECORDS if r["query"] in ("equilibrium", "bayes", "ground_state", "max_margin")], ids=lambda r: r["id"])
+@pytest.mark.parametrize(
+    "record", [r for r in RECORDS if r["query"] in ("equilibrium", "bayes", "ground_state", "max_margin")], ids=lambda r: r["id"]
+)
 def test_reference_value(record):
     """Values from an independent derivation in multiprecision (project reference tables `equilibrium`, `optimal`)."""
     model, alpha = model_of(record)

@@ -18,8 +18,8 @@ from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, TEAC
 from flatphys.saddle.franz_parisi.curve import Curve, Reference
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
 from flatphys.saddle.franz_parisi.label import half_line
-from flatphys.saddle.franz_parisi.point import Problem, solve
 from flatphys.saddle.franz_parisi.patterns import pattern_sums
+from flatphys.saddle.franz_parisi.point import Problem, solve
 from flatphys.saddle.franz_parisi.weights import scratch, weights_part
 
 KINDS = ("binary", "spherical")
@@ -54,12 +54,12 @@ def test_without_patterns_it_is_the_volume_of_the_shell(weights, beta):
 
         first = sum(quad(weighted, a, b, epsabs=1e-12)[0] for a, b in ((0.1, 0.25), (0.25, 0.6), (0.6, 2.0), (2.0, 12.0)))
         first /= math.sqrt(2 * math.pi) * ndtr(-0.1)
-        assert got.free_entropy[i] == pytest.approx(without_patterns(weights, x) + alpha * first, abs=3e-15 + 10 * (alpha * first) ** 2, rel=1e-15)
+        assert got.free_entropy[i] == pytest.approx(
+            without_patterns(weights, x) + alpha * first, abs=3e-15 + 10 * (alpha * first) ** 2, rel=1e-15
+        )
 
 
-@given(
-    weights=st.sampled_from(KINDS), alpha=st.floats(0.1, 0.75), margin=st.floats(-0.3, 0.15), beta=st.sampled_from([math.inf, 1.0, 6.0])
-)
+@given(weights=st.sampled_from(KINDS), alpha=st.floats(0.1, 0.75), margin=st.floats(-0.3, 0.15), beta=st.sampled_from([math.inf, 1.0, 6.0]))
 @settings(max_examples=12)
 def test_at_the_references_own_overlap_it_is_the_equilibrium(weights, alpha, margin, beta):
     """kappa = kappa_ref, beta = beta_ref, p = q: the counted weights are one more equilibrium sample."""
@@ -167,7 +167,19 @@ def test_a_noisy_teacher_and_its_posterior_are_the_same_reference():
 
 @pytest.mark.parametrize("beta_ref", [math.inf, 2.0])
 @pytest.mark.parametrize("beta", [math.inf, 3.0])
-@pytest.mark.parametrize("p, v, big_b", [(0.6, 0.4, 0.1), (0.9, 0.15, 0.03), (0.98, 0.03, 6e-3), (0.98, 0.0385, 1e-4), (0.98, 0.0385, 1e-7), (0.98, 0.0385, 1e-12), (0.98, 0.0385, 1e-17), (-0.7, 0.3, 0.15)])  # fmt: skip
+@pytest.mark.parametrize(
+    "p, v, big_b",
+    [
+        (0.6, 0.4, 0.1),
+        (0.9, 0.15, 0.03),
+        (0.98, 0.03, 6e-3),
+        (0.98, 0.0385, 1e-4),
+        (0.98, 0.0385, 1e-7),
+        (0.98, 0.0385, 1e-12),
+        (0.98, 0.0385, 1e-17),
+        (-0.7, 0.3, 0.15),
+    ],
+)
 @pytest.mark.parametrize("rho", [None, 0.0, 0.1, 0.25])
 def test_two_representations_agree_across_the_seam(p, v, big_b, beta, beta_ref, rho):
     """(z, m) with one or the other rule along m against the explicit (z, u, eta), down to B = 0; with a teacher, too."""
@@ -194,7 +206,15 @@ def test_two_representations_agree_across_the_seam(p, v, big_b, beta, beta_ref, 
 @pytest.mark.parametrize("alpha", [-6.0, 0.0, 2.0, 7.0])
 def test_the_teachers_share_is_its_definition(e0, alpha, gamma):
     def average(function):
-        return quad(lambda e: function(alpha - gamma * e) * math.exp(-0.5 * (e * e - max(e0, 0.0) ** 2)), max(e0, -15.0), e0 + 45.0, epsabs=0, epsrel=1e-12, limit=300, points=[max(e0, -15.0) + 1.0, max(e0, 0.0) + 3.0])[0] / math.sqrt(2 * math.pi)  # fmt: skip
+        return quad(
+            lambda e: function(alpha - gamma * e) * math.exp(-0.5 * (e * e - max(e0, 0.0) ** 2)),
+            max(e0, -15.0),
+            e0 + 45.0,
+            epsabs=0,
+            epsrel=1e-12,
+            limit=300,
+            points=[max(e0, -15.0) + 1.0, max(e0, 0.0) + 3.0],
+        )[0] / math.sqrt(2 * math.pi)
 
     i0, j_sum, k_sum = half_line(e0, alpha, gamma)
     assert i0 == pytest.approx(average(lambda y: 1.0), rel=1e-11)
@@ -314,7 +334,9 @@ def test_enumeration_of_small_systems_extrapolates_to_it(flips):
     small, e_small = _enumerated(10, 4, flips // 2, 1000, 1)
     large, e_large = _enumerated(20, 8, flips, 400, 2)
     d = flips / 20
-    want = float(local_entropy(teacher_state(fp.Model(fp.Teacher(), fp.Gibbs("binary")), alpha), distance=d).value) - without_patterns("binary", d)
+    want = float(local_entropy(teacher_state(fp.Model(fp.Teacher(), fp.Gibbs("binary")), alpha), distance=d).value) - without_patterns(
+        "binary", d
+    )
     got = 2 * large / 20 - small / 10
     error = math.hypot(2 * e_large / 20, e_small / 10)
     assert abs(got - want) < 4 * error + 0.01  # 0.01: the next order in 1/N

@@ -22,7 +22,9 @@ from flatphys.observables.local_entropy import _reference, local_entropy, zero_c
 from flatphys.saddle.franz_parisi.curve import Curve
 from flatphys.saddle.franz_parisi.network import overlap_difference, seen_overlaps
 
-RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "committee_local_entropy.jsonl").read_text().splitlines()]
+RECORDS = [
+    json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "committee_local_entropy.jsonl").read_text().splitlines()
+]
 NAMES = {"local_entropy": "value", "dphi_dp": "slope", "q1": "q1", "t": "t"}
 CODES = {name: network_code(fp.TreeCommittee(name)) for name in ACTIVATIONS}
 activations = pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -50,7 +52,9 @@ def test_reference_records(record):
     p, at, tolerance = record["params"], record["at"], record["tolerance"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        got = local_entropy(state(p["activation"], record["weights"], p["alpha"], p["margin"]), distance=at["distance"], margin=at["counted_margin"])
+        got = local_entropy(
+            state(p["activation"], record["weights"], p["alpha"], p["margin"]), distance=at["distance"], margin=at["counted_margin"]
+        )
     assert got.status == "ok"
     assert any(w.category is fp.errors.NegativeEntropyWarning for w in caught) == (record["status"] == "negative_entropy")
     for name, want in record["expected"].items():
@@ -198,7 +202,9 @@ def test_the_identity_as_activation_is_the_perceptron(weights):
     for alpha, margin, kappa, beta in ((0.6, 0.1, 0.0, math.inf), (0.4, 0.0, 0.1, 3.0)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fp.errors.NegativeEntropyWarning)
-            one, other = (local_entropy(state(kind, weights, alpha, margin), distance=d, margin=kappa, beta=beta) for kind in (None, _identity))
+            one, other = (
+                local_entropy(state(kind, weights, alpha, margin), distance=d, margin=kappa, beta=beta) for kind in (None, _identity)
+            )
         assert one.status.tolist() == other.status.tolist()
         for name in ("value", "q1", "t", "train_error", "at_eigenvalue"):
             np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-11, atol=1e-12, err_msg=name)

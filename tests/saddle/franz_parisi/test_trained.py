@@ -9,8 +9,8 @@ import pytest
 
 import flatphys as fp
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.franz_parisi.trained_averages import averages
 from flatphys.saddle.franz_parisi.trained import largest_overlap, neighbourhood, reference_of, solve_point
+from flatphys.saddle.franz_parisi.trained_averages import averages
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "local_entropy_erm.jsonl").read_text().splitlines()]
 RULES = [

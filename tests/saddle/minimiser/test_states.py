@@ -16,8 +16,8 @@ from scipy import stats
 import flatphys as fp
 from flatphys.kernels.losses import CODES, point
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import states as minimiser
 from flatphys.saddle.minimiser import newton as minimiser_newton
+from flatphys.saddle.minimiser import states as minimiser
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "erm.jsonl").read_text().splitlines()]
 IGNORED = {"objective_per_dim", "generalization_error_noisy", "mean_second_derivative", "support_fraction", "excess_over_bayes"}
@@ -60,7 +60,11 @@ def answers(record):
             x = float(place)
             out[name] = {"cdf": law.cdf(x), "cdf_left": law.cdf(x) - atoms.get(x, 0.0), "atom": atoms.get(x, 0.0)}[what]
         return out
-    known = {"kappa_max": lambda: state.margin, "b_over_norm": lambda: state.b / math.sqrt(state.q), "bayes_error": lambda: state.generalization_error}
+    known = {
+        "kappa_max": lambda: state.margin,
+        "b_over_norm": lambda: state.b / math.sqrt(state.q),
+        "bayes_error": lambda: state.generalization_error,
+    }
     return {k: known[k]() if k in known else getattr(state, k) for k in record["expected"] if k not in IGNORED}
 
 
@@ -115,7 +119,9 @@ def test_every_point_of_a_wide_grid_is_solved_or_refused_with_a_reason():
     for _ in range(400):
         loss = rng.choice(sorted(CODES))
         mixture = rng.random() < 0.7
-        data = fp.GaussianMixture(10 ** rng.uniform(-1.5, 1.5), rng.choice([0.5, 0.2, 0.9])) if mixture else fp.Teacher(rng.choice([0.0, 0.1]))
+        data = (
+            fp.GaussianMixture(10 ** rng.uniform(-1.5, 1.5), rng.choice([0.5, 0.2, 0.9])) if mixture else fp.Teacher(rng.choice([0.0, 0.1]))
+        )
         l2 = 0.0 if rng.random() < 0.15 else 10 ** rng.uniform(-8, 6)
         bias = bool(mixture and rng.random() < 0.6)
         alpha = 10 ** rng.uniform(-1.5, 2)
