@@ -70,7 +70,7 @@ def scipy_solution(data, loss, bias, alpha, l2, state):
         c, scale = v * d, math.sqrt(d * q)
         if teacher:
             clean, root, t = 1.0 - 2.0 * data.flip, math.sqrt(q), math.sqrt(max(q - m * m, 1e-12))
-            law = lambda g: 2.0 * math.exp(-0.5 * g * g) / math.sqrt(2.0 * math.pi) * (data.flip + clean * ndtr(m * g / t))  # noqa: E731
+            law = lambda g: 2.0 * math.exp(-0.5 * g * g) / math.sqrt(2.0 * math.pi) * (data.flip + clean * ndtr(m * g / t))
             a = clean * math.sqrt(2.0 / math.pi) * average(lambda o: response(o, c)[0], 0.0, t)
             b2 = average(lambda o: response(o, c)[0] ** 2, 0.0, root, law)
             k = average(lambda o: response(o, c)[1], 0.0, root, law)

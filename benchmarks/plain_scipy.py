@@ -45,7 +45,7 @@ def random_labels(weights, kappa, beta, alpha):
 
     q = brentq(gap, 1e-9, 0.9, xtol=1e-14, rtol=1e-14)
     v = 1.0 - q
-    x = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)  # noqa: E731
+    x = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)
     energetic = gauss(lambda z: log_f(x(z), beta))
     error = 0.0 if beta == math.inf else gauss(lambda z: math.exp(-beta + log_ndtr(x(z)) - log_f(x(z), beta)))
     curvature = gauss(lambda z: (slope(x(z), beta) * (x(z) - slope(x(z), beta))) ** 2)
@@ -62,7 +62,7 @@ def teacher_binary(kappa, alpha, guess):
 
     def conjugates(q, r):
         v, t = 1.0 - q, math.sqrt(q - r * r)
-        x = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)  # noqa: E731
+        x = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)
         q_hat = 2.0 * alpha * gauss(lambda z: math.exp(log_ndtr(r * z / t)) * slope(x(z), math.inf) ** 2) / v
         r_hat = (
             2.0
@@ -80,7 +80,7 @@ def teacher_binary(kappa, alpha, guess):
 
     q, r = root(equations, guess, tol=1e-12).x
     v, k, x, q_hat, r_hat, h = conjugates(q, r)
-    weight = lambda z: 2.0 * math.exp(log_ndtr(k * z))  # noqa: E731
+    weight = lambda z: 2.0 * math.exp(log_ndtr(k * z))
     free = (
         -r * r_hat
         - 0.5 * q_hat * v

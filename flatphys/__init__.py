@@ -3,7 +3,7 @@
 import importlib
 
 from flatphys import errors
-from flatphys.model import (  # noqa: F401
+from flatphys.model import (
     ERM,
     Bayes,
     CustomLoss,
@@ -63,20 +63,18 @@ _LAZY = {
 _MODULES = ("precise", "finite")  # public names that are modules themselves
 
 __all__ = [
-    *(
-        "ERM",
-        "Bayes",
-        "CustomLoss",
-        "GaussianMixture",
-        "Gibbs",
-        "Hebb",
-        "MaxMargin",
-        "Model",
-        "Perceptron",
-        "RandomLabels",
-        "Teacher",
-        "TreeCommittee",
-    ),
+    "ERM",
+    "Bayes",
+    "CustomLoss",
+    "GaussianMixture",
+    "Gibbs",
+    "Hebb",
+    "MaxMargin",
+    "Model",
+    "Perceptron",
+    "RandomLabels",
+    "Teacher",
+    "TreeCommittee",
     "errors",
     *_LAZY,
 ]

@@ -7,7 +7,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small systems: threads cost 20 times what they save on a busy machine
 
-import hypothesis  # noqa: E402
+import hypothesis
 
 hypothesis.settings.register_profile("flatphys", deadline=None, derandomize=True, database=None, print_blob=False)
 hypothesis.settings.load_profile("flatphys")

@@ -78,7 +78,7 @@ def test_invalid_input_is_a_value_error_and_the_rest_is_not():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'solv'"):
-        fp.solv  # noqa: B018
+        fp.solv
     with pytest.raises(TypeError):
         fp.Gibbs(kappa=1.0)
 

@@ -47,7 +47,6 @@ def test_replace_validates_again():
         (fp.RandomLabels(), fp.Bayes(), "Bayes is not defined on RandomLabels data; there it must be Gibbs"),
         (fp.RandomLabels(), fp.MaxMargin(), "MaxMargin is not defined on RandomLabels"),
         (fp.Teacher(), fp.MaxMargin(bias=True), "bias must be False on Teacher data"),
-        (fp.GaussianMixture(), fp.Gibbs(), "Gibbs is not defined on GaussianMixture"),
     ],
 )
 def test_a_pair_without_equations_is_refused_when_the_model_is_made(data, learner, match):

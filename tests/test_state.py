@@ -28,7 +28,7 @@ def test_order_parameters_are_attributes_and_listed(student):
 
 def test_an_unknown_attribute_names_the_order_parameters(stored):
     with pytest.raises(AttributeError, match="no 'R'; its order parameters are q, one_minus_q, q_hat"):
-        stored.R  # noqa: B018
+        stored.R
 
 
 def test_quantities_that_the_learner_lacks_are_none(stored, student):

@@ -1,5 +1,6 @@
 """The command line: `app` with its commands.  Everything heavy is imported inside a command, so that --help is instant."""
 
+import importlib
 from typing import Annotated
 
 import typer
@@ -34,16 +35,17 @@ def _main(
 
 
 # Importing a module of commands registers them, in the order of --help.
-from flatphys.cli import (  # noqa: E402, F401, I001
-    states,
-    local_entropy_command,
-    replicated_command,
-    questions,
-    sweep_command,
-    store_command,
-    sample_command,
-    check_command,
-    figure_command,
-)
+for _name in (
+    "states",
+    "local_entropy_command",
+    "replicated_command",
+    "questions",
+    "sweep_command",
+    "store_command",
+    "sample_command",
+    "check_command",
+    "figure_command",
+):
+    importlib.import_module(f"flatphys.cli.{_name}")
 
 __all__ = ["app"]

@@ -110,7 +110,8 @@ def _reference(model, alpha, branch, around_max_margin, teacher, chosen):
     if around_max_margin:
         if not isinstance(model.learner, Gibbs) or model.learner.weights != "binary":
             raise InvalidInput(
-                f"--around-max-margin is for binary weights of a gibbs learner, got {model.learner!r}; trained rules have --learner max-margin"
+                f"--around-max-margin is for binary weights of a gibbs learner, got {model.learner!r}; trained rules have "
+                "--learner max-margin"
             )
         if chosen.fields["margin"] is not None:
             raise InvalidInput(f"--around-max-margin sets the reference's margin: --margin {chosen.fields['margin']} does not apply")

@@ -15,7 +15,8 @@ from flatphys.errors import InvalidInput, WorkerError
 from flatphys.validate import choice
 
 QUESTION = (
-    "solve, local-energy, local-entropy, replicated-entropy, margins, relative-flatness, largest-overlap, ground-state, capacity, max-margin, "
+    "solve, local-energy, local-entropy, replicated-entropy, margins, relative-flatness, largest-overlap, ground-state, capacity, "
+    "max-margin, "
     "at-line, freezing-beta, optimal-l2, bayes-error, separability-threshold, flatness-threshold, first-order-transition"
 )
 _LEARNERS = {
@@ -49,7 +50,8 @@ def sweep(
         typer.Option(
             "--set",
             metavar="NAME=GRID",
-            help="A further axis or value: a field (learner.margin=0:1:11, data.flip=0,0.1) or an option of the question (ansatz=1RSB). Repeatable.",
+            help="A further axis or value: a field (learner.margin=0:1:11, data.flip=0,0.1) or an option of the question "
+            "(ansatz=1RSB). Repeatable.",
         ),
     ] = None,
     question: Annotated[str, typer.Option("--question", metavar="NAME", help=QUESTION)] = "solve",

@@ -258,12 +258,15 @@ def _write_tables(folder, done, total, bound, device):
     lines = [
         "# Theory beside simulation",
         "",
-        f"flatphys {flatphys.__version__}, {datetime.date.today()}, {platform.machine()}, device {device}: {len(done)} of {total} cases, {len(every)} quantities.",
-        f"Largest |z| = {np.nanmax(np.abs(z)):.2f}, root mean square {math.sqrt(np.nanmean(z * z)):.2f} (1 for errors that are Gaussian and complete; quantities of a case are correlated).",
+        f"flatphys {flatphys.__version__}, {datetime.date.today()}, {platform.machine()}, device {device}: {len(done)} of {total} "
+        f"cases, {len(every)} quantities.",
+        f"Largest |z| = {np.nanmax(np.abs(z)):.2f}, root mean square {math.sqrt(np.nanmean(z * z)):.2f} (1 for errors that are "
+        "Gaussian and complete; quantities of a case are correlated).",
         f"{len(failed)} beyond the bound {bound:g}"
         + (": " + "; ".join(f"{case.name} {row.quantity}" for case, row in failed) if failed else "."),
         "",
-        "z = (simulation - theory)/error; errors are standard errors over instances. N with several values: extrapolated by a + b/N (+ c/N^2 where stated). No other allowance.",
+        "z = (simulation - theory)/error; errors are standard errors over instances. N with several values: extrapolated by a + "
+        "b/N (+ c/N^2 where stated). No other allowance.",
         "",
         "![all z-scores](z-scores.png)",
         "",
@@ -273,7 +276,8 @@ def _write_tables(folder, done, total, bound, device):
     for case, answer, seconds in done:
         worst = answer.worst
         lines.append(
-            f"| {case.title} | {', '.join(map(str, case.sizes))} | {len(answer.rows)} | {worst.z:+.2f} ({worst.quantity}) | {seconds:.0f} | {'no' if _unmixed(answer) else 'yes'} |"
+            f"| {case.title} | {', '.join(map(str, case.sizes))} | {len(answer.rows)} | {worst.z:+.2f} ({worst.quantity}) | "
+            f"{seconds:.0f} | {'no' if _unmixed(answer) else 'yes'} |"
         )
     for case, answer, _ in done:
         lines += [
@@ -311,7 +315,7 @@ def _overview(done, path, bound):
 
     with style.paper():
         figure, (left, right) = style.panels(1, 2, width=style.PAGE, height=max(2.8, 0.16 * len(done) + 0.8), width_ratios=(2.0, 1.0))
-        for place, (case, answer, _) in enumerate(reversed(done)):
+        for place, (_, answer, _) in enumerate(reversed(done)):
             left.plot([row.z for row in answer.rows], [place] * len(answer.rows), "o", ms=2.2, color=style.BLUE, alpha=0.6, mew=0)
         left.axvspan(-bound, bound, color=style.BLUE, alpha=0.08, lw=0)
         left.axvline(0.0, color=style.GREY, lw=0.6)

@@ -32,7 +32,8 @@ TITLES = {
     "phase-teacher-student": "Phase diagrams of a binary student and teacher: transition, spinodals, metastable regions",
     "phase-gaussian-mixture": "Phase diagrams of the Gaussian mixture: separability, Bayes error, best regularisation",
     "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
-    "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on theory's branches",
+    "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on "
+    "theory's branches",
 }
 SLOW = (
     "phase-binary-perceptron",

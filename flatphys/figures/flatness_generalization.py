@@ -41,7 +41,8 @@ def compute(per_decade: int = 6) -> list[dict]:
     """Records data, loss, l2, generalization_error, local_energy, entropy_loss, relative_flatness, train_error, bayes (the floor).
 
     entropy_loss is what the patterns take from the entropy of weights near the minimiser, (1/2) log(1-p^2) minus the local
-    entropy at overlap p = OVERLAP, inverse temperature BETA.  Column mark: "decade" where l2 is a power of ten, "best" at the l2 with the smallest generalization error.
+    entropy at overlap p = OVERLAP, inverse temperature BETA.  Column mark: "decade" where l2 is a power of ten, "best" at the l2 with the
+    smallest generalization error.
     """
     records = []
     exponents = np.linspace(*DECADES, per_decade * (DECADES[1] - DECADES[0]) + 1)

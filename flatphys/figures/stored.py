@@ -1,8 +1,8 @@
 """Records that were computed before: one JSON file a figure, named by everything that could change it.
 
 The key is a hash of the package's sources and of the versions of Python and of the numerical libraries, so that a file written by
-another version is never read.  Files are replaced atomically: two processes may write at once, and a killed one leaves nothing half-written.
-A file that cannot be read counts as missing, a folder that cannot be written as no store.
+another version is never read.  Files are replaced atomically: two processes may write at once, and a killed one leaves nothing
+half-written.  A file that cannot be read counts as missing, a folder that cannot be written as no store.
 """
 
 import functools

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from flatphys.plotting import (  # noqa: F401  (figures find the whole style here)
+from flatphys.plotting import (
     BLACK,
     BLUE,
     COLUMN,

@@ -239,7 +239,8 @@ def fit_in_inverse_size(label: str, sizes, values, errors, order: int = 1) -> Ex
     if len(set(sizes.tolist())) < order + 1:
         count = ("two", "three", "four")[order - 1] if order < 4 else order + 1
         raise InvalidInput(
-            f"runs must have at least {count} different n for an extrapolation of order {order} in 1/N, got n = {', '.join(f'{n:g}' for n in sizes)}"
+            f"runs must have at least {count} different n for an extrapolation of order {order} in 1/N, got n = "
+            f"{', '.join(f'{n:g}' for n in sizes)}"
         )
     if not (np.isfinite(values).all() and np.isfinite(errors).all()):
         nan = np.full(2, math.nan)  # a quantity that some size could not give has no limit either

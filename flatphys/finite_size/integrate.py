@@ -5,8 +5,8 @@ The chains stay at overlap p with a reference w~, so that at beta = 0 their numb
     free_entropy(p, beta) = s(p) - alpha Int_0^beta e(p, beta') dbeta'
 
 with the mean fraction e of violated patterns.  The integral runs over a ladder of replica exchange from 0 to beta, between
-rungs by Bennett's acceptance ratio and to beta = inf by the fraction of draws without violations (`finite_size.chains.ladder`): no quadrature
-error, no tail cut off.  At finite N the entropy without patterns is, exactly,
+rungs by Bennett's acceptance ratio and to beta = inf by the fraction of draws without violations (`finite_size.chains.ladder`): no
+quadrature error, no tail cut off.  At finite N the entropy without patterns is, exactly,
 
     binary      s_N(p) = (1/N) log C(N, k),    k = N (1-p)/2 flipped weights
     spherical   s_N(p) = ((N-3)/(2N)) log(1-p^2) + (1/N) log [Gamma(N/2) / (sqrt pi Gamma((N-1)/2))]
@@ -150,7 +150,8 @@ def sample_local_entropy(
     --------
     >>> import flatphys as fp
     >>> model = fp.Model(fp.Teacher(), fp.Gibbs())
-    >>> found = fp.sample_local_entropy(model, 101, 0.5, distance=[0.1], reference="teacher", chains=16, sweeps=200, device="cpu")  # doctest: +SKIP
+    >>> options = {"reference": "teacher", "chains": 16, "sweeps": 200, "device": "cpu"}
+    >>> found = fp.sample_local_entropy(model, 101, 0.5, distance=[0.1], **options)  # doctest: +SKIP
     """
     check_model(model)
     n, seed = whole("n", n, 3), whole("seed", seed, 0)

@@ -151,7 +151,7 @@ class Run(Table):
     def record(self) -> dict:
         """Everything as plain values, for JSON."""
         names = ("mean", "error", "time_error", "effective_samples", "autocorrelation", "r_hat", "start_z")
-        plain = lambda e: {name: getattr(e, name) for name in names}  # noqa: E731
+        plain = lambda e: {name: getattr(e, name) for name in names}
         out = {"n": self.n, "alpha": self.alpha, "instances": self.instances, "chains": self.chains, "sweeps": self.sweeps}
         out |= {
             "burn_in": self.burn_in,

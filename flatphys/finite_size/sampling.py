@@ -1,7 +1,7 @@
 """sample(model, n, alpha, ...): a finite system instead of N = infinity, with errors.
 
-Gibbs learners are sampled by Markov chains (`finite_size.chains.ensemble`), several of them on every instance: the overlap between chains of one
-instance is the theory's q.  Half of the chains start hot (random weights), half cold (the teacher where there is one,
+Gibbs learners are sampled by Markov chains (`finite_size.chains.ensemble`), several of them on every instance: the overlap between chains
+of one instance is the theory's q.  Half of the chains start hot (random weights), half cold (the teacher where there is one,
 annealed to a low temperature otherwise), so that chains that have not forgotten their start show it.  At large or infinite beta a
 ladder of inverse temperatures exchanges its configurations (`finite_size.chains.ladder`).  Rules with finite training (ERM, maximum
 margin, Hebb, Bayes on the mixture) are trained instead, once per instance.

@@ -126,7 +126,7 @@ def _loss(loss):
     if loss == "square":
         return lambda t: 0.5 * (1.0 - t) ** 2, lambda t: t - 1.0, np.ones_like
     if loss == "logistic":
-        sigmoid = lambda t: 0.5 * (1.0 - np.tanh(0.5 * t))  # noqa: E731  1/(1 + e^t)
+        sigmoid = lambda t: 0.5 * (1.0 - np.tanh(0.5 * t))  # 1/(1 + e^t)
         return lambda t: np.logaddexp(0.0, -t), lambda t: -sigmoid(t), lambda t: sigmoid(t) * (1.0 - sigmoid(t))
     if loss == "hinge":
         return lambda t: np.maximum(0.0, 1.0 - t), None, None

@@ -56,11 +56,15 @@ class Trained:
             for k, (w, b) in enumerate(zip(self.weights, self.biases)):
                 x, y, _, _ = self.draw(k)
                 rng = np.random.default_rng(np.random.SeedSequence([self.seed, 11, k]))
-                errors = lambda many: np.mean(y[:, None] * (x @ np.atleast_2d(many).T / math.sqrt(self.n) + b) < 0.0)  # noqa: B023, E731
-                before = errors(w)
+                before = _train_error(x, y, w, b)
                 copies = np.repeat(w[None], int(perturbations), axis=0)
-                out[k] = [errors(perturb(copies, kind, s, False, rng)) - before for s in values.ravel().tolist()]
+                out[k] = [_train_error(x, y, perturb(copies, kind, s, False, rng), b) - before for s in values.ravel().tolist()]
         return Estimate.of(out.reshape(len(out), *values.shape), 1.0 / (self.p * len(out) * int(perturbations)))
+
+
+def _train_error(x, y, weights, b):
+    """The share of patterns on the wrong side, over one or many weight vectors."""
+    return np.mean(y[:, None] * (x @ np.atleast_2d(weights).T / math.sqrt(x.shape[1]) + b) < 0.0)
 
 
 def train_run(model, n: int, p: int, instances: int, seed: int, progress) -> Run:

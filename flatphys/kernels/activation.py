@@ -57,7 +57,8 @@ def evaluate(phi, x):
             values = np.asarray(phi(x.copy()), dtype=float)
     except Exception as error:  # whatever a function of the user's raises
         raise InvalidInput(
-            f"activation must be a function that takes and returns an array of numbers, got {phi!r}, which raises {type(error).__name__}: {error}"
+            f"activation must be a function that takes and returns an array of numbers, got {phi!r}, which raises "
+            f"{type(error).__name__}: {error}"
         ) from error
     if values.shape != x.shape:
         raise InvalidInput(
@@ -247,7 +248,8 @@ def table(phi) -> tuple[float, ...]:
         before, now = now, (x * now - math.sqrt(k) * before) / math.sqrt(k + 1.0)
     if series[0] < 1e-20:
         raise InvalidInput(
-            f"activation must not be even: E[x phi(x)] must not vanish, got {phi!r}: c'(0) = 0, and the saddle at small loads is q = 0 itself"
+            f"activation must not be even: E[x phi(x)] must not vanish, got {phi!r}: c'(0) = 0, and the saddle at small loads is "
+            "q = 0 itself"
         )
     jumps = [abs(np.diff(evaluate(phi, np.array([b - 1e-9, b + 1e-9])))[0]) for b in pieces.breaks]
     power = 1 if any(jump > 1e-6 * math.sqrt(variance) for jump in jumps) else 2

@@ -87,7 +87,8 @@ class LocalEntropy(Table):
 
     def _title(self):
         beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
-        return f"Local entropy at margin {self.margin:g}{beta} around {self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch}), nats per weight"
+        around = f"{self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch})"
+        return f"Local entropy at margin {self.margin:g}{beta} around {around}, nats per weight"
 
     def _rows(self):
         columns = ("distance", "value", "slope", "q1", "status")

@@ -6,8 +6,8 @@ being linearly separable; the best l2 is infinite in the whole plane, where ever
 
     d log(generalization error)/d log l2 = 0
 
-at a given l2 (`thresholds.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the answer "always the larger
-class" and the best l2 grows without bound; where they are narrow it vanishes.
+at a given l2 (`thresholds.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the
+answer "always the larger class" and the best l2 grows without bound; where they are narrow it vanishes.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Spherical perceptron with random labels: capacity and stability in the plane of load and margin.
 
-Gardner's capacity (1988) bounds the loads with solutions; at negative margins the solution space stops being convex, replica symmetry breaks
-at the line of de Almeida and Thouless below it, and one step of breaking lowers the bound (Franz & Parisi 2016).  All
+Gardner's capacity (1988) bounds the loads with solutions; at negative margins the solution space stops being convex, replica symmetry
+breaks at the line of de Almeida and Thouless below it, and one step of breaking lowers the bound (Franz & Parisi 2016).  All
 three meet at margin 0, alpha = 2.
 """
 

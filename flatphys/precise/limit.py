@@ -13,7 +13,8 @@ class Limit:
     """Maximum margin and ground state: a window (kappa - w, kappa) of cavity fields is lifted to kappa.
 
     1 - R^2 = alpha Int_window Dz W (kappa - z)^2,    R = (2 alpha/D0)(1 - 2 flip) Int_window Dz G(kz)(kappa - z),
-    k = R/D0, D0 = sqrt(1 - R^2); a tree committee's first equation holds at the load alpha/c'(1), w = sqrt(2 c'(1) beta(1-q)).  Unknowns: kappa (maximum margin, w = inf) or log w, and log k with a teacher.
+    k = R/D0, D0 = sqrt(1 - R^2); a tree committee's first equation holds at the load alpha/c'(1), w = sqrt(2 c'(1) beta(1-q)).  Unknowns:
+    kappa (maximum margin, w = inf) or log w, and log k with a teacher.
     """
 
     def __init__(self, state, digits):

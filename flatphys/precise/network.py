@@ -13,7 +13,8 @@ class Through:
         self.kind = "perceptron" if isinstance(network, Perceptron) else network.activation
         if callable(self.kind):
             raise InvalidInput(
-                f"activation must be built in for flatphys.precise, got {self.kind!r}: a function of one's own is known to double precision only"
+                f"activation must be built in for flatphys.precise, got {self.kind!r}: a function of one's own is known to double "
+                "precision only"
             )
 
     def overlap(self, v, q):

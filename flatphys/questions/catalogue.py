@@ -241,7 +241,8 @@ def question_of(question) -> Question:
         if getattr(fp, name, None) is question and name in QUESTIONS:
             return QUESTIONS[name]
         raise InvalidInput(
-            f"question {name} is not one of {', '.join(QUESTIONS)}; wrap it in a function of (model, alpha) that returns a number or a dict of numbers"
+            f"question {name} is not one of {', '.join(QUESTIONS)}; wrap it in a function of (model, alpha) that returns a number "
+            "or a dict of numbers"
         )
     vectors = tuple(getattr(question, "vectors", ()))
     version = getattr(question, "version", None)

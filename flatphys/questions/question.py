@@ -17,7 +17,8 @@ NEGATIVE, UNSTABLE = "negative_entropy", "rs_unstable"
 # Why an element of an array has no value, where the library gives a status and no sentence.
 REASONS = {
     "unsat": "no weights fulfil the constraint at this distance from the reference",
-    "no_solution": "the equations have no saddle point at this distance: the weights counted there have closed in on each other, or two saddles have met",
+    "no_solution": "the equations have no saddle point at this distance: the weights counted there have closed in on each other, "
+    "or two saddles have met",
     "not_converged": "the curve of solutions could not be followed to this distance",
     NEGATIVE: "the count of binary weights is negative: no such weights exist there, the value is the formal continuation",
     UNSTABLE: "the replicon is negative: the replica-symmetric value is an approximation or a bound",

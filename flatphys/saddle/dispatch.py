@@ -1,7 +1,7 @@
 """Which set of equations answers which model: the one table, behind `solve` and `branches`."""
 
 import importlib
-from functools import lru_cache
+from functools import cache
 
 from flatphys import validate
 from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, RandomLabels, Teacher, check_model
@@ -26,7 +26,7 @@ _TABLE = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _road(data: type, learner: type):
     """(function for the dominant state, function for every branch)."""
     name, one, every = _TABLE[data, learner]

@@ -141,7 +141,7 @@ class Database:
 
     def _block(self, problem, layout, rows):
         names, vector_names, size = self._layout_of(layout)
-        for _, place, (_, status, message, branch, data, checksum) in rows:
+        for _, place, (*_, data, checksum) in rows:
             if zlib.crc32(data, zlib.crc32(place)) != checksum or len(data) != 8 * (len(names) + len(vector_names) * size):
                 raise sqlite3.DatabaseError("the checksum of a point does not fit its values")
         values = np.frombuffer(b"".join(row[2][4] for row in rows), dtype="<f8").reshape(len(rows), -1).astype(float)

@@ -35,8 +35,8 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
         `solve` (the default), `local_energy`, `local_entropy`, `replicated_entropy`, `margins` (moments; density and distribution function
         with x=[...]), `relative_flatness`, `largest_overlap`, `ground_state`, `capacity`, `max_margin`, `at_line`, `freezing_beta`,
         `optimal_l2`, `bayes_error`, `separability_threshold`, `flatness_threshold`, `first_order_transition`; or a function of your own,
-        called as f(model, alpha, **options) (f(model, **options) without alpha), that returns a number, a `State` or a dict of numbers.  Its
-        attribute `vectors` may name options that it takes as whole arrays and answers with arrays along them.
+        called as f(model, alpha, **options) (f(model, **options) without alpha), that returns a number, a `State` or a dict of numbers.
+        Its attribute `vectors` may name options that it takes as whole arrays and answers with arrays along them.
     **axes
         Fields of the model by their dotted names ("learner.margin", "data.flip", "learner.network.activation", "learner"), and options of
         the question (sigma, distance, ansatz, ...).  A list or array makes an axis, one value a coordinate without a dimension.  Questions
@@ -54,12 +54,12 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
     Returns
     -------
     xarray.Dataset
-        Dimensions in the order of the arguments, an array option of the question (sigma, distance, overlap, x) innermost, each called by the last part
-        of its name (margin), or all of it (learner_margin) where that is taken.  One variable per scalar, with unit and long name; `status` and
-        `message`: "ok"; values with a reservation, "negative_entropy" and "rs_unstable"; no values, "unsat", "no_solution", "not_converged",
-        "invalid_input" (the question is not defined there), "undefined", "failed" (an error of your function), "interrupted".  A value is nan only
-        under one of these, or with a message that it is not defined.  The attributes say what was computed, by which versions, to which
-        tolerance.  `to_netcdf(path, engine="scipy")` saves it as it is.
+        Dimensions in the order of the arguments, an array option of the question (sigma, distance, overlap, x) innermost, each called by
+        the last part of its name (margin), or all of it (learner_margin) where that is taken.  One variable per scalar, with unit and
+        long name; `status` and `message`: "ok"; values with a reservation, "negative_entropy" and "rs_unstable"; no values, "unsat",
+        "no_solution", "not_converged", "invalid_input" (the question is not defined there), "undefined", "failed" (an error of your
+        function), "interrupted".  A value is nan only under one of these, or with a message that it is not defined.  The attributes say
+        what was computed, by which versions, to which tolerance.  `to_netcdf(path, engine="scipy")` saves it as it is.
 
     Raises
     ------
@@ -124,7 +124,8 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
     if undone:
         kept = "with store=path the same call would go on" if opened is None else "what is done is in the store, the same call goes on"
         warnings.warn(
-            f"interrupted: {todo.size - undone} of {todo.size} points are done, the others have the status 'interrupted'; {kept} from there",
+            f"interrupted: {todo.size - undone} of {todo.size} points are done, the others have the status 'interrupted'; {kept} "
+            "from there",
             SweepWarning,
             stacklevel=2,
         )

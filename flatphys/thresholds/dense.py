@@ -282,7 +282,8 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
             return DenseThreshold(root, 0.5 * math.exp(log_v), point.value, float(replicas), point.external)
         place[0] = None  # it turned negative from the smallest distances on: look for a tangency at larger loads
     raise NoSolution(
-        f"the replicated entropy of {model!r} does not lose its monotonicity by a tangency at a load between {loads[0]:.6g} and {loads[-1]:.6g}"
+        f"the replicated entropy of {model!r} does not lose its monotonicity by a tangency at a load between {loads[0]:.6g} and "
+        f"{loads[-1]:.6g}"
         + ("; few replicas fall with the distance near d = 0 at every load, use a larger y" if not vanishing_external and y < 20.0 else "")
     )
 

@@ -113,6 +113,7 @@ def ground_state(model: Model, alpha: float) -> State:
     limit = capacity_state(model, code).alpha
     if not alpha > limit:
         raise InvalidInput(
-            f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be satisfied, use solve"
+            f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be "
+            "satisfied, use solve"
         )
     return _freezing_state(model, alpha)

@@ -93,7 +93,8 @@ def optimal_l2(model, alpha: float) -> float:
     if slopes[steep[0]] < 0.0:
         if p[2]:  # a bias on unbalanced clouds: see the module's docstring
             raise NotConverged(
-                f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}"
+                f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: the clouds are balanced but for "
+                f"{abs(model.data.positive - 0.5):.1e}"
             )
         candidates.append((_error(p, out[0]), math.inf))
     for i, j in zip(steep, steep[1:]):

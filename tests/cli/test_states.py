@@ -84,7 +84,8 @@ class TestProcess:
         assert "Traceback" not in err
 
     def test_help_compiles_nothing(self):
-        code = "import sys; sys.argv = ['flatphys', '--help']\nfrom flatphys.cli import app\ntry: app()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"
+        code = "import sys; sys.argv = ['flatphys', '--help']\nfrom flatphys.cli import app\n"
+        code += "try: app()\nexcept SystemExit: pass\nprint('numba' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
         assert done.stdout.splitlines()[-1] == "False"
 

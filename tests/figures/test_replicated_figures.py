@@ -8,7 +8,7 @@ from flatphys.figures import flatness_phase_diagram, replicated_entropy
 
 def test_dense_regions_hold_more_than_typical_neighbourhoods_and_less_than_everything():
     records = replicated_entropy.compute(points=12)
-    entropy = lambda d: -d * np.log(d) - (1 - d) * np.log1p(-d)  # noqa: E731
+    entropy = lambda d: -d * np.log(d) - (1 - d) * np.log1p(-d)
     for record in records:
         if record["status"] != "ok" or record["kind"] != "replicated":
             continue

@@ -20,7 +20,7 @@ def test_shells_hold_as_many_weights_as_they_do():
     assert exact == pytest.approx(math.log(math.comb(20, 5)) / 20, rel=1e-12)
     assert limit == pytest.approx(-0.25 * math.log(0.25) - 0.75 * math.log(0.75), rel=1e-12)
     for n in (5, 50):  # the density of the overlap of two points of the sphere is normalised
-        density = lambda p, n=n: mpmath.exp(n * shell_entropy(n, float(p), False)[1])  # noqa: E731
+        density = lambda p, n=n: mpmath.exp(n * shell_entropy(n, float(p), False)[1])
         assert float(mpmath.quad(density, [-1 + 1e-12, 0, 1 - 1e-12])) == pytest.approx(1.0, rel=1e-6)
     assert shell_entropy(10**7, 0.5, False)[1] == pytest.approx(shell_entropy(3, 0.5, False)[0], rel=1e-5)
 

@@ -85,7 +85,7 @@ def test_given_instances_are_used():
 
 
 def test_patterns_are_signs_only_where_their_lattice_is_harmless():
-    gibbs = lambda *a, **k: fp.Model(fp.RandomLabels(), fp.Gibbs(*a, **k))  # noqa: E731
+    gibbs = lambda *a, **k: fp.Model(fp.RandomLabels(), fp.Gibbs(*a, **k))
     assert default_patterns(gibbs("binary"), 101) == "sign"
     assert default_patterns(gibbs("binary"), 100) == default_patterns(gibbs("binary", 0.2), 101) == "gaussian"
     assert default_patterns(gibbs("spherical", 0.2), 100) == "sign"
@@ -211,7 +211,8 @@ model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", beta=2.0))
 def slow(done, total):
     import time; time.sleep(float(sys.argv[2]))
     print(done, flush=True)
-run = fp.sample(model, 41, 0.7, chains=8, sweeps=60, burn_in=20, every=2, device="cpu", threads=1, checkpoint=sys.argv[1], interval=4, progress=slow)
+size = dict(chains=8, sweeps=60, burn_in=20, every=2, device="cpu", threads=1)
+run = fp.sample(model, 41, 0.7, **size, checkpoint=sys.argv[1], interval=4, progress=slow)
 np.save(sys.argv[1] + ".npy", run.energies)
 print("MEAN", repr(run.train_error.mean), repr(run.overlap.mean), repr(run.margins.mean.mean), repr(run.acceptance[-1]))
 """

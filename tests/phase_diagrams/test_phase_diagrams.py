@@ -211,7 +211,7 @@ def test_a_diagram_prints_plots_and_survives_its_records(perceptron):
     assert perceptron.plot(ax, "margin") is ax
     matplotlib.pyplot.close("all")
     with pytest.raises(AttributeError, match="no 'beta'; its columns are alpha, margin"):
-        perceptron["stability"].beta  # noqa: B018
+        perceptron["stability"].beta
 
 
 def test_unknown_names_are_refused(perceptron):

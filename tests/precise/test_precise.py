@@ -238,7 +238,7 @@ def test_a_refined_state_prints_itself_to_its_digits():
     assert "<table>" in refined._repr_html_() and "0.3143900668556251" in refined._repr_html_()
     assert "q_hat" in dir(refined)
     with pytest.raises(AttributeError, match="order parameters are q, one_minus_q, q_hat"):
-        refined.R  # noqa: B018
+        refined.R
 
 
 @pytest.mark.parametrize("digits", [9, 301, 0, -30, 30.0, "30", True, None, math.nan])

@@ -136,7 +136,7 @@ def test_points_whose_process_died_are_tried_alone_and_at_last_given_up():
     again = chunks.take()
     assert again.tolist() == points.tolist() and chunks.take(fresh_only=True).min() > points.max()
     chunks.died(again)
-    for n in range(2, DEADLY):
+    for _ in range(2, DEADLY):
         alone = [chunks.take() for _ in points]
         assert all(p.size == 1 for p in alone)
         lost = [chunks.died(p) for p in alone]
@@ -234,8 +234,8 @@ def say(done, total):
     print("done", done, flush=True)
 
 table = fp.sweep(
-    fp.Model(), alpha=np.linspace(0.1, 0.75, 30), question=fp.local_entropy, distance=np.geomspace(0.005, 0.45, 12), store=store or None, workers=int(workers),
-    progress=say, **{"learner.margin": [0.0, 0.05, 0.1, 0.15, 0.2]},
+    fp.Model(), alpha=np.linspace(0.1, 0.75, 30), question=fp.local_entropy, distance=np.geomspace(0.005, 0.45, 12),
+    store=store or None, workers=int(workers), progress=say, **{"learner.margin": [0.0, 0.05, 0.1, 0.15, 0.2]},
 )
 table.to_netcdf(out, engine="scipy")
 print("status", *sorted(set(table.status.values.ravel())), flush=True)

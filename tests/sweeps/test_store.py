@@ -162,7 +162,8 @@ fp.solve(fp.Model(), 0.5)
 print("ready", flush=True)
 sys.stdin.readline()
 first = int(sys.argv[2])
-table = fp.sweep(fp.Model(), alpha=np.linspace(0.1, 0.8, 400), store=sys.argv[1], workers=1, **{"learner.margin": np.arange(first, first + 5) / 20.0})
+margins = {"learner.margin": np.arange(first, first + 5) / 20.0}
+table = fp.sweep(fp.Model(), alpha=np.linspace(0.1, 0.8, 400), store=sys.argv[1], workers=1, **margins)
 print(int((table.status != "interrupted").sum()), flush=True)
 """
 

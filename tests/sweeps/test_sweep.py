@@ -267,7 +267,7 @@ def test_netcdf_gives_the_same_table_back(tmp_path):
 # --- statuses ---------------------------------------------------------------------------------------------------------------
 def explained(table):
     """Whether every nan has a status or a message of its own."""
-    for name, variable in table.data_vars.items():
+    for variable in table.data_vars.values():
         if variable.dtype.kind == "f":
             status, message, value = xarray.broadcast(table.status, table.message, variable)
             gone = np.isnan(value.values)

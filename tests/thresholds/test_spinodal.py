@@ -1,4 +1,4 @@
-"""Spinodals, critical point and transition of binary weights with a teacher, against the loads of `first_order_transition` and counts of branches."""
+"""Spinodals, critical point and transition of binary weights with a teacher, against `first_order_transition` and counts of branches."""
 
 import math
 

@@ -60,7 +60,7 @@ class BayesMargins(MarginDistribution):
         u, w = buffers()
         n = panel_nodes(0, -REACH, REACH, 1.0, 1.0, marks, u, w)
         total = 0.0
-        for z, w in zip(u[:n], w[:n]):
+        for z, share in zip(u[:n], w[:n]):
             t = stability(z, self._v, self._q, self._beta)[0]
-            total += w * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
+            total += share * density(z) * pattern_weight(NISHIMORI, self._flip, self._k, z) * tail(slope * t)
         return total

@@ -7,7 +7,8 @@ whatever y is; y only decides how l is distributed:
 
 with l = sqrt(q0) z0 + sqrt(q1-q0) z1 under the nested measure W Dz0 Dz1 H^m / I, or the maximiser at y = inf
 (`saddle.breaking.averages`, `saddle.breaking.limit`).  The law of l is kept as nodes and weights in x; averages of
-functions that are smooth on the scale 1 in x are then sums.  A tree committee's law is that of the overlaps its patterns see.  Conditional moments: `observables.margins.gibbs`.
+functions that are smooth on the scale 1 in x are then sums.  A tree committee's law is that of the overlaps its patterns see.
+Conditional moments: `observables.margins.gibbs`.
 """
 
 import math

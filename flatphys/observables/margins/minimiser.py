@@ -235,7 +235,7 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
     loss, data = state.model.learner.loss, state.model.data
     c = state.order["V"] * (data.variance if isinstance(data, GaussianMixture) else 1.0)
     if math.isinf(c) and loss in EXACT_FIT:
-        held = lambda t: (np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape))  # noqa: E731
+        held = lambda t: (np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape))
         return TrainedMargins(cavity, held, np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
         return TrainedMargins(cavity, _floor(1.0), np.maximum(omega, 1.0), norm, atom=1.0)

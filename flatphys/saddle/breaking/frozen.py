@@ -40,7 +40,8 @@ def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> S
         state = _lowest(model, alpha, beta)
         if state.entropy >= NEGATIVE_ENTROPY:
             raise NoSolution(
-                f"the entropy of {model!r} at alpha={alpha:g} is positive ({state.entropy:.6g}): replica symmetry holds and there is no frozen state; use ansatz='RS'"
+                f"the entropy of {model!r} at alpha={alpha:g} is positive ({state.entropy:.6g}): replica symmetry holds and there "
+                "is no frozen state; use ansatz='RS'"
             )
         raise Unsatisfiable(
             f"no binary weights fulfil the hard constraints of {model!r} at alpha={alpha:g} (entropy {state.entropy:.6g}): "
@@ -49,7 +50,8 @@ def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> S
     hot = _lowest(model, alpha, beta)
     if hot.entropy >= 0.0:
         raise NoSolution(
-            f"{model!r} at alpha={alpha:g} has not frozen: its replica-symmetric entropy {hot.entropy:.6g} is positive at beta={beta:g}; use ansatz='RS' (see freezing_beta)"
+            f"{model!r} at alpha={alpha:g} has not frozen: its replica-symmetric entropy {hot.entropy:.6g} is positive at "
+            f"beta={beta:g}; use ansatz='RS' (see freezing_beta)"
         )
     if parisi_m is None:
         low = math.log(beta)

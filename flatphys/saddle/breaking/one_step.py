@@ -96,10 +96,12 @@ class OneStepCurve:
         else:
             if net[0] != PERCEPTRON and self.capacity < math.inf and c == 0.0:
                 raise NoSolution(
-                    f"replica symmetry is exact at margin {kappa:g} up to the capacity {self.capacity:.10g}: there is no one-step solution; use ansatz='RS'"
+                    f"replica symmetry is exact at margin {kappa:g} up to the capacity {self.capacity:.10g}: there is no one-step "
+                    "solution; use ansatz='RS'"
                 )
             raise NotConverged(
-                f"the one-step solutions at margin {kappa:g} could not be entered near the capacity {self.capacity:.10g} (residual {residual:.1e})",
+                f"the one-step solutions at margin {kappa:g} could not be entered near the capacity {self.capacity:.10g} "
+                f"(residual {residual:.1e})",
                 {"log_ratio": x[0], "log_m": x[1]},
                 residual,
             )
@@ -208,14 +210,16 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
     curve = curve_at(kappa, net)
     if alpha >= curve.capacity:
         raise Unsatisfiable(
-            f"alpha={alpha:g} is beyond the one-step capacity {curve.capacity:.10g} of {model!r}: no weights reach the margin on every pattern"
+            f"alpha={alpha:g} is beyond the one-step capacity {curve.capacity:.10g} of {model!r}: no weights reach the margin on "
+            "every pattern"
         )
     if alpha < curve.loads[-1]:
         raise _below(model, alpha, curve)
     guess = curve.bracket(alpha)
     if guess is None:
         raise NotConverged(
-            f"alpha={alpha:.12g} is too large, or too close to the one-step capacity {curve.capacity:.12g} of {model!r}, for double precision: 1-q1 < {math.exp(LOWEST):.0e}"
+            f"alpha={alpha:.12g} is too large, or too close to the one-step capacity {curve.capacity:.12g} of {model!r}, for "
+            f"double precision: 1-q1 < {math.exp(LOWEST):.0e}"
         )
     target = math.log(alpha)
 
@@ -301,8 +305,8 @@ def solve_one_step(model: Model, alpha: float, parisi_m: float | None = None) ->
     -------
     State
         With ansatz "1RSB" and order parameters q0, q1, one_minus_q1, parisi_m, q0_hat, q1_hat, complexity
-        (-m^2 d free_entropy/dm, the logarithm of the number of clusters per weight; 0 where m is stationary), inner_eigenvalue and outer_eigenvalue (replicons inside a cluster and
-        between clusters, stable iff positive); at_eigenvalue is the smaller of the two.
+        (-m^2 d free_entropy/dm, the logarithm of the number of clusters per weight; 0 where m is stationary), inner_eigenvalue and
+        outer_eigenvalue (replicons inside a cluster and between clusters, stable iff positive); at_eigenvalue is the smaller of the two.
 
     Raises
     ------

@@ -159,9 +159,10 @@ class Point(NamedTuple):
 
 
 class Replicas:
-    """The equations of y replicas of one model at one load; args as in `saddle.equilibrium.curve.Code`, the network as in `kernels.networks`.
+    """The equations of y replicas of one model at one load.
 
-    The unknowns are asinh(dq/V), then dq_hat for binary weights, then asinh(R/sqrt(q0-R^2)) with a teacher.
+    Arguments are those of `saddle.equilibrium.curve.Code`, the network that of `kernels.networks`.  The unknowns are asinh(dq/V), then
+    dq_hat for binary weights, then asinh(R/sqrt(q0-R^2)) with a teacher.
     """
 
     def __init__(self, weights, kind, flip, kappa, alpha, network, y):

@@ -3,7 +3,8 @@
 With one conjugate chosen, s, alpha is a function of it.  Where R_hat is zero or bound to q_hat, s = log q_hat
 and the equations name alpha at once.  Where both are free, s = log R_hat, and the partner log q_hat is
 the point at which both equations name the same load (log q_hat is no good parameter there: at
-negative margins it turns around along a branch, while R_hat grows).  Next to the teacher R_hat may turn around too: `saddle.equilibrium.follow`
+negative margins it turns around along a branch, while R_hat grows).  Next to the teacher R_hat may turn around too:
+`saddle.equilibrium.follow`
 follows the curve by its length.  Every branch, fold and threshold lies on this one curve, and a solve at given alpha is a scalar root
 on a monotone piece of it.  Loads are kept as
 logarithms; `partner` is the guess, then the value, of the other conjugate's logarithm.

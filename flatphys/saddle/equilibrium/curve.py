@@ -31,7 +31,8 @@ def refuse_without_theory(model: Model) -> None:
         )
     if isinstance(getattr(learner, "network", None), TreeCommittee) and not isinstance(model.data, RandomLabels):
         raise InvalidInput(
-            f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is solved for RandomLabels"
+            f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is "
+            "solved for RandomLabels"
         )
     if getattr(learner, "energy", "errors") != "errors":
         raise InvalidInput(f"energy must be 'errors' for this question, got {learner.energy!r}")

@@ -5,8 +5,8 @@ Free entropy per weight (see `saddle.equilibrium.averages` for the terms; v = 1 
     phi = G_S(q_hat, R_hat) + alpha G_E(q, R),      entropy = phi + beta alpha train_error
 
 stationary in all overlaps and conjugates: q, R are the weights' averages, q_hat, R_hat the patterns'.
-Replicon: 1 - alpha E[g'^2] T4; with a tree committee see `saddle.equilibrium.branch`.  Without label noise in the posterior's own temperature, that is for
-kappa = 0 and e^-beta = flip/(1-flip), the Nishimori identities R = q, R_hat = q_hat hold exactly.
+Replicon: 1 - alpha E[g'^2] T4; with a tree committee see `saddle.equilibrium.branch`.  Without label noise in the posterior's own
+temperature, that is for kappa = 0 and e^-beta = flip/(1-flip), the Nishimori identities R = q, R_hat = q_hat hold exactly.
 
 Branches.  alpha(s) of `saddle.equilibrium.branch` rises on branches that are stable within the ansatz and falls on
 the others ("intermediate").  At margin 0 binary weights have one more solution with a teacher,

@@ -15,7 +15,8 @@ it was: c' has a power series with coefficients >= 0, so that the matrix of the 
 Digits.  1 - c comes from 1 - Q.  A and D of a reference close to freezing (qt -> 1) need c_p - c_t relative to p - t, which is
 known without cancellation (A sqrt(1-qt) of the weights): in the angle theta = acos Q, in which c is smooth up to Q = 1,
 
-    c_p - c_t = Int_{theta_p}^{theta_t} c'(cos theta) sin theta dtheta,   sin((theta_t - theta_p)/2) = (p - t)/(2 sin((theta_t + theta_p)/2))
+    c_p - c_t = Int_{theta_p}^{theta_t} c'(cos theta) sin theta dtheta,
+    sin((theta_t - theta_p)/2) = (p - t)/(2 sin((theta_t + theta_p)/2))
 
 B is a difference of numbers of size V.  That costs nothing: the patterns' average is a smooth function of B on the scale V.
 Without patterns q1 = p^2 but c(p^2) > c(p)^2: B stays positive where the perceptron's vanishes.

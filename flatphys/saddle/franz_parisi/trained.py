@@ -27,7 +27,8 @@ def reference_of(state: State) -> tuple:
     mixture = isinstance(data, GaussianMixture)
     if mixture and (data.positive != 0.5 or state.order.get("b", 0.0) != 0.0):
         raise InvalidInput(
-            f"local_entropy around a trained rule needs the balanced mixture without bias (positive = 0.5, b = 0), got {data!r}, b = {state.b:g}"
+            f"local_entropy around a trained rule needs the balanced mixture without bias (positive = 0.5, b = 0), got {data!r}, "
+            f"b = {state.b:g}"
         )
     kind = MIXTURE if mixture else TEACHER
     d, flip = (data.variance, 0.0) if mixture else (1.0, data.flip)

@@ -57,7 +57,7 @@ def test_without_a_gpu_the_error_says_how_to_get_one_and_auto_takes_the_cpu():
 
 def test_a_batch_holds_the_groups_that_fit():
     # 8 instances of 4 groups: 100 bytes of patterns an instance, 10 bytes of state a group
-    fit = lambda free: gpu.groups_that_fit(free / gpu.MEMORY_SHARE, 32, 8, 800, 320)  # noqa: E731
+    fit = lambda free: gpu.groups_that_fit(free / gpu.MEMORY_SHARE, 32, 8, 800, 320)
     assert fit(1120 + 1e-9) == 32 and fit(float("inf")) == 32 and fit(1) == 1
     for free in range(300, 1120, 10):
         groups = fit(free)

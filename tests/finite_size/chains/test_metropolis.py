@@ -256,7 +256,7 @@ def test_shifts_from_bits_are_those_from_the_patterns(p):
     rng = np.random.default_rng(p)
     words = -(-p // 64)
     x, z = rng.choice(np.array([-1, 1], np.int8), (2, p))
-    pack = lambda row: np.packbits(np.pad(row, (0, 64 * words - p)) > 0, bitorder="little").view(np.uint64)  # noqa: E731
+    pack = lambda row: np.packbits(np.pad(row, (0, 64 * words - p)) > 0, bitorder="little").view(np.uint64)
     h, a, b = 3.0 * rng.standard_normal(64 * words), *rng.standard_normal(2)
     out, plain = np.empty(64 * words), np.empty(p)
     below = moves.shift_bits(h, out, pack(x), a, pack(z), b, 0.3, pack(np.ones(p)))

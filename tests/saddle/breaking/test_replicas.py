@@ -268,7 +268,7 @@ def test_the_one_step_free_entropy_is_stationary_in_every_direction(alpha):
     scale = {"q0": state.q1 - state.q0, "q1": state.one_minus_q1, "parisi_m": state.parisi_m}
     for key, place in at.items():
         h = 2e-3 * scale[key]
-        value = lambda k: one_step_free_entropy(NEGATIVE, alpha, **(at | {key: place + k * h}))  # noqa: B023
+        value = lambda k: one_step_free_entropy(NEGATIVE, alpha, **(at | {key: place + k * h}))
         slope = (value(-2) - 8 * value(-1) + 8 * value(1) - value(2)) / (12 * h)
         assert slope * scale[key] == pytest.approx(0.0, abs=1e-9), key
     assert state.entropy == pytest.approx(one_step_free_entropy(NEGATIVE, alpha, **at), abs=1e-12)
@@ -284,7 +284,7 @@ def solve_rs(alpha):
 def test_complexity_is_the_derivative_of_the_free_entropy_at_fixed_m():
     for m in (0.1, 0.3):
         h = 1e-3 * m
-        value = lambda k: solve_one_step(NEGATIVE, 10.0, m + k * h).free_entropy  # noqa: B023
+        value = lambda k: solve_one_step(NEGATIVE, 10.0, m + k * h).free_entropy
         numerical = -m * m * (value(-2) - 8 * value(-1) + 8 * value(1) - value(2)) / (12 * h)
         assert solve_one_step(NEGATIVE, 10.0, m).complexity == pytest.approx(numerical, abs=1e-9)
 

@@ -26,7 +26,7 @@ from flatphys.saddle.equilibrium.averages import (
 def gaussian_average(function, marks=()):
     """Int Dz function(z) by adaptive quadrature, told where to look."""
     cuts = sorted({-13.0, 13.0, 0.0, *(m for m in marks if -13.0 < m < 13.0)})
-    density = lambda z: math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)  # noqa: E731
+    density = lambda z: math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     return sum(quad(lambda z: function(z) * density(z), a, b, epsabs=1e-14, epsrel=1e-13, limit=400)[0] for a, b in zip(cuts, cuts[1:]))
 
 
@@ -47,8 +47,8 @@ def test_binary_weight_averages_are_their_definitions(q_hat, r_hat):
     v, q, r, t2, one_minus_r, entropic, t4 = weights_average(BINARY, TEACHER, q_hat, r_hat, 0, *buffers())
     root = math.sqrt(q_hat)
     marks = (-r_hat / root,)
-    tanh = lambda z: math.tanh(root * z + r_hat)  # noqa: E731
-    sech2 = lambda z: 1.0 / math.cosh(min(abs(root * z + r_hat), 300.0)) ** 2  # noqa: E731
+    tanh = lambda z: math.tanh(root * z + r_hat)
+    sech2 = lambda z: 1.0 / math.cosh(min(abs(root * z + r_hat), 300.0)) ** 2
     assert v == pytest.approx(gaussian_average(sech2, marks), rel=1e-11)
     assert t4 == pytest.approx(gaussian_average(lambda z: sech2(z) ** 2, marks), rel=1e-11)
     assert q == pytest.approx(gaussian_average(lambda z: tanh(z) ** 2, marks), rel=1e-12)
@@ -107,17 +107,17 @@ def test_pattern_averages_are_their_definitions(kind, flip, kappa, beta, v, cosi
     t2 = q - r * r
     k = r / math.sqrt(t2)
     weight = (lambda z: 1.0) if kind == RANDOM else (lambda z: 2.0 * ((1.0 - flip) * ndtr(k * z) + flip * ndtr(-k * z)))
-    argument = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)  # noqa: E731
+    argument = lambda z: (kappa - math.sqrt(q) * z) / math.sqrt(v)
     marks = [kappa / math.sqrt(q) + s * math.sqrt(v / q) for s in (-5.0, -1.0, 0.0, 1.0, 5.0)]
     if beta < math.inf:
         marks += [(kappa - math.sqrt(2.0 * beta * v)) / math.sqrt(q) + s * math.sqrt(v) for s in (-0.5, 0.0, 0.5)]
     marks += [s / k for s in (-4.0, 4.0)] if k else []
-    average = lambda function: gaussian_average(function, marks)  # noqa: E731
+    average = lambda function: gaussian_average(function, marks)
 
     a, b = pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, 0, *buffers())
     assert a == pytest.approx(average(lambda z: weight(z) * field(argument(z), beta) ** 2), rel=1e-11)
     if kind == TEACHER:
-        kernel = lambda z: math.exp(-0.5 * (k * z) ** 2) / math.sqrt(2.0 * math.pi) * field(argument(z), beta)  # noqa: E731
+        kernel = lambda z: math.exp(-0.5 * (k * z) ** 2) / math.sqrt(2.0 * math.pi) * field(argument(z), beta)
         assert b == pytest.approx(2.0 * (1.0 - 2.0 * flip) * math.sqrt(q / t2) * average(kernel), rel=1e-11)
     energetic, curvature, error = pattern_scalars(kind, flip, kappa, beta, v, q, r, t2, 0, *buffers())
     assert energetic == pytest.approx(average(lambda z: weight(z) * log_f(argument(z), beta)), rel=1e-11)
@@ -128,7 +128,7 @@ def test_pattern_averages_are_their_definitions(kind, flip, kappa, beta, v, cosi
 
     assert curvature == pytest.approx(average(squared_slope), rel=1e-8)  # x - a cancels in the definition, not in the package
     if beta < math.inf:
-        violated = lambda z: weight(z) * math.exp(-beta - log_f(argument(z), beta)) * ndtr(argument(z))  # noqa: E731
+        violated = lambda z: weight(z) * math.exp(-beta - log_f(argument(z), beta)) * ndtr(argument(z))
         assert error == pytest.approx(average(violated), rel=1e-11)
     else:
         assert error == 0.0

@@ -15,8 +15,8 @@ from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, log_
 from flatphys.saddle.equilibrium.states import UNIQUE_MARGIN
 
 
-def load_curve(weights, kappa, beta, log_q_hat, network=fp.Perceptron()):
-    net = network_code(network)
+def load_curve(weights, kappa, beta, log_q_hat, network=None):
+    net = network_code(network or fp.Perceptron())
     return np.array([log_alphas(weights, RANDOM, 0.0, kappa, beta, net, s, s, 0, *buffers())[0] for s in log_q_hat])
 
 

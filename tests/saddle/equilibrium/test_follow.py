@@ -131,7 +131,7 @@ def test_no_saddle_lies_off_the_curve(weights, margin, log_beta, flip):
     found = curve_of(code.args)
     a, b = (np.array([found.s[k], found.partner[k]]).T for k in (slice(-1), slice(1, None)))
     along = b - a
-    for s, r, la in _brute_force(code):
+    for s, r, _ in _brute_force(code):
         t = np.clip(np.sum(((s, r) - a) * along, axis=1) / np.sum(along**2, axis=1), 0.0, 1.0)
         assert np.min(np.linalg.norm(a + t[:, None] * along - (s, r), axis=1)) < 0.1
 
