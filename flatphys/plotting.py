@@ -7,6 +7,7 @@
 import matplotlib
 
 from flatphys import validate
+from flatphys.quantities import QUANTITIES
 
 COLUMN = 3.386  # inches: one column of a two-column page (86 mm)
 PAGE = 7.0  # both columns
@@ -19,33 +20,7 @@ YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#7F7F7F"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
-LABELS = {
-    "alpha": r"load $\alpha = P/N$",
-    "margin": r"margin $\kappa$",
-    "temperature": r"temperature $1/\beta$",
-    "variance": r"variance of the clouds",
-    "stability": r"stability $\Delta$",
-    "stability_density": r"density $P(\Delta)$",
-    "distance": "distance $d$",
-    "overlap": "overlap $p$ with the reference",
-    "local_entropy": "local entropy [nats per weight]",
-    "replicated_entropy": "entropy per replica [nats per weight]",
-    "entropy": "entropy per weight [nats]",
-    "free_entropy": "free entropy per weight [nats]",
-    "energy": "errors per weight",
-    "train_error": "training error",
-    "generalization_error": r"generalization error $\epsilon_{\mathrm{g}}$",
-    "bayes_error": "error of the majority vote",
-    "at_eigenvalue": "replicon eigenvalue",
-    "q": "overlap $q$",
-    "one_minus_q": "$1 - q$",
-    "R": "overlap with the teacher $R$",
-    "q_hat": r"conjugate overlap $\hat q$",
-    "R_hat": r"conjugate overlap $\hat R$",
-    "cosine": "cosine with the teacher",
-    "local_energy": r"local energy $\delta E(\sigma)$",
-    "relative_flatness": "relative flatness",
-}
+LABELS = {name: quantity.label for name, quantity in QUANTITIES.items()}
 
 _RC = {
     "font.family": "STIXGeneral",  # ships with matplotlib, so that every machine draws the same

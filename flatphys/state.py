@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from flatphys import quantities
 from flatphys.display import Table, figure
 from flatphys.model import Model
 
@@ -10,23 +11,9 @@ from flatphys.model import Model
 # margin have an entropy of +-1e-15).
 NEGATIVE_ENTROPY = -1e-9
 
-SCALARS = (
-    # attribute, unit or remark in the printed table
-    ("free_entropy", "nats per weight"),
-    ("entropy", "nats per weight"),
-    ("energy", "errors per weight"),
-    ("train_error", "fraction of patterns"),
-    ("train_loss", "per pattern"),
-    ("generalization_error", "probability"),
-    ("bayes_error", "probability"),
-    ("at_eigenvalue", "replicon, stable if > 0"),
-    ("residual", "of the saddle equations"),
-    ("quadrature_error", "estimated, relative"),
-)
-
-
-# What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`).
-NUMBERS = ("free_entropy", "entropy", "train_error", "train_loss", "generalization_error", "bayes_error", "cosine", "at_eigenvalue")
+SCALARS = tuple(quantity.name for quantity in (*quantities.STATE, *quantities.WORTH))
+# What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`); the energy follows.
+NUMBERS = tuple(quantity.name for quantity in quantities.STATE if quantity.name != "energy")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,7 +108,7 @@ class State(Table):
     def scalars(self) -> dict:
         """Everything numeric of the state in one flat dict: order parameters, then observables."""
         out = {"alpha": self.alpha, **self.order}
-        for name in ("cosine", *(name for name, _ in SCALARS)):
+        for name in SCALARS:
             value = getattr(self, name)
             if value is not None and name not in out:
                 out[name] = value
@@ -138,7 +125,8 @@ class State(Table):
     def _rows(self):
         rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
         rows += [(name, figure(value)) for name, value in self.order.items()]
-        rows += [(name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in SCALARS if getattr(self, name) is not None]
+        named = {name: getattr(self, name) for name in SCALARS}
+        rows += [(name, f"{figure(x):<18} {quantities.of(name).printed}") for name, x in named.items() if x is not None]
         return rows
 
     def _title(self):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import flatphys as fp
+from flatphys import quantities
 from flatphys.cli import app
 from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, takes_model
 from flatphys.cli.output import as_csv, as_json, collected_warnings, command, print_table, track, write
@@ -34,11 +35,9 @@ def state_record(state) -> dict:
 
 def print_states(states):
     """A table of the states' values, one column each, with units."""
-    from flatphys.state import SCALARS
-
-    units, values = dict(SCALARS), [state_record(state) for state in states]
+    values = [state_record(state) for state in states]
     names = list(dict.fromkeys(name for record in values for name in record))
-    rows = [[name, *(figure(record.get(name, "")) for record in values), units.get(name, "")] for name in names]
+    rows = [[name, *(figure(record.get(name, "")) for record in values), quantities.of(name, "solve").printed] for name in names]
     print_table(repr(states[0].model), ["", *(["value"] if len(states) == 1 else [s.branch for s in states]), "unit"], rows)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, draw_count, without_patterns
+from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 
 LOADS = (0.5, 0.75)
 RANGE = (3e-4, 0.5)
@@ -55,9 +55,9 @@ def draw(records: list[dict]):
         ax.plot(*style.select(records, "distance", "bound", alpha=alpha, network="sign"), color=style.GREY, ls=(0, (1, 1.2)))
         for name, (_, colour) in NETWORKS.items():
             draw_count(ax, *style.select(records, "distance", "value", alpha=alpha, network=name, status="ok"), color=colour, label=name)
-        ax.set(xscale="log", xlim=RANGE, xlabel=LABELS["distance"])
+        ax.set(xscale="log", xlim=RANGE, xlabel=style.LABELS["distance"])
         style.letter(ax, rf"({label}) $\alpha = {alpha:g}$")
-    axes[0].set(ylim=(-0.03, 0.42), ylabel=LABELS["local_entropy"])
+    axes[0].set(ylim=(-0.03, 0.42), ylabel=style.LABELS["value"])
     axes[1].set(ylim=(-0.14, 0.19))
     axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, 0.9))
     handles = [

@@ -3,6 +3,7 @@
 import math
 import pathlib
 
+from flatphys import quantities
 from flatphys.figures import style
 
 
@@ -26,7 +27,9 @@ def draw(rows: list[dict], quantity: str):
     if formal:
         ax.plot([], [], color=style.GREY, ls="--", label="unstable or formal")
     ax.set_xlabel(style.LABELS["alpha"])
-    ax.set_ylabel(style.LABELS.get(quantity, quantity.replace("_", " ")))
+    drawn = quantities.of(quantity, "solve")
+    ax.set_ylabel(drawn.label)
+    ax.set_yscale("log" if drawn.log else "linear")
     if formal or len(branches) > 1:
         ax.legend()
     return figure

@@ -142,8 +142,8 @@ def draw(records: list[dict]):
         )
         if name != "logistic":
             ax.plot([], [], color=style.GREY, marker="^", lw=1.6, ms=4.0, label="atom and its mass")
-        ax.set(xlim=RANGES[name], xlabel=style.LABELS["stability"])
+        ax.set(xlim=RANGES[name], xlabel=style.LABELS["x"])
         ax.set_ylim(0.0, 1.6 * max(r["value"] for r in records if r["learner"] == name and r["kind"] in ("theory", "atom")))
         ax.legend(loc="upper right", title=title, alignment="left", title_fontsize="small", borderaxespad=0.3)
-    axes[0].set_ylabel(r"density $P(\Delta)$")
+    axes[0].set_ylabel(style.LABELS["pdf"])
     return figure

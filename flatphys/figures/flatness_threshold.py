@@ -10,7 +10,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, draw_count, without_patterns
+from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 
 LOADS = (0.65, 0.7, None, 0.75, 0.78)  # None: the threshold
 RANGE = (3e-4, 0.5)
@@ -58,8 +58,8 @@ def draw(records: list[dict]):
             left.plot(x[touch], value[touch], "o", color=colour, zorder=4)
             right.plot(x[touch], slope[touch], "o", color=colour, zorder=4)
     left.plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")
-    left.set(xscale="log", xlim=RANGE, ylim=(-0.035, 0.2), xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
-    right.set(xscale="log", xlim=RANGE, ylim=(-1.6, 2.4), xlabel=LABELS["distance"], ylabel="slope of the local entropy in $d$")
+    left.set(xscale="log", xlim=RANGE, ylim=(-0.035, 0.2), xlabel=style.LABELS["distance"], ylabel=style.LABELS["value"])
+    right.set(xscale="log", xlim=RANGE, ylim=(-1.6, 2.4), xlabel=style.LABELS["distance"], ylabel="slope of the local entropy in $d$")
     left.legend(title="(a) around the maximum margin", title_fontsize="small", alignment="left", loc="upper left")
     style.letter(right, "(b)")
     return figure

@@ -7,8 +7,6 @@ import numpy as np
 
 from flatphys.figures import style
 
-LABELS = {"distance": "distance $d$", "overlap": "overlap $p$ with the reference", "local_entropy": "local entropy [nats per weight]"}
-
 
 def without_patterns(distance, weights: str = "binary"):
     """The local entropy at alpha = 0, an upper bound at any load: h(d), or (1/2) log(1 - p^2) for spherical weights."""
@@ -46,7 +44,7 @@ def draw(rows: list[dict], against: str, weights: str):
     ax.plot(x, y, color=style.BLUE, marker="." if len(x) < 30 else None)
     if logarithmic:
         ax.set_xscale("log")
-    ax.set(xlabel=LABELS[against], ylabel=LABELS["local_entropy"])
+    ax.set(xlabel=style.LABELS[against], ylabel=style.LABELS["value"])
     ax.legend()
     return figure
 

@@ -10,7 +10,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, draw_count, without_patterns
+from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 
 LOADS = (0.4, 0.7, 0.8)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the largest margin
@@ -63,9 +63,9 @@ def draw(records: list[dict]):
         ax.plot(x, bound, color=style.GREY, ls=(0, (1, 1.2)), lw=1.2)
         largest = max(record["margin"] for record in mine)
         ax.set_title(rf"({name}) $\alpha = {alpha:g}$, $\kappa_{{\max}} = {largest:.3f}$")
-        ax.set(xscale="log", xlim=(NEAREST, 0.5), ylim=limit, xlabel=LABELS["distance"])
+        ax.set(xscale="log", xlim=(NEAREST, 0.5), ylim=limit, xlabel=style.LABELS["distance"])
     axes[0].legend(title=r"reference's $\kappa/\kappa_{\max}$", title_fontsize="small", alignment="left", loc="upper left")
-    axes[0].set_ylabel(LABELS["local_entropy"])
+    axes[0].set_ylabel(style.LABELS["value"])
     _explain(axes[2])
     return figure
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, without_patterns
+from flatphys.figures.local_entropy_curve import without_patterns
 
 ALPHA = 1.0
 STRENGTHS = (0.01, 0.1, 0.3, 1.0, 10.0)
@@ -57,7 +57,7 @@ def draw(records: list[dict]):
             ax.plot(x, np.subtract(y, bound), color=colour)
             if beta == math.inf:
                 left.plot(x, y, color=colour, label=rf"penalty $\lambda = {l2:g}$" if l2 == STRENGTHS[0] else f"{l2:g}")
-    left.set(ylim=(-4.2, 0.2), ylabel=LABELS["local_entropy"], title="(a) no errors")
+    left.set(ylim=(-4.2, 0.2), ylabel=style.LABELS["value"], title="(a) no errors")
     middle.set(ylim=(-1.6, 0.06), ylabel="local entropy minus bound", title="(b) no errors")
     right.set(ylim=(-0.8, 0.03), title=rf"(c) errors at a price, $\beta = {BETAS[1]:g}$")
     for ax in (left, middle, right):

@@ -10,7 +10,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, draw_count, without_patterns
+from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 
 LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75)
 DISTANCES = (0.005, 0.05)
@@ -52,7 +52,7 @@ def draw(records: list[dict]):
             ax.plot(x[-1], y[-1], "o", color=colour, zorder=4)
         ax.set(xlim=(-0.01, 0.95), ylim=limit, xlabel="margin $\\kappa$ of the reference")
         ax.set_title(rf"({name}) $d = {d:g}$")
-    axes[0].set_ylabel(LABELS["local_entropy"])
+    axes[0].set_ylabel(style.LABELS["value"])
     axes[0].plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")
     axes[0].legend(title=r"dots: $\kappa_{\max}(\alpha)$", title_fontsize="small", alignment="left", loc="lower right", ncols=2)
     return figure

@@ -84,7 +84,7 @@ def draw(records: list[dict]):
         ax.set(xlim=RANGE, ylim=(0.0, (1.45 if panel == "d" else 1.25) * top))
         ax.legend(title=title, alignment="left", title_fontsize="small", loc="upper left", borderaxespad=0.3)
     for ax in axes[1]:
-        ax.set_xlabel(style.LABELS["stability"])
+        ax.set_xlabel(style.LABELS["x"])
     for ax in axes[:, 0]:
-        ax.set_ylabel(r"density $P(\Delta)$")
+        ax.set_ylabel(style.LABELS["pdf"])
     return figure

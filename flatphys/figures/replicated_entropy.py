@@ -10,7 +10,7 @@ import numpy as np
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
 from flatphys.figures import style
-from flatphys.figures.local_entropy_curve import LABELS, draw_count, without_patterns
+from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 
 LOADS = (0.4, 0.6, 0.7, 0.8)
 NEAREST = 2e-3
@@ -47,7 +47,7 @@ def draw(records: list[dict]):
         ax.plot(x, without_patterns(reach), color=style.GREY, ls=(0, (1, 1.2)), lw=1.2, label=r"bound, $\alpha = 0$")
         ax.set(xscale="log", xlim=(NEAREST, 0.4), ylim=(-0.03, 0.32), title=title)
         ax.plot([], [], color=style.GREY, lw=0.9, ls=(0, (3, 1.2)), label="no such weights")
-    axes[0].set(xlabel=r"mutual distance $d$", ylabel="entropy per replica [nats per weight]")
-    axes[1].set(xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
+    axes[0].set(xlabel=r"mutual distance $d$", ylabel=style.LABELS["replicated_entropy.value"])
+    axes[1].set(xlabel=style.LABELS["distance"], ylabel=style.LABELS["value"])
     axes[0].legend(loc="upper left")
     return figure

@@ -109,7 +109,7 @@ def draw(records: list[dict]):
     left.legend(loc="upper right", fontsize="x-small", handlelength=1.0, borderaxespad=0.3)
     for (name, (label, *_)), colour, marker in zip(LAWS.items(), (style.BLUE, style.VERMILION), "os"):
         pair(middle, colour, marker, rf"{label}, $N = {LAWS[name][3]}$", panel="b", law=name)
-    middle.set(xlim=(-2.5, 8.5), ylim=(0.0, 0.85), xlabel=style.LABELS["stability"], ylabel=r"density $P(\Delta)$", title="(b) stabilities")
+    middle.set(xlim=(-2.5, 8.5), ylim=(0.0, 0.85), xlabel=style.LABELS["x"], ylabel=style.LABELS["pdf"], title="(b) stabilities")
     middle.legend(loc="upper right", fontsize="x-small", handlelength=1.0, borderaxespad=0.2)
     for alpha, colour, marker in zip(DISTANCES, (style.BLUE, style.VERMILION), "os"):
         pair(right, colour, marker, rf"$\alpha = {alpha:g}$", panel="c", alpha=alpha)
@@ -118,7 +118,7 @@ def draw(records: list[dict]):
         xlim=(0.0, 0.35),
         ylim=(0.0, None),
         xlabel=r"distance $d$",
-        ylabel="local entropy [nats per weight]",
+        ylabel=style.LABELS["value"],
         title=f"(c) around a binary teacher, $N = {n}$",
     )
     right.legend(loc="upper left")

@@ -105,7 +105,7 @@ class LocalEntropy(Table):
         ax = new_axes(ax)
         order = np.argsort(np.ravel(self.distance))
         ax.plot(np.ravel(self.distance)[order], np.ravel(self.value)[order], **style)
-        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["local_entropy"])
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["value"])
         return ax
 
 

@@ -126,7 +126,7 @@ class ReplicatedEntropy(Table):
         style.setdefault("label", rf"$\alpha={self.alpha:g}$, $y={replicas}$")
         order = np.argsort(self.distance)
         ax.plot(self.distance[order], self.value[order], **style)
-        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["replicated_entropy"])
+        ax.set(xlabel=LABELS["distance"], ylabel=LABELS["replicated_entropy.value"])
         return ax
 
     def _title(self) -> str:

@@ -59,6 +59,7 @@ class TestProcess:
             "margin": 0.0,
             "beta": "inf",
             "network": {"kind": "perceptron"},
+            "energy": "errors",
         }
         assert answer["phase"] == "unsat"
         with pytest.warns(fp.errors.NegativeEntropyWarning):

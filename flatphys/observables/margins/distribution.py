@@ -84,7 +84,7 @@ class MarginDistribution(Table):
         for place, mass in self.atoms:
             ax.vlines(place, 0.0, mass, color=line.get_color(), lw=2.5)
             ax.annotate(f"atom {mass:.3g}", (place, mass), textcoords="offset points", xytext=(4, 2), fontsize="small")
-        ax.set(xlabel=LABELS["stability"], ylabel=LABELS["stability_density"])
+        ax.set(xlabel=LABELS["x"], ylabel=LABELS["pdf"])
         return ax
 
     def _rows(self):
