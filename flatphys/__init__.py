@@ -1,6 +1,7 @@
 """flatphys: the statistical physics of learning, semi-analytically.  See `help(flatphys.solve)`."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from flatphys import errors
 from flatphys.model import (
@@ -60,6 +61,45 @@ _LAZY = {
     "Chains": "flatphys.finite_size.chains.ensemble",
 }
 
+if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a test compares the two lists
+    from flatphys import precise as precise
+    from flatphys.comparison.check import check as check
+    from flatphys.finite_size import trained as finite
+    from flatphys.finite_size.chains.ensemble import Chains as Chains
+    from flatphys.finite_size.estimate import extrapolate as extrapolate
+    from flatphys.finite_size.instances import Instances as Instances, make_instances as make_instances
+    from flatphys.finite_size.integrate import sample_local_entropy as sample_local_entropy
+    from flatphys.finite_size.run import Run as Run
+    from flatphys.finite_size.sampling import sample as sample
+    from flatphys.observables.largest_overlap import largest_overlap as largest_overlap
+    from flatphys.observables.local_energy import local_energy as local_energy
+    from flatphys.observables.local_entropy import (
+        local_entropy as local_entropy,
+        teacher_state as teacher_state,
+        zero_crossings as zero_crossings,
+    )
+    from flatphys.observables.margins import margins as margins
+    from flatphys.observables.relative_flatness import relative_flatness as relative_flatness
+    from flatphys.observables.replicated_entropy import replicated_entropy as replicated_entropy
+    from flatphys.phase_diagrams.diagram import phase_diagram as phase_diagram
+    from flatphys.saddle.dispatch import branches as branches, solve as solve
+    from flatphys.state import State as State
+    from flatphys.sweeps.driver import sweep as sweep
+    from flatphys.sweeps.store import Store as Store
+    from flatphys.thresholds.capacity import (
+        capacity as capacity,
+        max_margin as max_margin,
+        separability_threshold as separability_threshold,
+    )
+    from flatphys.thresholds.dense import (
+        replicated_flatness_threshold as replicated_flatness_threshold,
+        vanishing_external_y as vanishing_external_y,
+    )
+    from flatphys.thresholds.flatness import flatness_threshold as flatness_threshold
+    from flatphys.thresholds.freezing import at_line as at_line, freezing_beta as freezing_beta, ground_state as ground_state
+    from flatphys.thresholds.optimal import bayes_error as bayes_error, optimal_l2 as optimal_l2
+    from flatphys.thresholds.transition import first_order_transition as first_order_transition
+
 _MODULES = ("precise", "finite")  # public names that are modules themselves
 
 __all__ = [
@@ -80,7 +120,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module 'flatphys' has no attribute {name!r}")
     module = importlib.import_module(_LAZY[name])

@@ -1,5 +1,7 @@
 """Importing flatphys loads none of the heavy packages (that is what keeps it under 0.1 s); every public name resolves."""
 
+import ast
+import importlib
 import subprocess
 import sys
 
@@ -34,3 +36,12 @@ def test_every_public_name_resolves_and_is_listed():
 def test_every_public_function_and_class_has_a_docstring():
     for name in fp.__all__:
         assert (getattr(fp, name).__doc__ or "").strip(), name
+
+
+def test_type_checkers_see_the_names_that_are_loaded_on_first_use():
+    tree = ast.parse(open(fp.__file__, encoding="utf-8").read())
+    block = next(node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
+    seen = {alias.asname: (node.module, alias.name) for node in block.body for alias in node.names}
+    assert set(seen) == set(fp._LAZY)
+    for name, (module, there) in seen.items():
+        assert getattr(importlib.import_module(module), there) is getattr(fp, name), name

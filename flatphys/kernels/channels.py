@@ -133,7 +133,7 @@ def hinge_cost(t):
 
 @jit
 def hinge_features(beta, sigma):
-    """Zeros of f, symmetric around x = c/2: they start at those of H (c = inf) and go off as c falls; 3.02, 3.56, 4.16 at c = 1, 0.1, 0.01."""
+    """Zeros of f, symmetric around x = c/2: from those of H at c = inf off to 3.02, 3.56, 4.16 at c = 1, 0.1, 0.01."""
     c = beta * sigma
     re, im = H_ZERO_RE + 1.25 / (1.0 + 2.0 * c**0.7), H_ZERO_IM + 0.26 * math.log1p(0.4 / c)
     return re, im, c - re, im

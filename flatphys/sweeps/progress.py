@@ -20,8 +20,7 @@ class Progress:
     def __enter__(self):
         if self._show:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, ProgressColumn, TextColumn, TimeRemainingColumn
             from rich.text import Text
 
             class Rate(ProgressColumn):

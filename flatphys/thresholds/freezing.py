@@ -7,8 +7,7 @@ from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.equilibrium import limit as margin_limit
-from flatphys.saddle.equilibrium import states as equilibrium
+from flatphys.saddle.equilibrium import limit as margin_limit, states as equilibrium
 from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL
 from flatphys.saddle.equilibrium.curve import Code, branch_names, roots
 from flatphys.saddle.equilibrium.states import state_at, warn

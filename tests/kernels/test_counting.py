@@ -4,8 +4,7 @@ import math
 
 import mpmath as mp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from flatphys.kernels.counting import error_counting
 

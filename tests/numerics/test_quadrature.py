@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy.special import wofz
 
 from flatphys.numerics.quadrature import MAX_NODES, NOWHERE, ORDER, buffers, gaussian_nodes, panel_nodes, trapezoid_step

@@ -12,8 +12,7 @@ import xarray
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, StoreError
-from flatphys.sweeps import database, keys
-from flatphys.sweeps import store as store_module
+from flatphys.sweeps import database, keys, store as store_module
 from flatphys.sweeps.store import Store
 
 MODEL = fp.Model()

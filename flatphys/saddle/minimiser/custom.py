@@ -14,8 +14,7 @@ import numba
 from flatphys.kernels import losses
 from flatphys.kernels.losses import CODES, CUSTOM, UNKNOWN
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import averages as minimiser_averages
-from flatphys.saddle.minimiser import newton as minimiser_newton
+from flatphys.saddle.minimiser import averages as minimiser_averages, newton as minimiser_newton
 
 # Every compiled function that depends on a loss.
 _CHAIN = (

@@ -16,8 +16,7 @@ from scipy import stats
 import flatphys as fp
 from flatphys.kernels.losses import CODES, point
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import newton as minimiser_newton
-from flatphys.saddle.minimiser import states as minimiser
+from flatphys.saddle.minimiser import newton as minimiser_newton, states as minimiser
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "erm.jsonl").read_text().splitlines()]
 IGNORED = {"objective_per_dim", "generalization_error_noisy", "mean_second_derivative", "support_fraction", "excess_over_bayes"}
