@@ -1,9 +1,10 @@
 """How objects print: aligned text in a terminal, a small table in a notebook."""
 
 import html
+from typing import Any
 
 
-def figure(value) -> str:
+def figure(value: Any) -> str:
     """A number with ten significant digits, anything else as it is."""
     if isinstance(value, bool) or value is None:
         return str(value)

@@ -28,12 +28,12 @@ class NotConverged(FlatphysError):
         Its residual.
     """
 
-    def __init__(self, message: str, best=None, residual: float = float("nan")):
+    def __init__(self, message: str, best: object = None, residual: float = float("nan")) -> None:
         super().__init__(message)
         self.best = best
         self.residual = residual
 
-    def __reduce__(self):  # the default forgets everything but the message (process pools pickle errors)
+    def __reduce__(self) -> tuple:  # the default forgets everything but the message (process pools pickle errors)
         return type(self), (self.args[0], self.best, self.residual)
 
 

@@ -5,7 +5,9 @@ A model says what is asked; `flatphys.solve` finds how.  Stabilities are y x.w /
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import get_args
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
@@ -16,7 +18,7 @@ ENERGIES = ("errors", "hinge", "squared-hinge", "square")  # what each is to a p
 LOSSES = ("square", "logistic", "hinge", "squared-hinge")  # `kernels.losses`
 
 
-def _set(record, **values):
+def _set(record: object, **values: object) -> None:
     for name, value in values.items():
         object.__setattr__(record, name, value)
 
@@ -38,7 +40,7 @@ class Teacher:
 
     flip: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(self, flip=validate.number("flip", self.flip, 0.0, 0.5, closed="["))
 
 
@@ -57,7 +59,7 @@ class GaussianMixture:
     variance: float = 1.0
     positive: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(self, variance=validate.number("variance", self.variance, 0.0), positive=validate.number("positive", self.positive, 0.0, 1.0))
 
 
@@ -83,9 +85,9 @@ class TreeCommittee:
         to be pickled (sweeps in several processes).
     """
 
-    activation: object = "sign"
+    activation: str | Callable = "sign"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if callable(self.activation):
             # imported here: importing flatphys must not import numpy for those who have no activation of their own
             from flatphys.kernels.activation import check
@@ -95,7 +97,7 @@ class TreeCommittee:
             _set(self, activation=validate.choice("activation", self.activation, ACTIVATIONS))
 
 
-NETWORKS = (Perceptron, TreeCommittee)
+Network = Perceptron | TreeCommittee
 
 
 @dataclass(frozen=True)
@@ -119,17 +121,17 @@ class Gibbs:
     weights: str = "binary"
     margin: float = 0.0
     beta: float = math.inf
-    network: object = field(default_factory=Perceptron)
+    network: Network = field(default_factory=Perceptron)
     energy: str = "errors"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(
             self,
             energy=validate.choice("energy", self.energy, ENERGIES),
             weights=validate.choice("weights", self.weights, WEIGHTS),
             margin=validate.number("margin", self.margin),
             beta=validate.number("beta", self.beta, 0.0, infinite=True),
-            network=validate.instance("network", self.network, NETWORKS),
+            network=validate.instance("network", self.network, get_args(Network)),
         )
 
 
@@ -145,7 +147,7 @@ class Bayes:
 
     weights: str = "spherical"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(self, weights=validate.choice("weights", self.weights, WEIGHTS))
 
 
@@ -161,7 +163,7 @@ class MaxMargin:
 
     bias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(self, bias=validate.flag("bias", self.bias))
 
 
@@ -183,12 +185,12 @@ class CustomLoss:
         How the loss is called in messages.
     """
 
-    value: object
-    slope: object
-    curvature: object
+    value: Callable[[float], float]
+    slope: Callable[[float], float]
+    curvature: Callable[[float], float]
     name: str = "custom"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for part in ("value", "slope", "curvature"):
             function = getattr(self, part)
             if not hasattr(function, "py_func"):
@@ -207,7 +209,7 @@ class CustomLoss:
         return f"CustomLoss({self.name!r})"
 
 
-def _call(function, part, t):
+def _call(function: Callable[[float], float], part: str, t: float) -> float:
     try:
         return float(function(t))
     except Exception as error:
@@ -228,11 +230,11 @@ class ERM:
         Whether a bias is trained along with the weights.
     """
 
-    loss: object = "logistic"
+    loss: str | CustomLoss = "logistic"
     l2: float = 0.1
     bias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         loss = self.loss
         if not isinstance(loss, CustomLoss):
             loss = validate.choice("loss", loss, LOSSES)
@@ -251,14 +253,15 @@ class Hebb:
 
     bias: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _set(self, bias=validate.flag("bias", self.bias))
 
 
-# Which learner can be asked about which data; anything else is refused when the model is made.
-_PAIRS = {RandomLabels: (Gibbs,), Teacher: (Gibbs, Bayes, MaxMargin, ERM, Hebb), GaussianMixture: (ERM, MaxMargin, Hebb, Bayes, Gibbs)}
-DATA = tuple(_PAIRS)
-LEARNERS = tuple(dict.fromkeys(kind for kinds in _PAIRS.values() for kind in kinds))
+Data = RandomLabels | Teacher | GaussianMixture
+Learner = Gibbs | Bayes | MaxMargin | ERM | Hebb
+
+# Where only some learners can be asked; anything else is refused when the model is made.
+_LEARNERS: dict[type, tuple[type, ...]] = {RandomLabels: (Gibbs,)}
 
 
 @dataclass(frozen=True)
@@ -270,13 +273,13 @@ class Model:
     Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron(), energy='errors'))
     """
 
-    data: object = field(default_factory=RandomLabels)
-    learner: object = field(default_factory=Gibbs)
+    data: Data = field(default_factory=RandomLabels)
+    learner: Learner = field(default_factory=Gibbs)
 
-    def __post_init__(self):
-        validate.instance("data", self.data, DATA)
-        validate.instance("learner", self.learner, LEARNERS)
-        allowed = _PAIRS[type(self.data)]
+    def __post_init__(self) -> None:
+        validate.instance("data", self.data, get_args(Data))
+        validate.instance("learner", self.learner, get_args(Learner))
+        allowed = _LEARNERS.get(type(self.data), get_args(Learner))
         if not isinstance(self.learner, allowed):
             names = ", ".join(kind.__name__ for kind in allowed)
             raise InvalidInput(
@@ -292,6 +295,6 @@ class Model:
         return html_table("Model", rows)
 
 
-def check_model(model) -> Model:
+def check_model(model: object) -> Model:
     """`model` if it is one."""
     return validate.instance("model", model, (Model,))

@@ -2,10 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from flatphys import quantities
 from flatphys.display import Table, figure
 from flatphys.model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # A binary count below this is negative by physics, not by rounding (references at the largest
 # margin have an entropy of +-1e-15).
@@ -60,7 +64,7 @@ class State(Table):
 
     model: Model
     alpha: float
-    order: dict
+    order: dict[str, float]
     branch: str = "typical"
     ansatz: str = "RS"
     free_entropy: float | None = None
@@ -76,13 +80,13 @@ class State(Table):
     tolerance: float = math.nan
     quadrature_tolerance: float = math.nan
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> float:
         order = self.__dict__.get("order", {})
         if name in order:
             return order[name]
         raise AttributeError(f"this state has no {name!r}; its order parameters are {', '.join(order) or 'none'}")
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.order})
 
     @property
@@ -105,7 +109,7 @@ class State(Table):
             return "unsat"
         return "rs_unstable" if self.stable is False else "sat"
 
-    def scalars(self) -> dict:
+    def scalars(self) -> dict[str, float]:
         """Everything numeric of the state in one flat dict: order parameters, then observables."""
         out = {"alpha": self.alpha, **self.order}
         for name in SCALARS:
@@ -114,7 +118,7 @@ class State(Table):
                 out[name] = value
         return out
 
-    def plot(self, ax=None, **style):
+    def plot(self, ax: "Axes | None" = None, **style: Any) -> "Axes":
         """Draw the law of the training stabilities (`flatphys.margins`) on `ax` or a new figure; returns the axes."""
         import flatphys  # by the public name: the rooms of the questions lie above this one
 
@@ -122,12 +126,12 @@ class State(Table):
         ax.axvline(getattr(self.model.learner, "margin", 0.0), color="0.6", lw=0.8, ls=":", zorder=0)
         return ax
 
-    def _rows(self):
+    def _rows(self) -> list[tuple[str, str]]:
         rows = [("alpha", figure(self.alpha)), ("phase", f"{self.phase} ({self.branch} branch, {self.ansatz})")]
         rows += [(name, figure(value)) for name, value in self.order.items()]
         named = {name: getattr(self, name) for name in SCALARS}
         rows += [(name, f"{figure(x):<18} {quantities.of(name).printed}") for name, x in named.items() if x is not None]
         return rows
 
-    def _title(self):
+    def _title(self) -> str:
         return f"State of {self.model!r}"

@@ -3,13 +3,14 @@
 import difflib
 import math
 import numbers
+from typing import Any
 
 from flatphys.errors import InvalidInput
 
 _NUMBERS = (float, int)  # the fast path; numpy scalars and other reals go through numbers.Real
 
 
-def number(name: str, value, low: float = -math.inf, high: float = math.inf, *, closed: str = "", infinite: bool = False) -> float:
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, closed: str = "", infinite: bool = False) -> float:
     """`value` as a float in the interval from `low` to `high`.
 
     `closed` contains "[" where low itself is allowed and "]" where high is; infinities only with `infinite`.
@@ -37,7 +38,7 @@ def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
     return (kind + (" " + " and ".join(parts) if parts else "")) + tail
 
 
-def choice(name: str, value, options: tuple[str, ...]) -> str:
+def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """The one of `options` that is `value`, with hyphens and underscores alike; a near miss is pointed out."""
     if isinstance(value, str):
         if value in options:
@@ -50,14 +51,14 @@ def choice(name: str, value, options: tuple[str, ...]) -> str:
     raise InvalidInput(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
 
 
-def flag(name: str, value) -> bool:
+def flag(name: str, value: Any) -> bool:
     """`value` if it is True or False."""
     if isinstance(value, bool):
         return value
     raise InvalidInput(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
 
 
-def instance(name: str, value, kinds: tuple[type, ...]):
+def instance(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
     """`value` if it is an instance of one of `kinds`."""
     if isinstance(value, kinds):
         return value
@@ -66,6 +67,6 @@ def instance(name: str, value, kinds: tuple[type, ...]):
     raise InvalidInput(f"{name} must be {names}, got {value!r}{hint}")
 
 
-def load(alpha) -> float:
+def load(alpha: Any) -> float:
     """The load alpha = P/N: finite and positive."""
     return number("alpha", alpha, 0.0)

@@ -1,6 +1,7 @@
 """Which set of equations answers which model: the one table, behind `solve` and `branches`."""
 
 import importlib
+from collections.abc import Callable
 from functools import cache
 
 from flatphys import validate
@@ -27,12 +28,16 @@ _TABLE = {
 
 
 @cache
-def _road(data: type, learner: type):
+def _road(data: type, learner: type) -> tuple[Callable[[Model, float], State], Callable[[Model, float], list[State]]]:
     """(function for the dominant state, function for every branch)."""
     name, one, every = _TABLE[data, learner]
     module = importlib.import_module(f"flatphys.saddle.{name}")
     solver = getattr(module, one)
     return solver, getattr(module, every) if every else lambda model, alpha: [solver(model, alpha)]
+
+
+def _kinds(model: Model) -> tuple[type, type]:
+    return type(model.data), type(model.learner)
 
 
 def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
@@ -86,7 +91,7 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
         from flatphys.saddle.breaking.one_step import solve_one_step
 
         return solve_one_step(model, alpha)
-    return _road(type(model.data), type(model.learner))[0](model, alpha)
+    return _road(*_kinds(model))[0](model, alpha)
 
 
 def branches(model: Model, alpha: float) -> list[State]:
@@ -98,4 +103,4 @@ def branches(model: Model, alpha: float) -> list[State]:
     """
     check_model(model)
     alpha = validate.load(alpha)
-    return _road(type(model.data), type(model.learner))[1](model, alpha)
+    return _road(*_kinds(model))[1](model, alpha)
