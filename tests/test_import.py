@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pathlib
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ def test_every_public_function_and_class_has_a_docstring():
 
 
 def test_type_checkers_see_the_names_that_are_loaded_on_first_use():
-    tree = ast.parse(open(fp.__file__, encoding="utf-8").read())
+    tree = ast.parse(pathlib.Path(fp.__file__).read_text(encoding="utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING")
     seen = {alias.asname: (node.module, alias.name) for node in block.body for alias in node.names}
     assert set(seen) == set(fp._LAZY)

@@ -132,7 +132,7 @@ def test_a_notebook_runs_without_a_warning_and_says_what_it_said(name, runs):
 def test_the_notebooks_colours_are_those_of_the_gallery():
     import matplotlib
 
-    from flatphys.figures import style
+    from flatphys.plotting import style
 
     look = matplotlib.rc_params_from_file(FOLDER / "flatphys.mplstyle", use_default_template=False)
     assert look["axes.prop_cycle"].by_key()["color"] == list(style.CYCLE)

@@ -131,7 +131,7 @@ def _size(text: str) -> int:
 
 
 def _draw(answer, path):
-    from flatphys.figures import style
+    from flatphys.plotting import style
 
     with style.paper():
         figure, axes = style.panels(1, 2, width=style.PAGE, height=2.8)

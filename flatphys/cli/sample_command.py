@@ -116,7 +116,7 @@ def sample(
 
 
 def _plot(run, path):
-    from flatphys.figures import style
+    from flatphys.plotting import style
 
     with style.paper():
         figure, axes = style.panels()

@@ -301,7 +301,7 @@ def _write_tables(folder, done, total, bound, device):
 
 
 def _figure(answer, path):
-    from flatphys.figures import style
+    from flatphys.plotting import style
 
     with style.paper():
         figure, axes = style.panels(1, 2, width=style.PAGE, height=2.8)
@@ -311,7 +311,7 @@ def _figure(answer, path):
 
 def _overview(done, path, bound):
     """All z-scores: by case, and their distribution function beside the normal one."""
-    from flatphys.figures import style
+    from flatphys.plotting import style
 
     with style.paper():
         figure, (left, right) = style.panels(1, 2, width=style.PAGE, height=max(2.8, 0.16 * len(done) + 0.8), width_ratios=(2.0, 1.0))

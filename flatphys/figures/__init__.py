@@ -83,7 +83,7 @@ def make(
     store : bool or folder
         As in `records`.
     """
-    from flatphys.figures import style as look
+    from flatphys.plotting import style as look
 
     with look.context(style):
         data = records(name, store)

@@ -6,7 +6,7 @@ Gardner 1988; Gardner & Derrida 1988; Krauth & Mezard 1989; Franz & Parisi 2016 
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 
 LINES = {
     "spherical, RS": ("spherical", fp.capacity),

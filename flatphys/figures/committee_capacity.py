@@ -6,7 +6,7 @@ Barkai, Hansel & Sompolinsky 1992; Baldassi, Malatesta & Zecchina, PRL 123 17060
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 
 NETWORKS = {
     "perceptron": fp.Perceptron(),

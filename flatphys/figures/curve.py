@@ -4,7 +4,7 @@ import math
 import pathlib
 
 from flatphys import quantities
-from flatphys.figures import style
+from flatphys.plotting import style
 
 
 def draw(rows: list[dict], quantity: str):

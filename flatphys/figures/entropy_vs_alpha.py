@@ -7,7 +7,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
-from flatphys.figures import style
+from flatphys.plotting import style
 
 MARGINS = (-0.5, -0.25, 0.0, 0.25, 0.5, 1.0)
 BEYOND = 1.12  # how far past capacity the formal, negative continuation is followed

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 from flatphys.saddle.minimiser.states import solve_erm_path
 
 COLOURS = {"square": style.BLUE, "logistic": style.VERMILION, "hinge": style.GREEN}

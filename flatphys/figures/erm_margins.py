@@ -10,9 +10,9 @@ import numpy as np
 from scipy import optimize
 
 import flatphys as fp
-from flatphys.figures import style
 from flatphys.figures.erm_learning_curves import strength
 from flatphys.finite_size import trained as finite
+from flatphys.plotting import style
 
 DATA = fp.GaussianMixture()  # separable up to alpha = 3.70
 LEARNERS = {"logistic": fp.ERM("logistic", 0.01), "hinge": fp.ERM("hinge", 0.1), "max margin": fp.MaxMargin()}

@@ -3,8 +3,8 @@
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
 from flatphys.figures.erm_learning_curves import COLOURS, DASHED, DOTTED, RANGE, at_best_l2, bayes, loads, record, strength
+from flatphys.plotting import style
 from flatphys.saddle.minimiser.states import solve_erm_path
 
 DATA = fp.GaussianMixture(positive=0.2)

@@ -12,11 +12,11 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import ReplicaSymmetryWarning
-from flatphys.figures import style
 from flatphys.finite_size.chains.ensemble import Chains
 from flatphys.finite_size.chains.ladder import ladder
 from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.sampling import starting_weights
+from flatphys.plotting import style
 
 BETAS = (math.inf, 2.0)
 LOADS = {math.inf: (0.4, 0.6, 0.8, 1.0, 1.2, 1.35, 1.5, 1.7), 2.0: (0.4, 0.7, 1.0, 1.4, 1.6, 1.8, 2.0)}

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 from flatphys.saddle.minimiser.states import solve_erm_path
 
 ALPHA, SIGMA = 2.0, 0.5

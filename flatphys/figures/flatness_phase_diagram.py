@@ -6,7 +6,7 @@ Baldassi et al., PRL 115 128101 (2015) and PRL 127 278301 (2021).
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 
 
 def compute(points: int = 13) -> list[dict]:

@@ -9,8 +9,8 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
-from flatphys.figures import style
 from flatphys.figures.local_entropy_curve import draw_count, without_patterns
+from flatphys.plotting import style
 
 LOADS = (0.65, 0.7, None, 0.75, 0.78)  # None: the threshold
 RANGE = (3e-4, 0.5)

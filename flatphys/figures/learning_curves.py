@@ -7,7 +7,7 @@ Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992; Opper & Haussler 1991 (Bayes); O
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
+from flatphys.plotting import style
 
 
 def _record(weights, learner, line, state, error):

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from flatphys.figures import style
+from flatphys.plotting import style
 
 
 def without_patterns(distance, weights: str = "binary"):

@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 import flatphys as fp
-from flatphys.figures import style
 from flatphys.figures.local_entropy_curve import without_patterns
+from flatphys.plotting import style
 
 ALPHA = 1.0
 STRENGTHS = (0.01, 0.1, 0.3, 1.0, 10.0)

@@ -9,8 +9,8 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import NegativeEntropyWarning
-from flatphys.figures import style
 from flatphys.figures.local_entropy_curve import draw_count, without_patterns
+from flatphys.plotting import style
 
 LOADS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75)
 DISTANCES = (0.005, 0.05)

@@ -10,7 +10,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import ReplicaSymmetryWarning
-from flatphys.figures import style
+from flatphys.plotting import style
 
 RANGE = (-2.5, 4.0)
 

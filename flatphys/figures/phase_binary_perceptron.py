@@ -1,7 +1,7 @@
 """Figure: the phase diagram of the binary perceptron with random labels (Krauth & Mezard 1989; Baldassi et al. 2015, 2021)."""
 
-from flatphys.figures import style
 from flatphys.phase_diagrams import PhaseDiagram, phase_diagram
+from flatphys.plotting import style
 
 NAME = "binary-perceptron"
 

@@ -1,8 +1,8 @@
 """Figure: the phase diagrams of two Gaussian clouds, balanced and not (Mignacco, Krzakala, Lu, Urbani & Zdeborova 2020)."""
 
-from flatphys.figures import style
 from flatphys.phase_diagrams import PhaseDiagram, phase_diagram
 from flatphys.phase_diagrams.gaussian_mixture import UNBALANCED
+from flatphys.plotting import style
 
 NAME = "gaussian-mixture"
 

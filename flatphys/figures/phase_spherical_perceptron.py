@@ -1,7 +1,7 @@
 """Figure: the phase diagram of the spherical perceptron with random labels (Gardner 1988; Franz & Parisi 2016)."""
 
-from flatphys.figures import style
 from flatphys.phase_diagrams import PhaseDiagram, phase_diagram
+from flatphys.plotting import style
 
 NAME = "spherical-perceptron"
 

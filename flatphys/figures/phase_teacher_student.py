@@ -1,7 +1,7 @@
 """Figure: the phase diagrams of a binary student with a binary teacher (Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992)."""
 
-from flatphys.figures import style
 from flatphys.phase_diagrams import PhaseDiagram, phase_diagram
+from flatphys.plotting import style
 
 NAME = "teacher-student"
 

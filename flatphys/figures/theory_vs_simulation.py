@@ -11,7 +11,7 @@ import numpy as np
 
 import flatphys as fp
 from flatphys.errors import NotMixedWarning
-from flatphys.figures import style
+from flatphys.plotting import style
 
 RUNGS = (0.0, 0.3, 0.6, 0.9, 1.2, 1.5)
 CURVES = {  # label -> (learner at the last rung, load, N, chains, sweeps)

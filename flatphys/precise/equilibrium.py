@@ -1,4 +1,4 @@
-"""The replica-symmetric equations of a Gibbs or Bayes learner in mpmath (THEORY: random labels, sign teacher)."""
+"""The replica-symmetric equations of a Gibbs or Bayes learner in mpmath (`docs/theory.md`: random labels, sign teacher)."""
 
 import math
 

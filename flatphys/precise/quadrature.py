@@ -95,7 +95,7 @@ class Rule:
                     break
                 step /= 2
             y, t, dt = y + step, new, slope
-        raise NotConverged("a node of the quadrature was not found", {"t": target})  # pragma: no cover
+        raise NotConverged("a node of the quadrature was not found", {"t": target})
 
     @staticmethod
     def _sums(nodes, function):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import flatphys as fp
 from flatphys import figures
 from flatphys.cli import app
-from flatphys.figures import style
+from flatphys.plotting import style
 
 LONG = {
     *figures.SLOW,

@@ -8,8 +8,8 @@ import pytest
 
 import flatphys as fp
 from flatphys import figures
-from flatphys.figures import style
 from flatphys.figures.local_entropy_curve import without_patterns
+from flatphys.plotting import style
 
 
 def around(alpha, margin, distance):

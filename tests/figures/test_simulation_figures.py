@@ -7,7 +7,7 @@ import pytest
 
 import flatphys as fp
 from flatphys import figures
-from flatphys.figures import style
+from flatphys.plotting import style
 
 
 @pytest.fixture(scope="module")

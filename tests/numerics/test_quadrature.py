@@ -37,7 +37,7 @@ def test_even_moments_of_the_gaussian_are_exact(level, poles):
 @pytest.mark.parametrize("level", [0, 1])
 @given(c=st.floats(-4.0, 4.0), log_d=st.floats(-14.0, 1.5))
 def test_a_declared_pole_is_integrated_to_the_last_digits(level, c, log_d):
-    """Fixed Gauss-Hermite fails here from d = 1/2 on (NUMERICS 1)."""
+    """Fixed Gauss-Hermite fails here from d = 1/2 on."""
     d = math.exp(log_d)
     u, w = rule(level, origin=c, poles=(0.0, d, 0.0, math.inf), relative=True)
     assert w @ (1.0 / (u * u + d * d)) == pytest.approx(pole_average(c, d), rel=2e-13)

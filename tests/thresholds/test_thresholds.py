@@ -64,7 +64,7 @@ def test_reference_value(record):
         assert agree(getattr(state, name), value, tolerance), name
 
 
-# --- what everyone knows (THEORY, last section) -----------------------------------------------------
+# --- what everyone knows -----------------------------------------------------
 
 
 def test_known_values():
@@ -130,7 +130,7 @@ def test_the_replicon_vanishes_on_the_stability_line(model):
 
 
 def test_the_spherical_stability_line_is_q_of_the_second_moments():
-    """q E[g'^2] = E[g^2] there (THEORY 1): the replicon and the saddle point combined."""
+    """q E[g'^2] = E[g^2] there (docs/theory.md): the replicon and the saddle point combined."""
     model = spherical(-1.0)
     state = quiet_solve(model, fp.at_line(model))
     # alpha (1-q)^2 E[g'^2] = 1 and alpha E[g^2] = q/(1-q)^2

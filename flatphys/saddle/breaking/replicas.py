@@ -33,7 +33,7 @@ at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E 
 of y (c_1 - c_0), -alpha c''(q1) dq^2 E M^2/(4 (1-c_1)).  Replicons: inside a region
 1 - alpha [c'(q1)^2 E<g'^2> + c''(q1) E<g^2>] E<sech^4>, between regions c'(q0)^2 E[(d<g>/dh)^2] + c''(q0) E<g>^2 likewise.
 
-Source: Baldassi et al., PRL 115, 128101 (2015); derivation of the teacher's and the network's terms: THEORY sections 2, 5, 8.
+Source: Baldassi et al., PRL 115, 128101 (2015); derivation of the teacher's and the network's terms: `docs/theory.md`.
 """
 
 import math

@@ -21,7 +21,7 @@ known without cancellation (A sqrt(1-qt) of the weights): in the angle theta = a
 B is a difference of numbers of size V.  That costs nothing: the patterns' average is a smooth function of B on the scale V.
 Without patterns q1 = p^2 but c(p^2) > c(p)^2: B stays positive where the perceptron's vanishes.
 
-Source: THEORY of the tree committee (`kernels.networks`); the difference of kernels is derived here.
+Source: the tree committee of `kernels.networks` and `docs/theory.md`; the difference of kernels is derived here.
 """
 
 import math

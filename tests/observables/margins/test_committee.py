@@ -11,7 +11,7 @@ import flatphys as fp
 from flatphys.model import ACTIVATIONS
 
 NETWORKS = [fp.TreeCommittee(name) for name in ACTIVATIONS]
-OVERLAPS = {  # c(q) of THEORY 8
+OVERLAPS = {  # c(q) of docs/theory.md
     "sign": lambda q: 2.0 / np.pi * np.arcsin(q),
     "erf": lambda q: np.arcsin(2.0 * q / 3.0) / np.arcsin(2.0 / 3.0),
     "relu": lambda q: (np.sqrt(1.0 - q * q) + q * (np.pi - np.arccos(q)) - 1.0) / (np.pi - 1.0),

@@ -168,7 +168,7 @@ def test_on_the_nishimori_line_students_have_the_teachers_stabilities(weights, a
 
 
 def direct(state, delta):
-    """P(Delta) from its definition (THEORY 3) by a trapezoid sum in numpy."""
+    """P(Delta) from its definition by a trapezoid sum in numpy."""
     learner, data, q, v = state.model.learner, state.model.data, state.q, state.one_minus_q
     z = np.linspace(-12.0, 12.0, 20001)
     x = (learner.margin - math.sqrt(q) * z) / math.sqrt(v)

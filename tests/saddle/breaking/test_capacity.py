@@ -16,7 +16,7 @@ RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "da
 
 
 def functional(kappa, q0, c):
-    """alpha(c, q0) = -[log(S)/2 + c q0/(2S)] / Int Dz log I(z) (THEORY 1), by a trapezoid sum in numpy."""
+    """alpha(c, q0) = -[log(S)/2 + c q0/(2S)] / Int Dz log I(z) (`docs/theory.md`), by a trapezoid sum in numpy."""
     z = np.linspace(-14.0, 14.0, 8001)
     w = np.exp(-0.5 * z * z) * (z[1] - z[0]) / math.sqrt(2.0 * math.pi)
     d0 = 1.0 - q0

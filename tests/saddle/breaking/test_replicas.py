@@ -227,7 +227,7 @@ def test_a_point_does_not_depend_on_what_was_asked_before(y):
 
 
 def test_the_flatness_threshold_of_the_binary_perceptron():
-    """Baldassi et al.: beyond it the densest regions are cut off.  Value: THEORY, and the record A6-0152."""
+    """Baldassi et al.: beyond it the densest regions are cut off.  Value: `docs/theory.md`."""
     got = replicated_flatness_threshold(BINARY)
     assert got.alpha == pytest.approx(0.7553020261886572, rel=1e-12)
     assert got.value == pytest.approx(0.03946978438420895, abs=1e-12)

@@ -142,7 +142,7 @@ def test_pattern_averages_are_their_definitions(kind, flip, kappa, beta, v, cosi
     kind=st.sampled_from([RANDOM, TEACHER]),
 )
 def test_the_two_quadrature_rules_agree_everywhere(kappa, log_beta, log_v, cosine, flip, kind):
-    """Down to 1-q = 1e-6 and beta = 50, where a step made for beta = inf errs by 3e-3 (NUMERICS 1)."""
+    """Down to 1-q = 1e-6 and beta = 50, where a step made for beta = inf errs by 3e-3."""
     beta, v = math.exp(log_beta), math.exp(log_v)
     q = 1.0 - v
     r = cosine * math.sqrt(q)

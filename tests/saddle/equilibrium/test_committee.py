@@ -96,7 +96,7 @@ def test_at_small_loads_the_overlap_is_proportional_to_the_kernel_s_first_slope(
 
 
 def test_spherical_weights_under_sign_have_solutions_at_every_load():
-    """1 - q -> (128/pi^2)/alpha^2 at margin 0 (THEORY 8), approached from below."""
+    """1 - q -> (128/pi^2)/alpha^2 at margin 0 (`docs/theory.md`), approached from below."""
     model = committee("spherical", fp.TreeCommittee("sign"))
     ratios = [quiet(model, alpha).one_minus_q * alpha**2 * math.pi**2 / 128.0 for alpha in (1e2, 1e4, 1e6, 1e8)]
     assert ratios == sorted(ratios) and ratios[-1] == pytest.approx(1.0, abs=1e-6)
@@ -148,7 +148,7 @@ def test_threshold_records(record):
 
 @pytest.mark.parametrize("activation, expected", [("sign", 0.9469524), ("relu", 0.9039863)])
 def test_binary_capacities_of_the_literature(activation, expected):
-    """THEORY, values everyone knows; sign: 0.95 in Barkai & Kanter 1991."""
+    """`docs/theory.md`, values everyone knows; sign: 0.95 in Barkai & Kanter 1991."""
     assert fp.capacity(committee("binary", fp.TreeCommittee(activation))) == pytest.approx(expected, abs=5e-8)
 
 
@@ -210,7 +210,7 @@ def test_the_ground_state_is_the_limit_of_low_temperature(activation, alpha):
 
 @pytest.mark.parametrize("activation, kappa", [("erf", 0.0), ("erf", 1.5), ("erf", -1.0), ("relu", 0.0), ("relu", 2.0), ("relu", -0.5)])
 def test_the_one_step_capacity_is_a_stationary_point_of_its_functional(activation, kappa):
-    """THEORY 8, the functional written out with numpy; where it is not the replica-symmetric value it lies below."""
+    """The functional of `docs/theory.md`, written out with numpy; where it is not the replica-symmetric value it lies below."""
     from scipy.special import log_ndtr
 
     from flatphys.kernels.networks import network_code

@@ -235,7 +235,7 @@ def test_the_bayes_rule_is_the_vote_of_its_gibbs_learner(flip, weights, alpha):
 
 
 def functional(model, alpha, q, r, q_hat, r_hat):
-    """The free entropy as a function of its order parameters (THEORY 1, 2), by trapezoid sums in numpy."""
+    """The free entropy as a function of its order parameters (`docs/theory.md`), by trapezoid sums in numpy."""
     z = np.linspace(-12.0, 12.0, 6001)
     w = np.exp(-0.5 * z * z) * (z[1] - z[0]) / math.sqrt(2.0 * math.pi)
     learner, data = model.learner, model.data

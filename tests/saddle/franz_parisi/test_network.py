@@ -79,7 +79,7 @@ def pattern_average(activation, margin_ref, kappa, qt, q1, p, t):
 
 
 def potential(activation, weights, alpha, reference, kappa, q1, t, p, hats):
-    """phi at any q1, t, p and (binary) conjugates (q1_hat, t_hat, p_hat): THEORY section 4 with every overlap through c."""
+    """phi at any q1, t, p and (binary) conjugates (q1_hat, t_hat, p_hat): `docs/theory.md`, with every overlap through c."""
     qt, qt_hat, margin = reference.q, reference.q_hat, reference.model.learner.margin
     g_e = pattern_average(activation, margin, kappa, qt, q1, p, t)
     if weights == "spherical":
