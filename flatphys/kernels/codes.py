@@ -47,3 +47,18 @@ class Problem(NamedTuple):
     labels: Labels
     channel: Channel
     net: np.ndarray
+
+
+class Minimiser(NamedTuple):
+    """A trained rule at its data, as `saddle.minimiser` wants it: the loss, labels of a TEACHER or of a MIXTURE and the mixture's clouds.
+
+    bias: whether one is trained; hard: the limit l2 -> 0 of an exact fit; anchor: the bias that would be trained at w = 0.
+    """
+
+    loss: int
+    labels: Labels
+    variance: float
+    positive: float
+    bias: bool
+    hard: bool
+    anchor: float

@@ -12,7 +12,7 @@ and what the saddle-point equations need of it is the response
 At a kink of l the first form of f holds: any subgradient is available there.
 
 To add a loss, write its block below (`<name>_point`, `<name>_response`, `<name>_features`), give it
-the next code, one line in each of the three ladders, and its name in `CODES`.  Nothing else in
+the next code in `kernels.codes`, one line in each of the three ladders, and its name in `model.LOSSES` and `CODES`.  Nothing else in
 flatphys needs to know.  A loss of one's own without touching the package is a `CustomLoss`.
 
 Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborova, ICML 2020.
@@ -21,9 +21,9 @@ Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborov
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import HINGE, LOGISTIC, SQUARE, SQUARED_HINGE
 from flatphys.model import LOSSES
 
-SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
 CODES = dict(zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE)))
 
 # What `features` says about the response.

@@ -6,22 +6,20 @@ being linearly separable; the best l2 is infinite in the whole plane, where ever
 
     d log(generalization error)/d log l2 = 0
 
-at a given l2 (`thresholds.optimal_l2` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the
+at a given l2 (`thresholds.optimal` has the derivative), to 2e-9 in log l2.  Where the clouds are broad nothing is gained over the
 answer "always the larger class" and the best l2 grows without bound; where they are narrow it vanishes.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from flatphys import plotting as p
 from flatphys.model import ERM, GaussianMixture, Model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.minimiser.custom import compiled
-from flatphys.saddle.minimiser.states import parameters
+from flatphys.saddle.minimiser.states import generalization_error
 from flatphys.thresholds import bayes_error, separability_threshold
-from flatphys.thresholds.optimal_l2 import _error, _slope, optimal_l2
+from flatphys.thresholds.optimal import Regularisation, optimal_l2
 from flatphys.thresholds.trace import Frame, follow, graph
 
 UNBALANCED = 0.2  # share of the smaller class
@@ -107,21 +105,16 @@ class Regularised:
     """The unbalanced mixture with logistic loss and bias at one l2: how the generalization error answers to l2."""
 
     def __init__(self, l2: float):
-        self.model = Model(data("unbalanced", 1.0), ERM("logistic", l2=l2, bias=True))
-        self.machinery = compiled("logistic")
-        self.x, self.info, self.dx = np.empty((1, 4)), np.empty((1, 4)), np.empty(4)
+        self.l2 = l2
 
     def slope(self, z, factor: float = 1.0) -> float:
-        """d log error / d log l2 at z = (log alpha, log variance) and `factor` times this l2, in the units of `optimal_l2`'s slope.
+        """d log error / d log l2 at z = (log alpha, log variance) and `factor` times this l2, in the units of `error_slope`.
 
         nan where nothing was solved.
         """
-        alpha, l2 = math.exp(z[0]), self.model.learner.l2 * factor
-        p_ = parameters(replace(self.model.data, variance=math.exp(z[1])), self.model.learner, self.machinery)
-        if self.machinery.solve_path(p_, np.array([alpha]), np.array([l2]), self.x, self.info) < 1:
-            return math.nan
-        self.machinery.sensitivity(p_, alpha, l2, self.x[0], self.dx)
-        return _slope(p_, self.x[0], self.dx)[0] / _error(p_, self.x[0])
+        system = Regularisation(Model(data("unbalanced", math.exp(z[1])), ERM("logistic", bias=True)), math.exp(z[0]))
+        x = system.solve(np.array([self.l2 * factor]))
+        return math.nan if x is None else system.slope(self.l2 * factor, x[0])[0] / generalization_error(system.p, x[0])
 
     def offset(self, z) -> np.ndarray:
         """[log(this l2/the best one)] to first order: slope over curvature, since the valley is flat where the clouds are broad."""

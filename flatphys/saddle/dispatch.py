@@ -18,12 +18,12 @@ _TABLE = {
     (Teacher, Bayes): ("equilibrium.states", "solve", "branches"),
     (Teacher, MaxMargin): ("equilibrium.limit", "solve_max_margin", None),
     (Teacher, ERM): ("minimiser.states", "solve_erm", None),
-    (Teacher, Hebb): ("minimiser.states", "solve_hebb", None),
+    (Teacher, Hebb): ("minimiser.closed", "solve_hebb", None),
     (GaussianMixture, Gibbs): ("equilibrium.states", "solve", "branches"),
     (GaussianMixture, ERM): ("minimiser.states", "solve_erm", None),
-    (GaussianMixture, MaxMargin): ("minimiser.states", "solve_max_margin_mixture", None),
-    (GaussianMixture, Hebb): ("minimiser.states", "solve_hebb", None),
-    (GaussianMixture, Bayes): ("minimiser.states", "solve_bayes_mixture", None),
+    (GaussianMixture, MaxMargin): ("minimiser.closed", "solve_max_margin_mixture", None),
+    (GaussianMixture, Hebb): ("minimiser.closed", "solve_hebb", None),
+    (GaussianMixture, Bayes): ("minimiser.closed", "solve_bayes_mixture", None),
 }
 
 

@@ -13,10 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from flatphys.model import CustomLoss
-from flatphys.numerics.quadrature import MAX_NODES
-from flatphys.saddle.minimiser import newton as minimiser_newton
-from flatphys.saddle.minimiser.averages import COLUMNS, ROWS
-from flatphys.saddle.minimiser.states import _road, _state, solve_erm
+from flatphys.saddle.minimiser.newton import GOOD, Setting
+from flatphys.saddle.minimiser.path import solve_from
+from flatphys.saddle.minimiser.states import road, solve_erm, state_at
 
 SPACING = 0.7  # of the lattice, in log alpha and log l2
 LOWEST = 1e-6  # l2 below which a point is solved on its own: the response grows without bound there
@@ -24,12 +23,12 @@ LOWEST = 1e-6  # l2 below which a point is solved on its own: the response grows
 
 @functools.lru_cache(maxsize=4096)
 def _anchor(model, row: int, column: int):
-    """(p, alpha, l2, unknowns) at a site of the lattice, None where it has no solution."""
-    alpha, l2 = math.exp(SPACING * row), math.exp(SPACING * column)
-    machinery, p, _ = _road(model.data, replace(model.learner, l2=l2), alpha)
+    """(solver, its parameters, setting, unknowns) at a site of the lattice, None where it has no solution."""
+    at = Setting(math.exp(SPACING * row), math.exp(SPACING * column))
+    machinery, p = road(model.data, replace(model.learner, l2=at.l2), at.alpha)
     out, info = np.empty((1, 4)), np.full((1, 4), math.nan)
-    machinery.solve_path(p, np.array([alpha]), np.array([l2]), out, info)
-    return (p, alpha, l2, out[0]) if info[0, 0] <= minimiser_newton.GOOD else None
+    machinery.solve_path(p, np.array([at.alpha]), np.array([at.l2]), out, info)
+    return (machinery, p, at, out[0]) if info[0, 0] <= GOOD else None
 
 
 def solve_minimiser(model, alpha: float):
@@ -41,10 +40,8 @@ def solve_minimiser(model, alpha: float):
     anchor = _anchor(template, round(math.log(alpha) / SPACING), round(math.log(l2) / SPACING))
     if anchor is None:
         return solve_erm(model, alpha)
-    p, start, start_l2, unknowns = anchor
-    x, u, w, table = unknowns.copy(), np.empty(MAX_NODES), np.empty(MAX_NODES), np.empty((ROWS, COLUMNS))
-    residual = minimiser_newton.follow(p, start, start_l2, x, alpha, l2, u, w, table)
-    if not residual <= minimiser_newton.GOOD:
+    machinery, p, start, unknowns = anchor
+    x, info = unknowns.copy(), np.empty(4)
+    if not solve_from(p, start, Setting(alpha, l2), x, info):
         return solve_erm(model, alpha)
-    info = np.array([residual, *minimiser_newton.judge(p, alpha, l2, x, u, w, table)])
-    return _state(model, alpha, _road(model.data, model.learner, alpha)[0], p, x, info)
+    return state_at(model, alpha, machinery, p, x, info)

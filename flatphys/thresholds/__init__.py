@@ -4,9 +4,10 @@ Nothing here scans the load: with a conjugate chosen, the load and every scalar 
 threshold is where a scalar of the branch vanishes.
 """
 
-from flatphys.thresholds.capacity import capacity, max_margin, separability_threshold
+from flatphys.thresholds.capacity import capacity, max_margin
 from flatphys.thresholds.freezing import at_line, freezing_beta, ground_state
 from flatphys.thresholds.optimal import bayes_error, optimal_l2
+from flatphys.thresholds.separability import separability_threshold
 from flatphys.thresholds.transition import FirstOrderTransition, first_order_transition
 
 __all__ = [

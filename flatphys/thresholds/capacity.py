@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
-from flatphys.model import GaussianMixture, MaxMargin, Model, Teacher, check_model
+from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle.breaking import capacity as rsb_capacity
@@ -13,8 +13,8 @@ from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
 from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
 from flatphys.saddle.equilibrium.curve import Code
-from flatphys.saddle.minimiser import states as minimiser
 from flatphys.state import State
+from flatphys.thresholds.separability import separability_threshold
 from flatphys.thresholds.walk import gibbs_code, zero_on_branches
 
 
@@ -114,22 +114,3 @@ def max_margin(model: Model, alpha: float) -> float:
 def _annealed_margin(alpha):
     """Where log 2 + alpha log H(kappa) = 0: beyond it no binary weights are left whatever the network (Jensen's inequality)."""
     return bracketed(lambda kappa: math.log(2.0) + alpha * log_tail(kappa), -40.0, 2.0 + math.sqrt(2.0 * math.log(2.0) / alpha))
-
-
-def separability_threshold(data, bias: bool = False) -> float:
-    """The load up to which some weights (and bias) classify every training pattern correctly.
-
-    Parameters
-    ----------
-    data : GaussianMixture or Teacher
-        Any class balance; with a teacher math.inf unless labels are flipped.
-    bias : bool
-        Whether a bias is available (mixture).
-    """
-    validate.instance("data", data, (GaussianMixture, Teacher))
-    bias = validate.flag("bias", bias)
-    if isinstance(data, Teacher):
-        if bias:
-            raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
-        return margin_limit.capacity_teacher(0.0, data.flip)[0]
-    return minimiser.separability_threshold(data, bias)

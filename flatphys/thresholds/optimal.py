@@ -1,10 +1,39 @@
-"""The best that can be done: Bayes-optimal errors and the best regularisation."""
+"""The best that can be done: Bayes-optimal errors, and the strength of the regularisation with the smallest error.
+
+The derivative of the error with respect to log l2 follows from that of the saddle point, d x/d log l2 =
+- J^-1 dF/d log l2, so that the minimum is the root of a smooth function and not the bottom of a flat
+valley: mixture, z_y = (m + y b)/sqrt(D q),
+
+    d error/d log l2 = - sum_y rho_y G(z_y) d z_y/d log l2;      teacher: -d tau/d log l2 / (pi (1 + tau^2)).
+
+Strong regularisation of unbalanced clouds with a bias.  Then w ~ 1/l2 while b stays: with |b| >> m and sigma = sqrt(D q),
+
+    error - min(rho, 1-rho) = max(rho, 1-rho) H((|b| + m)/sigma) - min(rho, 1-rho) H((|b| - m)/sigma),
+
+whose terms have the ratio exp(-2 |b| m/sigma^2), up to a constant: it vanishes as l2 -> infinity, for m/sigma^2 ~ l2.  So
+the error rises to its limit from below, by amounts as small as exp(-l2^2), and a finite l2 is always better than an infinite
+one.  The slope is therefore computed in units of the larger G(z_y), which neither underflows nor changes a sign.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
 
 from flatphys import validate
-from flatphys.errors import InvalidInput
+from flatphys.errors import InvalidInput, NotConverged
+from flatphys.kernels.codes import MIXTURE
 from flatphys.model import ERM, Bayes, GaussianMixture, Model, Teacher, check_model
+from flatphys.numerics.roots import bracketed
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.minimiser import states as minimiser
+from flatphys.saddle.minimiser.closed import bayes_error_mixture
+from flatphys.saddle.minimiser.custom import compiled
+from flatphys.saddle.minimiser.newton import Setting
+from flatphys.saddle.minimiser.states import generalization_error, parameters, solve_erm
+
+LOWEST, HIGHEST, PER_DECADE = -8.0, 6.0, 4  # the search, in decades of l2
+FLAT = 1e-9  # a derivative below this fraction of what it is made of has no sign that could be trusted
+LEAST = 0.1  # dz/d log l2 that counts as made of at least
 
 
 def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
@@ -19,18 +48,95 @@ def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
     """
     validate.instance("data", data, (Teacher, GaussianMixture))
     if isinstance(data, GaussianMixture):
-        return minimiser.bayes_error_mixture(data, validate.load(alpha))
+        return bayes_error_mixture(data, validate.load(alpha))
     return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
+
+
+def error_slope(p, x, dx) -> tuple[float, float]:
+    """(d generalization error/d log l2, size of the terms that it is the sum of) from x and d x/d log l2.
+
+    For clouds in units of the larger G(z_y).
+    """
+    tau, one = x[0], 1.0 + x[0] * x[0]
+    if p.labels.kind != MIXTURE:
+        return -dx[0] / (math.pi * one), math.nan
+    root = math.sqrt(p.variance * one)
+    shift = p.anchor * math.exp(-x[1])  # b/T = shift + beta
+    terms = []
+    for y, share in ((1.0, p.positive), (-1.0, 1.0 - p.positive)):
+        numerator = tau + y * (shift + x[3])
+        z = numerator / root
+        dz = (dx[0] + y * (dx[3] - shift * dx[1])) / root - z * tau * dx[0] / one
+        terms.append((share, z, dz))
+    near = min(z * z for _, z, _ in terms)
+    weights = [share * math.exp(0.5 * (near - z * z)) for share, z, _ in terms]
+    total = -sum(w * dz for w, (_, _, dz) in zip(weights, terms, strict=True))
+    return total, sum(w * max(abs(dz), LEAST) for w, (_, _, dz) in zip(weights, terms, strict=True))
+
+
+class Regularisation:
+    """How the generalization error of a model's ERM learner answers to l2 at a load (the learner's own l2 is ignored)."""
+
+    def __init__(self, model: Model, alpha: float):
+        self.alpha, self.machinery = alpha, compiled(model.learner.loss)
+        self.p = parameters(model.data, model.learner, self.machinery)
+
+    def solve(self, l2s):
+        """Unknowns at an array of l2, each from its neighbour; None if one of them was not solved."""
+        out, info = np.empty((l2s.size, 4)), np.empty((l2s.size, 4))
+        solved = self.machinery.solve_path(self.p, np.full(l2s.size, self.alpha), l2s, out, info)
+        return out if solved == l2s.size else None
+
+    def slope(self, l2: float, x=None) -> tuple[float, float]:
+        """`error_slope` at l2, where the unknowns are x; nan where nothing is solved."""
+        if x is None:
+            found = self.solve(np.array([l2]))
+            if found is None:
+                return math.nan, math.nan
+            x = found[0]
+        dx = np.empty(4)
+        self.machinery.sensitivity(self.p, Setting(self.alpha, l2), x, dx)
+        return error_slope(self.p, x, dx)
+
+    def error(self, l2: float) -> float:
+        """The generalization error."""
+        return generalization_error(self.p, self.solve(np.array([l2]))[0])
 
 
 def optimal_l2(model: Model, alpha: float) -> float:
     """The l2 that minimises the generalization error of ERM at load alpha; the learner's own l2 is not used.
 
     math.inf where a larger l2 is always better (a mixture that is balanced or learned without a bias), 0.0 where a smaller one is.
+    The search covers l2 from 1e-8 to 1e6; `NotConverged` where unbalanced clouds have their best one beyond.
     """
     check_model(model)
-    if not isinstance(model.learner, ERM):
-        raise InvalidInput(f"optimal_l2 needs an ERM learner, got {model.learner!r}")
-    from flatphys.thresholds.optimal_l2 import optimal_l2 as best
+    learner, alpha = model.learner, validate.load(alpha)
+    if not isinstance(learner, ERM):
+        raise InvalidInput(f"optimal_l2 needs an ERM learner, got {learner!r}")
+    system = Regularisation(model, alpha)
+    l2s = 10.0 ** np.linspace(HIGHEST, LOWEST, round((HIGHEST - LOWEST) * PER_DECADE) + 1)
+    out = system.solve(l2s)
+    if out is None:
+        solve_erm(replace(model, learner=replace(learner, l2=1.0)), alpha)  # raises what is wrong, if it is physics
+        raise NotConverged(f"the search for the best l2 of {learner} at alpha = {alpha:g} met a point that was not solved")
+    slopes, sizes = np.array([system.slope(l2, x) for x, l2 in zip(out, l2s.tolist(), strict=True)]).T
+    if system.p.labels.kind != MIXTURE:
+        sizes = np.full(l2s.size, np.max(np.abs(slopes)))
 
-    return best(model, validate.load(alpha))
+    # From strong to weak regularisation; where the error has settled, the sign of its slope is noise.
+    steep = np.flatnonzero(np.abs(slopes) > FLAT * sizes)
+    candidates = []  # (error, l2)
+    if slopes[steep[0]] < 0.0:
+        if system.p.bias:  # on unbalanced clouds: see the module's docstring
+            raise NotConverged(
+                f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: "
+                f"the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}"
+            )
+        candidates.append((generalization_error(system.p, out[0]), math.inf))
+    for i, j in zip(steep[:-1], steep[1:], strict=True):
+        if slopes[i] > 0.0 > slopes[j]:
+            best = math.exp(bracketed(lambda log_l2: system.slope(math.exp(log_l2))[0], math.log(l2s[j]), math.log(l2s[i])))
+            candidates.append((system.error(best), best))
+    if slopes[steep[-1]] > 0.0:
+        candidates.append((generalization_error(system.p, out[-1]), 0.0))
+    return min(candidates)[1]

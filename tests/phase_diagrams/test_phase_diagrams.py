@@ -11,7 +11,7 @@ from scipy import integrate, stats
 import flatphys as fp
 from flatphys import phase_diagrams
 from flatphys.phase_diagrams import gaussian_mixture
-from flatphys.thresholds.optimal_l2 import optimal_l2
+from flatphys.thresholds.optimal import optimal_l2
 
 matplotlib.use("Agg")
 

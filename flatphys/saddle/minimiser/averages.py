@@ -21,15 +21,17 @@ not known in advance.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import TEACHER
+from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
-from flatphys.numerics.gaussian import density, tail
+from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, gaussian_nodes, panel_nodes
 
-MIXTURE, TEACHER = 0, 1
 A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages
 TAU, LOG_T, LOG_V, BIAS = 1, 2, 3, 4  # its columns: derivatives; column 0 is the value
 ROWS, COLUMNS = 6, 5
@@ -45,13 +47,44 @@ LOBATTO_X = np.concatenate([[-1.0 + 1e-12], np.sort(_BASIS.deriv().roots().real)
 LOBATTO_W = 2.0 / (17.0 * 16.0 * np.concatenate([[1.0], _BASIS(LOBATTO_X[1:-1]) ** 2, [1.0]]))
 
 
+class Trained(NamedTuple):
+    """What training makes of the cavity margin omega = 1 - e0 + s u, u ~ N(0, 1)."""
+
+    loss: int
+    c: float
+    e0: float
+    s: float
+
+
+class Buffers(NamedTuple):
+    """Nodes, weights and the table of averages."""
+
+    u: np.ndarray
+    w: np.ndarray
+    table: np.ndarray
+
+
 @jit
-def nodes(loss, c, e0, s, growth, level, u, w):
-    """Nodes u and weights w (density G included) for averages of f, k, l over 1 - omega = e0 - s u; their number, or -1.
+def buffers():
+    """Room for the averages."""
+    return Buffers(np.empty(MAX_NODES), np.empty(MAX_NODES), np.empty((ROWS, COLUMNS)))
+
+
+@jit
+def respond(trained, u):
+    """(f, k, l) at a node."""
+    _, f, k, loss = response(trained.loss, trained.e0 - trained.s * u, trained.c)
+    return f, k, loss
+
+
+@jit
+def nodes(trained, growth, level, u, w):
+    """Nodes u and weights w (density G included) for averages of f, k, l; their number, or -1.
 
     Not for functions that are nonzero where a kinked response vanishes.
     """
-    kind, p1, w1, p2, w2 = features(loss, c)
+    kind, p1, w1, p2, w2 = features(trained.loss, trained.c)
+    e0, s = trained.e0, trained.s
     narrow = math.sqrt(DIGITS / growth) / 2.0 if growth > 4.0 else math.inf  # of Phi(tau z)
     if kind == ANALYTIC:
         poles = ((e0 - p1) / s, w1 / s, (e0 - p2) / s, w2 / s)
@@ -70,26 +103,26 @@ def nodes(loss, c, e0, s, growth, level, u, w):
         for i in range(n):
             w[i] *= density(u[i])
         return n
-    return bisected_nodes(loss, c, e0, s, narrow, ratio, u, w)
+    return bisected_nodes(trained, narrow, ratio, u, w)
 
 
 @jit
-def panel_sums(loss, c, e0, s, a, b):
+def panel_sums(trained, a, b):
     """Integrals of G f, G k and G l over u in [a, b] by one panel."""
     half, mid = 0.5 * (b - a), 0.5 * (a + b)
     sum_f = sum_k = sum_l = 0.0
     for i in range(LOBATTO_X.size):
         x = mid + half * LOBATTO_X[i]
-        _, f, k, loss_value = response(loss, e0 - s * x, c)
+        f, k, loss = respond(trained, x)
         weight = half * LOBATTO_W[i] * density(x)
         sum_f += weight * f
         sum_k += weight * k
-        sum_l += weight * loss_value
+        sum_l += weight * loss
     return sum_f, sum_k, sum_l
 
 
 @jit
-def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
+def bisected_nodes(trained, narrow, ratio, u, w):
     """`nodes` for a response of unknown structure: panels are halved until their sums agree."""
     edges = np.empty(128)
     n_edges, p = 1, -REACH
@@ -100,7 +133,7 @@ def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
         n_edges += 1
     scale_f = scale_k = scale_l = 0.0
     for i in range(n_edges - 1):
-        sf, sk, sl = panel_sums(loss, c, e0, s, edges[i], edges[i + 1])
+        sf, sk, sl = panel_sums(trained, edges[i], edges[i + 1])
         scale_f, scale_k, scale_l = scale_f + abs(sf), scale_k + abs(sk), scale_l + abs(sl)
     tolerance = ADAPTIVE * ratio / PANEL_RATIO
     left, right, depth = np.empty(MAX_DEPTH + 2), np.empty(MAX_DEPTH + 2), np.empty(MAX_DEPTH + 2)
@@ -112,9 +145,9 @@ def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
             a, b, d = left[top], right[top], depth[top]
             top -= 1
             mid = 0.5 * (a + b)
-            f0, k0, l0 = panel_sums(loss, c, e0, s, a, b)
-            f1, k1, l1 = panel_sums(loss, c, e0, s, a, mid)
-            f2, k2, l2 = panel_sums(loss, c, e0, s, mid, b)
+            f0, k0, l0 = panel_sums(trained, a, b)
+            f1, k1, l1 = panel_sums(trained, a, mid)
+            f2, k2, l2 = panel_sums(trained, mid, b)
             fine = (
                 abs(f0 - f1 - f2) <= tolerance * scale_f
                 and abs(k0 - k1 - k2) <= tolerance * scale_k
@@ -137,42 +170,34 @@ def bisected_nodes(loss, c, e0, s, narrow, ratio, u, w):
 
 
 @jit
-def clear(table):
-    """All zeros."""
-    for row in range(ROWS):
-        for column in range(COLUMNS):
-            table[row, column] = 0.0
-
-
-@jit
-def mixture_averages(loss, variance, rho, bias, anchor, x, c, level, u, w, table):
-    """Fill `table` for the mixture at x = (tau, log T, log V, beta); False if the rule has run out of nodes."""
+def mixture_averages(p, x, c, level, buf):
+    """Fill the table for the mixture at x = (tau, log T, log V, beta); False if the rule has run out of nodes."""
+    u, w, table = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
-    s = math.sqrt(variance * one) * big_t
-    clear(table)
-    for label in range(2 if bias else 1):
+    s = math.sqrt(p.variance * one) * big_t
+    r_tau = s * tau / one  # d omega/d tau = T + r_tau g
+    for label in range(2 if p.bias else 1):
         y, share = 0.0, 1.0  # without a bias both classes have the same law
-        if bias:
-            y, share = (1.0, rho) if label == 0 else (-1.0, 1.0 - rho)
+        if p.bias:
+            y, share = (1.0, p.positive) if label == 0 else (-1.0, 1.0 - p.positive)
         shift = (tau + y * x[3]) * big_t
-        e0 = (1.0 - y * anchor) - shift
-        n = nodes(loss, c, e0, s, 1.0, level, u, w)
+        trained = Trained(p.loss, c, (1.0 - y * p.anchor) - shift, s)
+        n = nodes(trained, 1.0, level, u, w)
         if n < 0:
             return False
-        r_tau = s * tau / one  # d omega/d tau = T + r_tau g
         move_b = y * big_t
         for i in range(n):
-            g, p = u[i], share * w[i]
-            _, f, k, value = response(loss, e0 - s * g, c)
+            g, weight = u[i], share * w[i]
+            f, k, loss = respond(trained, g)
             move_tau, move_t = big_t + r_tau * g, shift + s * g
-            pk, pkf = p * k, p * k * f
-            table[A, 0] += p * f
+            pk, pkf = weight * k, weight * k * f
+            table[A, 0] += weight * f
             table[A, TAU] -= pk * move_tau
             table[A, LOG_T] -= pk * move_t
             table[A, LOG_V] -= pkf
             table[A, BIAS] -= pk * move_b
-            table[B, 0] += p * f * f
+            table[B, 0] += weight * f * f
             table[B, TAU] -= 2.0 * pkf * move_tau
             table[B, LOG_T] -= 2.0 * pkf * move_t
             table[B, LOG_V] -= 2.0 * pkf * f
@@ -182,66 +207,62 @@ def mixture_averages(loss, variance, rho, bias, anchor, x, c, level, u, w, table
             table[C, LOG_T] += pk * (g * move_t - s) / s
             table[C, LOG_V] += pkf * g / s
             table[C, BIAS] += pk * g * move_b / s
-            table[Y, 0] += p * y * f
+            table[Y, 0] += weight * y * f
             table[Y, TAU] -= pk * y * move_tau
             table[Y, LOG_T] -= pk * y * move_t
             table[Y, LOG_V] -= pkf * y
             table[Y, BIAS] -= pk * y * move_b
             table[K2, 0] += pk * k
-            table[LOSS, 0] += p * value
-    for row in range(ROWS):
-        table[row, LOG_V] *= c
+            table[LOSS, 0] += weight * loss
     return True
 
 
 @jit
-def teacher_averages(loss, flip, x, c, level, u, w, table):
-    """Fill `table` for the teacher at x = (tau, log T, log V, -); False if the rule has run out of nodes."""
+def teacher_averages(p, x, c, level, buf):
+    """Fill the table for the teacher at x = (tau, log T, log V, -); False if the rule has run out of nodes."""
+    u, w, table = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
     root = math.sqrt(one)
     s = root * big_t  # sqrt q
-    clean = 1.0 - 2.0 * flip
-    clear(table)
-    n = nodes(loss, c, 1.0, s, one, level, u, w)
+    trained = Trained(p.loss, c, 1.0, s)
+    n = nodes(trained, one, level, u, w)
     if n < 0:
         return False
     for i in range(n):
         z = u[i]
         omega = s * z
-        _, f, k, value = response(loss, 1.0 - omega, c)
-        p = 2.0 * w[i] * (flip + clean * tail(-tau * z))
-        v = 2.0 * w[i] * clean * density(tau * z)  # d p/d tau = v z
+        f, k, loss = respond(trained, z)
+        weight = w[i] * label_weight(p.labels, tau, z)
+        v = w[i] * label_slope(p.labels, tau, z)  # d weight/d tau = v z
         a = v * root  # density of T g, times the prefactor of A
-        pk, pkf = p * k, p * k * f
+        pk, pkf = weight * k, weight * k * f
         scale = tau / one  # d omega/d tau = omega tau/(1 + tau^2),  d omega/d log T = omega
-        stretch = p * (1.0 - z * z) + v * tau * z  # d(z p)/dz
+        stretch = weight * (1.0 - z * z) + v * tau * z  # d(z weight)/dz
         table[A, 0] += a * f
         table[A, LOG_T] -= a * k * omega
         table[A, LOG_V] -= a * k * f
-        table[B, 0] += p * f * f
+        table[B, 0] += weight * f * f
         table[B, TAU] += v * z * f * f - 2.0 * pkf * omega * scale
         table[B, LOG_T] -= 2.0 * pkf * omega
         table[B, LOG_V] -= 2.0 * pkf * f
         table[C, 0] += pk
         table[C, TAU] += k * (v * z - scale * stretch)
         table[C, LOG_T] -= k * stretch
-        table[C, LOG_V] -= k * f * (v * tau - p * z) / s
+        table[C, LOG_V] -= k * f * (v * tau - weight * z) / s
         table[K2, 0] += pk * k
-        table[LOSS, 0] += p * value
-    for row in range(ROWS):
-        table[row, LOG_V] *= c
+        table[LOSS, 0] += weight * loss
     return True
 
 
 @jit
-def averages(loss, kind, variance, rho, flip, bias, anchor, x, c, level, u, w, table):
-    """`table` for either kind of data."""
-    if kind == TEACHER:
-        return teacher_averages(loss, flip, x, c, level, u, w, table)
-    return mixture_averages(loss, variance, rho, bias, anchor, x, c, level, u, w, table)
-
-
-def scratch():
-    """Node buffers for the functions above."""
-    return np.empty(MAX_NODES), np.empty(MAX_NODES)
+def averages(p, x, c, level, buf):
+    """Fill the table for either kind of data; False if the rule has run out of nodes."""
+    table = buf.table
+    for row in range(ROWS):
+        for column in range(COLUMNS):
+            table[row, column] = 0.0
+    done = teacher_averages(p, x, c, level, buf) if p.labels.kind == TEACHER else mixture_averages(p, x, c, level, buf)
+    for row in range(ROWS):
+        table[row, LOG_V] *= c
+    return done

@@ -1,35 +1,56 @@
-"""The solver compiled around a user's own loss: the uncached road of `CustomLoss`.
+"""The solver of one loss: the built-in ones as they are kept on disk, a `CustomLoss` compiled around the user's functions.
 
-The functions of `minimiser_averages` and `minimiser_newton` reach a loss through three names only:
-`point`, `response` and `features`.  Here they are compiled once more, from the same source, with
-those names bound to the user's functions; nothing is kept on disk.
+Compiled code reaches a loss through `point`, `response` and `features` of `kernels.losses` only.  For a loss of one's own whatever calls
+them, directly or not, is compiled once more from the same source with those names bound to the user's functions; nothing of it is kept
+on disk.  A linker knows a function by its module, its name and a number that every process counts for itself, and of two with the same
+symbol the first serves both.  So the names of what is compiled here contain a hash of the loss.
 """
 
 import functools
+import hashlib
 import math
 import types
+from typing import Any, NamedTuple
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
 from flatphys.kernels import losses
-from flatphys.kernels.losses import CODES, CUSTOM, UNKNOWN
+from flatphys.kernels.codes import CUSTOM
+from flatphys.kernels.losses import CODES, UNKNOWN
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import averages as minimiser_averages, newton as minimiser_newton
-
-# Every compiled function that depends on a loss.
-_CHAIN = (
-    (losses, "untrain bends"),
-    (minimiser_averages, "nodes panel_sums bisected_nodes mixture_averages teacher_averages averages"),
-    (minimiser_newton, "equations newton follow bias_alone settle_bias strong solve judge solve_path sensitivity"),
-)
-_ENTRIES = ("bias_alone", "solve_path", "sensitivity", "untrain", "bends")
+from flatphys.saddle.minimiser import path
 
 
-def _response(value, slope, curvature):
-    """The proximal map of any convex loss: Newton's method on t + c l'(t) = omega, kept inside a bracket."""
+class Machinery(NamedTuple):
+    """The code of a loss and the compiled functions that solve for its minimiser (`saddle.minimiser.path`, `kernels.losses`)."""
 
-    @numba.njit(error_model="numpy")
-    def response(loss, e, c):
+    code: int
+    point: Any
+    response: Any
+    untrain: Any
+    bends: Any
+    bias_alone: Any
+    solve_path: Any
+    sensitivity: Any
+
+
+_FUNCTIONS = (losses.point, losses.response, losses.untrain, losses.bends, path.bias_alone, path.solve_path, path.sensitivity)
+
+
+def _replacements(value, slope, curvature) -> dict:
+    """function of `kernels.losses` -> Python function that takes its place.
+
+    The proximal map of any convex loss: Newton's method on t + c l'(t) = omega, kept inside a bracket.
+    """
+
+    def point(code, t):
+        return value(t), slope(t), curvature(t)
+
+    def features(code, c):
+        return UNKNOWN, math.nan, math.nan, math.nan, math.nan
+
+    def response(code, e, c):
         omega = 1.0 - e
         t, other = omega, omega - c * slope(omega)  # l' is monotone: the root lies between the two
         low, high = min(t, other), max(t, other)
@@ -53,41 +74,41 @@ def _response(value, slope, curvature):
         bend = curvature(t)
         return t, -slope(t), bend / (1.0 + c * bend), value(t)
 
-    return response
+    return {losses.point: point, losses.features: features, losses.response: response}
+
+
+def _tag(loss) -> str:
+    """A hash of the loss's code."""
+    digest = hashlib.sha256()
+    for function in (loss.value, loss.slope, loss.curvature):
+        code = function.py_func.__code__
+        digest.update(repr((function.py_func.__qualname__, code.co_code, code.co_consts, code.co_names)).encode())
+    return digest.hexdigest()[:16]
+
+
+def _named(function, tag):
+    """`function` compiled under a name that is the loss's own."""
+    function.__qualname__ = function.__name__ = f"{function.__name__}_{tag}"
+    return numba.njit(error_model="numpy", nogil=True)(function)
+
+
+def _around(function, built, tag):
+    """`function` compiled once more if it reaches one that has been, with the new ones in place; `built` maps old to new."""
+    if function not in built:
+        source = function.py_func
+        callees = {name: source.__globals__.get(name) for name in source.__code__.co_names}
+        new = {name: _around(callee, built, tag) for name, callee in callees.items() if isinstance(callee, Dispatcher)}
+        changed = any(new[name] is not callees[name] for name in new)
+        scope = {**source.__globals__, **new}
+        built[function] = _named(types.FunctionType(source.__code__, scope, source.__name__), tag) if changed else function
+    return built[function]
 
 
 @functools.lru_cache(maxsize=32)
-def compiled(loss) -> types.SimpleNamespace:
-    """The entry points of the solver for a loss by name (kept on disk) or a `CustomLoss`, with its `code`."""
+def compiled(loss) -> Machinery:
+    """The solver for a loss by name or a `CustomLoss`."""
     if not isinstance(loss, CustomLoss):
-        entries = {name: getattr(module, name) for module, names in _CHAIN for name in names.split() if name in _ENTRIES}
-        return types.SimpleNamespace(code=CODES[loss], point=losses.point, response=losses.response, **entries)
-    value, slope, curvature = loss.value, loss.slope, loss.curvature
-
-    @numba.njit
-    def custom_point(code, t):
-        return value(t), slope(t), curvature(t)
-
-    @numba.njit
-    def custom_features(code, c):
-        return UNKNOWN, math.nan, math.nan, math.nan, math.nan
-
-    scope = {"point": custom_point, "response": _response(value, slope, curvature), "features": custom_features}
-    order = [(module, name) for module, names in _CHAIN for name in names.split()]
-    for module, name in _callees_first(order):
-        source = getattr(module, name).py_func
-        function = types.FunctionType(source.__code__, {**source.__globals__, **scope}, name, source.__defaults__)
-        scope[name] = numba.njit(error_model="numpy", nogil=True)(function)
-    return types.SimpleNamespace(code=CUSTOM, point=custom_point, response=scope["response"], **{name: scope[name] for name in _ENTRIES})
-
-
-def _callees_first(order):
-    """`order` sorted so that a function comes after every other one whose name it uses."""
-    names = {name for _, name in order}
-    done, out = set(), []
-    while order:
-        ready = [item for item in order if not (names & set(getattr(*item).py_func.__code__.co_names)) - done - {item[1]}]
-        out += ready
-        done |= {name for _, name in ready}
-        order = [item for item in order if item not in ready]
-    return out
+        return Machinery(CODES[loss], *_FUNCTIONS)
+    tag = _tag(loss)
+    built = {old: _named(new, tag) for old, new in _replacements(loss.value, loss.slope, loss.curvature).items()}
+    return Machinery(CUSTOM, *(_around(function, built, tag) for function in _FUNCTIONS))

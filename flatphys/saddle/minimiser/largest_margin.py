@@ -20,14 +20,15 @@ A teacher with labels flipped with probability eta, tau = cotangent of the angle
 Sources: Gardner 1988; Mignacco et al. ICML 2020; Candes & Sur, Annals of Statistics 48 (2020) 27.
 """
 
+import functools
 import math
-
-import numpy as np
-from scipy.optimize import brentq
+from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
+from flatphys.model import GaussianMixture
 from flatphys.numerics.gaussian import mills, tail
+from flatphys.numerics.roots import bracketed
 
 ROUNDS = 200
 
@@ -115,17 +116,24 @@ def threshold_of_mixture(variance, rho, bias):
     return alpha, t, b
 
 
-def mixture_margin(data, bias: bool, alpha: float) -> dict:
-    """Largest margin of the mixture at load alpha: margin, m, b, the fraction of support vectors, the residual."""
+class Largest(NamedTuple):
+    """The largest margin, the overlap with the centres and the bias there, the fraction of support vectors, the residual."""
+
+    margin: float
+    m: float
+    b: float
+    support: float
+    residual: float
+
+
+def mixture_margin(data, bias: bool, alpha: float) -> Largest:
+    """Largest margin of the mixture at load alpha."""
     bias = bias and data.positive != 0.5  # by symmetry
     kappa, t, b = margin_of_mixture(data.variance, data.positive, bias, alpha, 1.0)
     e2, e1, e1y, h0, _ = demand(data.variance, data.positive, kappa, t, b)
     root = math.sqrt(data.variance)
     residual = max(abs(alpha * e2 + t * t - 1.0), abs(alpha / root * e1 - t) / t, abs(e1y) / e1 if bias else 0.0)
-    if not residual < 1e-11:
-        best = {"margin": kappa, "m": t, "b": b}
-        raise NotConverged(f"the largest margin at alpha = {alpha:g} stopped at a residual of {residual:.1e}", best, residual)
-    return {"margin": kappa, "m": t, "b": b, "support": h0, "residual": residual}
+    return Largest(kappa, t, b, h0, residual)
 
 
 def mixture_threshold(data, bias: bool = False) -> float:
@@ -143,10 +151,17 @@ def teacher_threshold(flip: float) -> float:
         return math.inf
     clean = 1.0 - 2.0 * flip
 
-    def stationarity(angle):  # angle = atan(1/tau), so that small flips keep their digits
-        return (flip * np.pi + clean * angle) - clean * math.tan(angle)
+    def stationarity(log_angle):  # angle = atan(1/tau), so that small flips keep their digits
+        angle = math.exp(log_angle)
+        return (flip * math.pi + clean * angle) / math.tan(angle) - clean
 
-    angle = brentq(stationarity, 0.0, 0.5 * math.pi - 1e-12, xtol=1e-16, rtol=1e-15)
+    angle = math.exp(bracketed(stationarity, -260.0, math.log(0.5 * math.pi - 1e-12)))
     tau = 1.0 / math.tan(angle)
     share = flip * math.pi + clean * angle  # pi/2 - (1-2 eta) atan tau
     return math.pi / ((1.0 + tau * tau) * share - clean * tau)
+
+
+@functools.lru_cache(maxsize=256)
+def separability(data, bias: bool) -> float:
+    """The load from which on no weights (and bias) classify every pattern of the data correctly; inf for a clean teacher."""
+    return mixture_threshold(data, bias) if isinstance(data, GaussianMixture) else teacher_threshold(data.flip)

@@ -16,7 +16,9 @@ from scipy import stats
 import flatphys as fp
 from flatphys.kernels.losses import CODES, point
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import newton as minimiser_newton, states as minimiser
+from flatphys.saddle.minimiser import path
+from flatphys.saddle.minimiser.collapse import collapse_load
+from flatphys.saddle.minimiser.states import solve_erm_path
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "erm.jsonl").read_text().splitlines()]
 IGNORED = {"objective_per_dim", "generalization_error_noisy", "mean_second_derivative", "support_fraction", "excess_over_bayes"}
@@ -225,7 +227,7 @@ def test_on_a_balanced_mixture_more_regularisation_is_always_better(loss):
 @pytest.mark.parametrize("loss", ["logistic", "square"])
 @pytest.mark.parametrize("variance, positive", [(10.0, 0.1), (10.0, 0.2), (10.0, 0.98), (30.0, 0.3), (3.0, 0.4999)])
 def test_on_unbalanced_broad_clouds_the_best_l2_is_finite_however_flat_the_error_is_there(loss, variance, positive):
-    """The error rises from below to that of the constant rule (docstring of saddle.optimal_l2): what is gained over that rule, the
+    """The error rises from below to that of the constant rule (docstring of thresholds.optimal): what is gained over that rule, the
     difference of two tails, is largest at the best l2.  Compared as logarithms, without cancellation."""
     model = fp.Model(fp.GaussianMixture(variance, positive), fp.ERM(loss, bias=True))
     best = fp.optimal_l2(model, 2.0)
@@ -253,7 +255,7 @@ def test_the_best_l2_of_clouds_of_variance_10_lies_between_20_and_25():
 
 def test_so_noisy_a_minority_is_given_up_by_the_hinge_loss():
     data = fp.GaussianMixture(9.0, 0.8)
-    limit = minimiser.collapse_load(9.0, 0.8)  # 8.32; tests/test_finite.py looks at samples
+    limit = collapse_load(9.0, 0.8)  # 8.32; tests/test_finite.py looks at samples
     norms = [fp.solve(fp.Model(data, fp.ERM("hinge", 10.0, True)), limit * (1.0 - gap)).q for gap in (1e-2, 1e-3, 1e-4)]
     assert norms[0] > 50 * norms[1] > 2500 * norms[2]  # |w| falls linearly
     for l2 in (1e-3, 1.0, 1e3):
@@ -293,8 +295,7 @@ def test_a_path_gives_the_same_states_as_single_points():
     model = fp.Model(fp.GaussianMixture(0.5, 0.3), fp.ERM("logistic", 0.1, True))
     alphas = np.linspace(0.5, 4.0, 15)
     for along in ({"alpha": alphas}, {"alpha": 2.0, "l2": np.logspace(-6, 2, 15)}):
-        path = minimiser.solve_erm_path(model, **along)
-        for state in path:
+        for state in solve_erm_path(model, **along):
             alone = fp.solve(state.model, state.alpha)
             assert (state.m, state.q, state.V, state.b) == pytest.approx((alone.m, alone.q, alone.V, alone.b), rel=1e-11)
 
@@ -303,7 +304,7 @@ def test_all_built_in_losses_share_one_compiled_signature():
     for loss in CODES:
         fp.solve(fp.Model(fp.Teacher(0.1), fp.ERM(loss, 0.1)), 1.0)
         fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM(loss, 0.1, True)), 1.0)
-    assert len(minimiser_newton.solve_path.signatures) == 1
+    assert len(path.solve_path.signatures) == 1
 
 
 def test_bad_input_is_named():
