@@ -210,6 +210,12 @@ def square_features(beta, sigma):
     return 0.0, math.inf, 0.0, math.inf
 
 
+@jit
+def square_growth(beta, sigma):
+    """The share H(-x/r) grows as exp(y^2/(2 r^2)) at height y over the real axis."""
+    return 1.0 / (1.0 + beta * sigma * sigma)
+
+
 # --- the ladders ------------------------------------------------------------------------------------------------------------
 @jit
 def channel(ch, x, sigma):
@@ -279,3 +285,9 @@ def features(ch, sigma):
     if ch.energy == SQUARED_HINGE_ENERGY:
         return squared_hinge_features(ch.beta, sigma)
     return math.nan, math.nan, math.nan, math.nan
+
+
+@jit
+def growth(ch, sigma):
+    """What (log f, a, b, share, mean) grow like at height y over the real axis of x, as exp(growth y^2/2): 0 where poles alone bound them."""
+    return square_growth(ch.beta, sigma) if ch.energy == SQUARE_ENERGY else 0.0

@@ -63,6 +63,16 @@ def output_scale(network) -> float:
     return {SIGN: 1.0, ERF: math.sqrt(2.0 / math.pi * _ERF_ASIN), RELU: math.sqrt(0.5 - 0.5 / math.pi)}[_BUILT_IN[network.activation]]
 
 
+def first_slope(net) -> float:
+    """c'(0): how much of a small overlap the network lets through."""
+    return 1.0 if net is PERCEPTRON_NET else overlap_slope(net, 0.0, 1.0)
+
+
+def last_slope(net) -> float:
+    """c'(1), infinite for an activation that jumps."""
+    return 1.0 if net is PERCEPTRON_NET else overlap_slope(net, 1.0, 0.0)
+
+
 @jit
 def angle(eps):
     """theta = acos Q from eps = 1-Q, without cancellation at either end."""

@@ -27,6 +27,7 @@ MAX_SHIFT = 6.0  # a contour shifted further gains little, and polynomial factor
 MAX_TRAPEZOID = 320  # more nodes than this and the graded panels are cheaper
 PANEL_RATIO = 1.5  # panel length over distance to the nearest singularity
 MAX_NODES = 16384  # capacity of the node buffers
+REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
 ORDER = 16
 _X, _W = np.polynomial.legendre.leggauss(ORDER)
 LEGENDRE_X, LEGENDRE_W = _X.copy(), _W.copy()

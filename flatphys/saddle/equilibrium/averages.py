@@ -7,59 +7,82 @@ Weights.  Given the conjugates (q_hat, R_hat), binary: h = sqrt(q_hat) z + R_hat
 spherical: v = 1-q solves (q_hat + R_hat^2) v^2 + v = 1, R = R_hat v,
 G_S = [log v + q_hat v]/2, T4 = v^2.  In both, T^2 = q - R^2 and 1-R are returned without cancellation.
 
-Patterns.  With x = (kappa - sqrt(q) z)/sqrt(v), u = R z/T and the weight W(z) = 1 (random labels) or
-2 [(1-flip) H(-u) + flip H(u)] (teacher), in the notation of `kernels.counting`:
+Patterns.  With x = (kappa - sqrt(q) z)/sqrt(v), the weight W(z) of their labels (`kernels.labels`) and log f, a, b of the channel at
+sigma = sqrt v (`kernels.channels`):
 
     q_hat = alpha A / v,                      A = Int Dz W a^2
-    R_hat = alpha B / sqrt v,                 B = 2 (1 - 2 flip) (sqrt q / T) Int Dz G(u) a
-    G_E = Int Dz W log f,  E[g'^2] = C / v^2, C = Int Dz W b^2,  train error = Int Dz W (1-s) H(-x)
+    R_hat = alpha B / sqrt v,                 B = (sqrt q / T) Int Dz W'(z R/T) a
+    G_E = Int Dz W log f,  E[g'^2] = C / v^2, C = Int Dz W b^2,  share below the margin and mean energy likewise
 
-With a tree committee (`kernels.networks`, random labels) the patterns see c(q) and 1-c(q) in place of q and v: the caller
-of a pattern average passes those, and the chain rule gives q_hat = alpha c'(q) A / (1-c).
+With a tree committee (`kernels.networks`, random labels) the patterns see c(q) and 1-c(q) in place of q and v (`fields`), and the
+chain rule gives q_hat = alpha c'(q) A / (1-c).
 
 Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Sompolinsky & Tishby 1992.
 """
 
 import math
+from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.counting import error_counting
+from flatphys.kernels.channels import channel, channel_scalars, features, growth
+from flatphys.kernels.codes import NISHIMORI, RANDOM, SPHERICAL, TEACHER
+from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.networks import overlap_map, overlap_slope
-from flatphys.numerics.gaussian import density, tail
-from flatphys.numerics.quadrature import NOWHERE, gaussian_nodes
+from flatphys.kernels.weights import BRANCH_POINT, binary
+from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes
 
-BINARY, SPHERICAL = 0, 1
-RANDOM, TEACHER, NISHIMORI = 0, 1, 2  # NISHIMORI: the learner is the posterior, so R = q and R_hat = q_hat
 
-REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
-# The zero of H(x) nearest to the real axis (measured, like the fits of `f_zero`, by complex Newton).
-H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
+class WeightMoments(NamedTuple):
+    """What the weights say of themselves in their fields: v = 1-q, t2 = q - R^2."""
+
+    v: float
+    q: float
+    r: float
+    t2: float
+    one_minus_r: float
+    entropic: float
+    t4: float
+
+
+class Fields(NamedTuple):
+    """Overlaps of the fields that patterns see; v = 1-q and t2 = q - R^2."""
+
+    v: float
+    q: float
+    r: float
+    t2: float
+
+
+class PatternRule(NamedTuple):
+    """n nodes u of a pattern average (-1: none): z = origin + u, x = x0 + dx u."""
+
+    n: int
+    x0: float
+    dx: float
+    origin: float
+
+
+class PatternMoments(NamedTuple):
+    """Averages over one pattern: A, B, G_E, C of the module's docstring, share below the margin, mean energy."""
+
+    a: float
+    b: float
+    energetic: float
+    curvature: float
+    share: float
+    loss: float
 
 
 @jit
-def f_zero(beta):
-    """(real part, imaginary part) of the zero of f(x) = e^-beta + (1-e^-beta) H(x) nearest to the real axis.
-
-    Asymptotically where log H(x) = -beta +- i pi; the fits below keep the imaginary part a lower bound
-    (3.71, 2.96, 1.95, 1.06, 0.75 at beta = 0.01, 0.1, 1, 5, 10).  Infinite at beta = inf, where f = H.
-    """
-    if beta == math.inf:
-        return 0.0, math.inf
-    if beta < 1.0:
-        return 0.35 + 0.85 * math.sqrt(beta), 1.93 - 0.32 * math.log(beta)
-    if beta < 4.0:
-        return 0.35 + 0.85 * math.sqrt(beta), math.pi / math.sqrt(2.0 * beta + 0.63)
-    return math.sqrt(2.0 * beta - math.log(4.0 * math.pi * beta)), math.pi / math.sqrt(2.0 * beta + 0.63)
-
-
-@jit
-def weights_average(weights, kind, q_hat, r_hat, level, u, w):
-    """(v, q, R, T^2, 1-R, G_S, T4) of the module's docstring; u and w are node buffers."""
-    if weights == SPHERICAL:
+def weights_average(problem, q_hat, r_hat, level, nodes):
+    """`WeightMoments` at these conjugates."""
+    if problem.weights == SPHERICAL:
         v = 2.0 / (1.0 + math.sqrt(1.0 + 4.0 * (q_hat + r_hat * r_hat)))
         r = r_hat * v
         t2 = q_hat * v * v
-        return v, t2 + r * r, r, t2, (v + t2) / (1.0 + r), 0.5 * (math.log(v) + q_hat * v), v * v
+        return WeightMoments(v, t2 + r * r, r, t2, (v + t2) / (1.0 + r), 0.5 * (math.log(v) + q_hat * v), v * v)
+    u, w = nodes
+    kind = problem.labels.kind
     root = math.sqrt(q_hat)
     origin = -r_hat / root
     reach = REACH
@@ -68,20 +91,15 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
     else:
         origin = 0.0
     h0 = r_hat + root * origin
-    width = 0.5 * math.pi / root
-    n = gaussian_nodes(level, reach, 1.0, origin, (-h0 / root, width, 0.0, math.inf), NOWHERE, u, w)
+    n = gaussian_nodes(level, reach, 1.0, origin, (-h0 / root, BRANCH_POINT / root, 0.0, math.inf), NOWHERE, u, w)
     v = q = up = s4 = logz = 0.0
     for i in range(n):
-        h = h0 + root * u[i]
-        e = math.exp(-2.0 * abs(h))
-        inv = 1.0 / (1.0 + e)
-        t = (1.0 - e) * inv if e < 0.9 else math.tanh(abs(h))  # 1 - e loses the digits of a small h
-        s2 = 4.0 * e * inv * inv
-        up += w[i] * (2.0 * e * inv if h > 0.0 else 2.0 * inv)
+        log_z, t, s2, below_one = binary(h0 + root * u[i])
+        up += w[i] * below_one
         q += w[i] * t * t
         v += w[i] * s2
         s4 += w[i] * s2 * s2
-        logz += w[i] * (abs(h) + math.log1p(e))
+        logz += w[i] * log_z
     if n < 0:
         v = math.nan
     q = min(q, 1.0)  # rounding next to the teacher
@@ -97,100 +115,123 @@ def weights_average(weights, kind, q_hat, r_hat, level, u, w):
                 r += w[i] * math.tanh(h0 + root * u[i])
         for i in range(n):  # the variance of tanh, centred on whichever end it is close to: q - R^2 cancels at both
             h = h0 + root * u[i]
-            if near_zero:
-                dev = math.tanh(h) - r
-            else:
-                e = math.exp(-2.0 * abs(h))
-                dev = (2.0 * e / (1.0 + e) if h > 0.0 else 2.0 / (1.0 + e)) - up
+            dev = math.tanh(h) - r if near_zero else binary(h)[3] - up
             t2 += w[i] * dev * dev
-    return v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4
+    return WeightMoments(v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4)
 
 
 @jit
-def teacher_scale(kind, q, r, t2):
+def fields(problem, weight):
+    """The overlaps of the fields behind the network."""
+    q, v = overlap_map(problem.net, weight.q, weight.v)
+    return Fields(v, q, weight.r, weight.t2)
+
+
+@jit
+def teacher_scale(problem, f):
     """(growth off the axis, width of a panel's share) of Dz H(-Rz/T): both as a Gaussian of variance T^2/q."""
-    if kind == RANDOM:
+    if problem.labels.kind == RANDOM:
         return 1.0, math.inf
-    return q / t2, 3.0 * math.sqrt(t2) / max(r, 1e-300)
+    return f.q / f.t2, 3.0 * math.sqrt(f.t2) / max(f.r, 1e-300)
 
 
 @jit
-def pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w):
-    """Nodes for the pattern average: (number, x at u = 0, dx/du, z at u = 0)."""
-    c = math.sqrt(q / v)
-    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
-    origin = kappa / math.sqrt(q) if kappa * kappa < reach * reach * q else 0.0
+def teacher_ratio(problem, f):
+    """k = R/T of the labels' weight; 0 with random labels."""
+    return f.r / math.sqrt(f.t2) if problem.labels.kind != RANDOM else 0.0
+
+
+@jit
+def pattern_reach(margin):
+    """How far a pattern average reaches: far negative margins are felt only in the measure's own tail."""
+    return REACH + max(0.0, -margin - 2.0 if margin > -32.0 else 30.0)
+
+
+@jit
+def pattern_poles(problem, x0, c, sigma):
+    """The channel's singularities in u, x = x0 - c u."""
+    re, im, re2, im2 = features(problem.channel, sigma)
+    return (x0 - re) / c, im / c, (x0 - re2) / c, im2 / c
+
+
+@jit
+def pattern_rule(problem, f, level, nodes):
+    """`PatternRule` of an average in fields of overlaps `f`."""
+    kappa, sigma = problem.channel.margin, math.sqrt(f.v)
+    c = math.sqrt(f.q / f.v)
+    reach = pattern_reach(kappa)
+    origin = kappa / math.sqrt(f.q) if kappa * kappa < reach * reach * f.q else 0.0
     # nodes are exact relative to the sharper step: the student's at z = kappa/sqrt(q), or the teacher's at z = 0
-    if kind == TEACHER and t2 < v * r * r:
+    if problem.labels.kind == TEACHER and f.t2 < f.v * f.r * f.r:
         origin = 0.0
-    x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / math.sqrt(v)
-    growth, narrow = teacher_scale(kind, q, r, t2)
-    re, im = f_zero(beta)
-    poles = ((x0 - H_ZERO_RE) / c, H_ZERO_IM / c, (x0 - re) / c, im / c)
-    n = gaussian_nodes(level, reach, growth, origin, poles, (-origin, narrow, 0.0, math.inf), u, w)
-    return n, x0, -c, origin
+    x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / sigma
+    rise, narrow = teacher_scale(problem, f)
+    steep = growth(problem.channel, sigma)
+    own = 3.0 / (c * math.sqrt(steep)) if steep > 0.0 else math.inf
+    marks = (-origin, narrow, x0 / c if steep > 0.0 else 0.0, own)
+    n = gaussian_nodes(level, reach, rise + steep * c * c, origin, pattern_poles(problem, x0, c, sigma), marks, nodes[0], nodes[1])
+    return PatternRule(n, x0, -c, origin)
 
 
 @jit
-def pattern_weight(kind, flip, k, z):
-    """W(z): density ratio of the cavity field's sign-corrected law to the Gaussian (k = R/T)."""
-    if kind == RANDOM:
-        return 1.0
-    correct = tail(-k * z)
-    if flip == 0.0:
-        return 2.0 * correct
-    return 2.0 * (flip + (1.0 - 2.0 * flip) * correct)
-
-
-@jit
-def pattern_saddle(kind, flip, kappa, beta, v, q, r, t2, level, u, w):
+def pattern_saddle(problem, f, level, nodes):
     """(A, B) of the module's docstring: all that the saddle-point equations need."""
-    n, x0, dx, origin = pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w)
-    if n < 0:
+    u, w = nodes
+    rule = pattern_rule(problem, f, level, nodes)
+    if rule.n < 0:
         return math.nan, math.nan
-    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
+    labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
     sum_a = sum_b = 0.0
-    for i in range(n):
-        _, a, _, _ = error_counting(x0 + dx * u[i], beta)
-        z = origin + u[i]
-        sum_a += w[i] * pattern_weight(kind, flip, k, z) * a * a
-        if kind == TEACHER:
-            sum_b += w[i] * density(k * z) * a
-    return sum_a, 2.0 * (1.0 - 2.0 * flip) * math.sqrt(q / t2) * sum_b if kind == TEACHER else 0.0
+    for i in range(rule.n):
+        a = channel(problem.channel, rule.x0 + rule.dx * u[i], sigma)[1]
+        z = rule.origin + u[i]
+        sum_a += w[i] * label_weight(labels, k, z) * a * a
+        if labels.kind == TEACHER:
+            sum_b += w[i] * label_slope(labels, k, z) * a
+    return sum_a, math.sqrt(f.q / f.t2) * sum_b if labels.kind == TEACHER else 0.0
 
 
 @jit
-def pattern_scalars(kind, flip, kappa, beta, v, q, r, t2, level, u, w):
-    """(G_E, C, train error) of the module's docstring: read off once, at the saddle."""
-    n, x0, dx, origin = pattern_rule(kind, kappa, beta, v, q, r, t2, level, u, w)
-    if n < 0:
-        return math.nan, math.nan, math.nan
-    k = r / math.sqrt(t2) if kind != RANDOM else 0.0
-    energetic = curvature = error = 0.0
-    for i in range(n):
-        x = x0 + dx * u[i]
-        log_f, _, b, free = error_counting(x, beta)
-        weight = w[i] * pattern_weight(kind, flip, k, origin + u[i])
+def pattern_moments(problem, f, level, nodes):
+    """`PatternMoments`: read off once, at the saddle."""
+    u, w = nodes
+    rule = pattern_rule(problem, f, level, nodes)
+    if rule.n < 0:
+        return PatternMoments(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
+    labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
+    sum_a = sum_b = energetic = curvature = below = loss = 0.0
+    for i in range(rule.n):
+        x = rule.x0 + rule.dx * u[i]
+        z = rule.origin + u[i]
+        log_f, a, b = channel(problem.channel, x, sigma)
+        share, cost = channel_scalars(problem.channel, x, sigma)
+        weight = w[i] * label_weight(labels, k, z)
+        sum_a += weight * a * a
         energetic += weight * log_f
         curvature += weight * b * b
-        if free > 0.0:
-            error += weight * free * tail(-x)
-    return energetic, curvature, error
+        below += weight * share
+        loss += weight * cost
+        if labels.kind == TEACHER:
+            sum_b += w[i] * label_slope(labels, k, z) * a
+    if labels.kind == TEACHER:
+        sum_b *= math.sqrt(f.q / f.t2)
+    return PatternMoments(sum_a, sum_b, energetic, curvature, below, loss)
 
 
 @jit
-def log_alphas(weights, kind, flip, kappa, beta, net, log_q_hat, log_r_hat, level, u, w):
+def log_alphas(problem, log_q_hat, log_r_hat, level, nodes):
     """Loads at which each saddle equation holds, as logarithms: (log alpha_q, log alpha_R).
 
     With the conjugates chosen, the overlaps follow from the weights and each pattern equation
     names the load it wants; a saddle is where the two agree (alpha_R = alpha_q when R is bound).
     """
+    kind = problem.labels.kind
     q_hat = math.exp(log_q_hat)
     r_hat = 0.0 if kind == RANDOM else (q_hat if kind == NISHIMORI else math.exp(log_r_hat))
-    v, q, r, t2, _, _, _ = weights_average(weights, kind, q_hat, r_hat, level, u, w)
-    cq, cv = overlap_map(net, q, v)
-    a, b = pattern_saddle(kind, flip, kappa, beta, cv, cq, r, t2, level, u, w)
-    la = log_q_hat + math.log(cv) - math.log(a * overlap_slope(net, q, v))
+    weight = weights_average(problem, q_hat, r_hat, level, nodes)
+    f = fields(problem, weight)
+    a, b = pattern_saddle(problem, f, level, nodes)
+    la = log_q_hat + math.log(f.v) - math.log(a * overlap_slope(problem.net, weight.q, weight.v))
     if kind == TEACHER:
-        return la, log_r_hat + 0.5 * math.log(v) - math.log(b)
+        return la, log_r_hat + 0.5 * math.log(weight.v) - math.log(b)
     return la, la

@@ -11,7 +11,7 @@ which grows with z, because dt/dz = sqrt(q) (posterior variance of the stability
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.counting import error_counting
+from flatphys.kernels.channels import errors_channel, hard_channel
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.limit import error_mass
 
@@ -19,8 +19,8 @@ from flatphys.saddle.equilibrium.limit import error_mass
 @jit
 def stability(z, v, q, beta):
     """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z."""
-    c = math.sqrt(q / v)
-    _, a, b, _ = error_counting(-c * z, beta)
+    x = -math.sqrt(q / v) * z
+    _, a, b = hard_channel(x) if beta == math.inf else errors_channel(x, beta, 1.0)
     return math.sqrt(q) * z + math.sqrt(v) * a, math.sqrt(q) * (1.0 + b)
 
 
@@ -46,8 +46,9 @@ def field_of(t, v, q, beta):
     return 0.5 * (lo + hi)
 
 
-def training_error(code, v, q, r, t2) -> float:
-    """Fraction of the training labels that the posterior mean gets wrong: P(t < 0)."""
-    if code.beta == math.inf:
+def training_error(problem, f) -> float:
+    """Fraction of the training labels that the posterior mean gets wrong: P(t < 0), in fields of overlaps f."""
+    beta = problem.channel.beta
+    if beta == math.inf:
         return 0.0  # every posterior sample fits every label
-    return error_mass(field_of(0.0, v, q, code.beta), r / math.sqrt(t2), code.flip, *buffers())
+    return error_mass(field_of(0.0, f.v, f.q, beta), f.r / math.sqrt(f.t2), problem.labels.flip, *buffers())

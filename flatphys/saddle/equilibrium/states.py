@@ -2,7 +2,7 @@
 
 Free entropy per weight (see `saddle.equilibrium.averages` for the terms; v = 1 - q):
 
-    phi = G_S(q_hat, R_hat) + alpha G_E(q, R),      entropy = phi + beta alpha train_error
+    phi = G_S(q_hat, R_hat) + alpha G_E(q, R),      entropy = phi + beta alpha train_loss
 
 stationary in all overlaps and conjugates: q, R are the weights' averages, q_hat, R_hat the patterns'.
 Replicon: 1 - alpha E[g'^2] T4; with a tree committee see `saddle.equilibrium.branch`.  Without label noise in the posterior's own
@@ -26,167 +26,184 @@ import math
 import warnings
 
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.kernels.counting import error_counting
-from flatphys.kernels.networks import TABLE
+from flatphys.kernels.channels import channel, channel_scalars
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
+from flatphys.kernels.networks import first_slope, last_slope
 from flatphys.model import Bayes, Model
-from flatphys.numerics.gaussian import tail
 from flatphys.numerics.quadrature import buffers
+from flatphys.problem import problem_of
+from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium import limit as margin_limit
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL
+from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
-from flatphys.saddle.equilibrium.branch import read_off_twice, root_at_load
-from flatphys.saddle.equilibrium.curve import Code, branch_names, curve_of, roots
+from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
+from flatphys.saddle.equilibrium.curve import branch_names, curve_of, first_field, roots
+from flatphys.saddle.equilibrium.follow import teacher_state_exists
 from flatphys.state import State
 
-TOLERANCE = 1e-11  # largest residual of a state that is returned
-QUADRATURE = 1e-6  # largest disagreement of two quadrature rules; where q -> 1 the free entropy cancels terms of size 1/(1-q)
+# The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
+TOLERANCE = Tolerance(1e-11, 1e-6)
+ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha or the margin a little"
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 UNIQUE_MARGIN = (
     2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
 )
 
 
-def _teacher_state(model: Model, code: Code, alpha: float) -> State:
+def _exact(model: Model, alpha: float, order: dict, **values) -> State:
+    """A state in closed form."""
+    return accept(State(model, alpha, order, at_eigenvalue=1.0, residual=0.0, quadrature_error=0.0, **values), TOLERANCE, ADVICE)
+
+
+def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
     """The solution q = R = 1: the learner is the teacher."""
-    order = {"q": 1.0, "one_minus_q": 0.0, "q_hat": math.inf, "R": 1.0, "R_hat": math.inf}
-    free = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
-    return State(
+    flip = problem.labels.flip
+    return _exact(
         model,
         alpha,
-        order,
+        {"q": 1.0, "one_minus_q": 0.0, "q_hat": math.inf, "R": 1.0, "R_hat": math.inf},
         branch="teacher",
-        free_entropy=free,
+        free_entropy=_teacher_free_entropy(problem, alpha),
         entropy=0.0,
-        train_error=code.flip,
+        train_error=flip,
+        train_loss=None if isinstance(model.learner, Bayes) else flip,
         generalization_error=0.0,
         bayes_error=0.0,
         cosine=1.0,
-        at_eigenvalue=1.0,
-        residual=0.0,
-        quadrature_error=0.0,
     )
 
 
-def _empty_state(model: Model, code: Code, alpha: float) -> State:
+def _teacher_free_entropy(problem: Problem, alpha: float) -> float:
+    """Of q = R = 1, where errors are counted: only the inverted labels cost."""
+    flip = problem.labels.flip
+    return -alpha * problem.channel.beta * flip if flip > 0.0 else 0.0
+
+
+def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
     """The limit q_hat -> 0, where the conjugates underflow: constraints that (almost) every weight obeys or violates alike."""
-    log_f, _, _, violated = error_counting(code.kappa, code.beta)
-    error = violated * tail(-code.kappa) if violated > 0.0 else 0.0
-    free = (math.log(2.0) if code.weights == BINARY else 0.0) + alpha * log_f
+    ch = problem.channel
+    log_f, (share, loss) = channel(ch, ch.margin, 1.0)[0], channel_scalars(ch, ch.margin, 1.0)
+    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * log_f
     order = {"q": 0.0, "one_minus_q": 1.0, "q_hat": 0.0}
-    if code.kind != RANDOM:
+    half = cosine = None
+    if problem.labels.kind != RANDOM:
         order |= {"R": 0.0, "R_hat": 0.0}
-    half = None if code.kind == RANDOM else 0.5
-    return State(
+        half, cosine = 0.5, 0.0
+    return _exact(
         model,
         alpha,
         order,
-        branch=branch_names(code.kind)[0],
+        branch=branch_names(problem.labels.kind)[0],
         free_entropy=free,
-        entropy=free if code.beta == math.inf else free + code.beta * alpha * error,
-        train_error=error,
+        entropy=free if ch.beta == math.inf else free + ch.beta * alpha * loss,
+        train_error=share,
+        train_loss=loss,
         generalization_error=half,
         bayes_error=half,
-        cosine=None if code.kind == RANDOM else 0.0,
-        at_eigenvalue=1.0,
-        residual=0.0,
-        quadrature_error=0.0,
+        cosine=cosine,
     )
 
 
-def _underflows(code: Code, alpha: float) -> bool:
-    a0 = error_counting(code.kappa, code.beta)[1]
-    return alpha * code.first_slope * a0 * a0 < 1e-280
+def _underflows(problem: Problem, alpha: float) -> bool:
+    a0 = first_field(problem)
+    return alpha * first_slope(problem.net) * a0 * a0 < 1e-280
 
 
-def state_at(model: Model, code: Code, alpha: float, name: str, s: float, partner: float) -> State:
-    """The state with the curve's point (s, partner) at this load; raises where the equations do not hold there."""
-    log_alpha = math.log(alpha)
-    working, fine = read_off_twice(*code.args, log_alpha, s, partner, *buffers())
-    v, q, r, t2, one_minus_r, q_hat, r_hat, residual, free, error, replicon = working
-    order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
+def state_at(model: Model, problem: Problem, alpha: float, name: str, s: float, r: float) -> State:
+    """The state with the curve's point (s, r) at this load; raises where the equations do not hold there."""
+    return _state_of(model, problem, alpha, name, *read_off_twice(problem, math.log(alpha), s, r, buffers()))
+
+
+def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, fine) -> State:
+    """The state that was read off, its worth by the difference from what a finer rule reads off."""
+    order = {"q": out.q, "one_minus_q": out.v, "q_hat": out.q_hat}
     generalization = vote = cosine = None
-    if code.kind != RANDOM:
-        order |= {"R": r, "R_hat": r_hat}
-        generalization = 2.0 / math.pi * math.asin(math.sqrt(0.5 * one_minus_r))
-        vote = math.atan2(math.sqrt(t2), r) / math.pi
-        cosine = r
-    if not residual <= TOLERANCE:
-        raise NotConverged(
-            f"the {name} branch of {model!r} at alpha={alpha:g} was solved only to a residual of {residual:.1e} "
-            f"(tolerance {TOLERANCE:g}): it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
-            order,
-            residual,
-        )
-    # Violations of the equations under the finer rule, and differences of what is reported.
-    quadrature = max(
-        fine[7],
-        abs(fine[0] / v - 1.0),
-        abs(fine[8] - free) / max(1.0, abs(free)),
-        abs(fine[9] - error),
-        abs(fine[10] - replicon) / max(1.0, abs(replicon)),
-    )
-    if not (quadrature < QUADRATURE and math.isfinite(free) and math.isfinite(replicon)):
-        raise NotConverged(
-            f"the {name} branch of {model!r} at alpha={alpha:g} is known only to {quadrature:.1e} (two quadrature rules differ by that): "
-            f"it lies too close to the end of a branch or to the teacher, move alpha or the margin a little",
-            order,
-            residual,
-        )
-    entropy = free if code.beta == math.inf else free + code.beta * alpha * error
-    learner = model.learner
-    if isinstance(learner, Bayes):
-        generalization, error, cosine = vote, training_error(code, v, q, r, t2), math.sqrt(q)
-    return State(
+    if problem.labels.kind != RANDOM:
+        order |= {"R": out.r, "R_hat": out.r_hat}
+        generalization = 2.0 / math.pi * math.asin(math.sqrt(0.5 * out.one_minus_r))
+        vote = math.atan2(math.sqrt(out.t2), out.r) / math.pi
+        cosine = out.r
+    error, loss = out.share, out.loss
+    if isinstance(model.learner, Bayes):
+        generalization, cosine, loss = vote, math.sqrt(out.q), None
+        error = training_error(problem, Fields(out.v, out.q, out.r, out.t2)) if out.residual <= TOLERANCE.residual else math.nan
+    state = State(
         model,
         alpha,
         order,
         branch=name,
-        free_entropy=free,
-        entropy=entropy,
+        free_entropy=out.free,
+        entropy=entropy(problem, math.log(alpha), out),
         train_error=error,
+        train_loss=loss,
         generalization_error=generalization,
         bayes_error=vote,
         cosine=cosine,
-        at_eigenvalue=replicon,
-        residual=residual,
-        quadrature_error=quadrature,
+        at_eigenvalue=out.replicon,
+        residual=out.residual,
+        quadrature_error=_difference(out, fine),
+    )
+    return accept(state, TOLERANCE, ADVICE)
+
+
+def _difference(out, fine) -> float:
+    """Violations of the equations under the finer rule, and differences of what is reported."""
+    return max(
+        fine.residual,
+        abs(fine.v / out.v - 1.0),
+        abs(fine.free - out.free) / max(1.0, abs(out.free)),
+        abs(fine.share - out.share),
+        abs(fine.loss - out.loss) / max(1.0, out.loss),
+        abs(fine.replicon - out.replicon) / max(1.0, abs(out.replicon)),
     )
 
 
 def branches(model: Model, alpha: float) -> list[State]:
     """Every saddle point at this load, the dominant one first (see the module's docstring)."""
-    return _ordered(model, Code(model), alpha, stable_only=False)
+    return _ordered(model, _solvable(model), alpha, stable_only=False)
 
 
-def _ordered(model: Model, code: Code, alpha: float, stable_only: bool) -> list[State]:
-    if _underflows(code, alpha):
-        return [_empty_state(model, code, alpha)]
-    if code.kind == RANDOM:
-        _raise_beyond_capacity(model, code, alpha)
-    found = [state_at(model, code, alpha, *root[:3]) for root in roots(code, math.log(alpha), stable_only)]
-    if code.has_teacher_state:
-        found.append(_teacher_state(model, code, alpha))
-    if code.kind != RANDOM and not curve_of(code.args).resolved:
-        _refuse_unresolved(model, code, alpha, found, stable_only)
+def _solvable(model: Model) -> Problem:
+    """The problem of a model whose weights exist at some load."""
+    problem = problem_of(model)
+    if problem.channel.energy == SQUARE_ENERGY and problem.channel.beta == math.inf:
+        raise Unsatisfiable(
+            f"at beta = inf weights of {model!r} must have every stability equal to the margin: that is the state of least energy, "
+            f"see ground_state(model, alpha), and capacity(model) for the load up to which it is zero"
+        )
+    return problem
+
+
+def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) -> list[State]:
+    random = problem.labels.kind == RANDOM
+    if _underflows(problem, alpha):
+        return [_empty_state(model, problem, alpha)]
+    if random:
+        _raise_beyond_capacity(model, problem, alpha)
+    found = [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
+    if teacher_state_exists(problem):
+        found.append(_teacher_state(model, problem, alpha))
+    if not random and not curve_of(problem).resolved:
+        _refuse_unresolved(model, problem, alpha, found, stable_only)
     elif not found:
-        raise beyond(model, code, alpha)
-    sign = 1.0 if code.kind == RANDOM else -1.0
+        raise beyond(model, problem, alpha)
+    sign = 1.0 if random else -1.0
     return sorted(found, key=lambda state: (state.branch == "intermediate", sign * state.free_entropy))
 
 
-def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State], dominant_only: bool) -> None:
+def _refuse_unresolved(model: Model, problem: Problem, alpha: float, found: list[State], dominant_only: bool) -> None:
     """Raise where the branch that could not be followed, the closest to the teacher, may matter.
 
     At a tiny margin its free entropy is about that of the teacher itself, -alpha beta flip: only the patterns between the margins
     change sides, a fraction below |kappa|.
     """
-    curve = curve_of(code.args)
-    *_, last, direction = curve.pieces[-1]
-    if curve.sound and direction > 0.0 and math.log(alpha) <= last[-1]:
+    curve, (_, margin, beta) = curve_of(problem), problem.channel
+    last = curve.pieces[-1]
+    if curve.sound and last.direction > 0.0 and math.log(alpha) <= last.la[-1]:
         return  # the curve was lost on the branch closest to the teacher, at larger loads
-    teacher = -alpha * code.beta * code.flip if code.flip > 0.0 else 0.0
-    slack = 0.01 + (alpha * code.beta * abs(code.kappa) if code.beta < math.inf else 0.0)
-    if dominant_only and abs(code.kappa) < TINY and found and max(state.free_entropy for state in found) > teacher + slack:
+    slack = 0.01 + (alpha * beta * abs(margin) if beta < math.inf else 0.0)
+    teacher = _teacher_free_entropy(problem, alpha)
+    if dominant_only and abs(margin) < TINY and found and max(state.free_entropy for state in found) > teacher + slack:
         return
     raise NotConverged(
         f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "
@@ -198,16 +215,16 @@ def _refuse_unresolved(model: Model, code: Code, alpha: float, found: list[State
 
 def dominant(model: Model, alpha: float) -> State:
     """The dominant saddle point at this load, without warnings."""
-    code = Code(model)
-    if code.kind == RANDOM and abs(code.kappa) <= UNIQUE_MARGIN and code.net[0] != TABLE:
-        _raise_beyond_capacity(model, code, alpha)
+    problem = _solvable(model)
+    ch = problem.channel
+    if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE:
+        _raise_beyond_capacity(model, problem, alpha)
         log_alpha = math.log(alpha)
-        guess = log_alpha + 2.0 * math.log(error_counting(code.kappa, code.beta)[1]) + math.log(code.first_slope)
-        if code.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
-            guess -= (1.5 if code.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(code))
-        s, partner, _, _ = root_at_load(*code.args, log_alpha, guess, 0.0, -math.inf, math.inf, 1.0, *buffers())
-        return state_at(model, code, alpha, "typical", s, partner)
-    return _ordered(model, code, alpha, stable_only=True)[0]
+        guess = log_alpha + 2.0 * math.log(first_field(problem)) + math.log(first_slope(problem.net))
+        if ch.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
+            guess -= (1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(problem))
+        return _state_of(model, problem, alpha, "typical", *solve_at_load(problem, log_alpha, guess, buffers()))
+    return _ordered(model, problem, alpha, stable_only=True)[0]
 
 
 def solve(model: Model, alpha: float) -> State:
@@ -241,32 +258,32 @@ def warn(state: State, stacklevel: int = 3) -> None:
         )
 
 
-def _raise_beyond_capacity(model: Model, code: Code, alpha: float) -> None:
-    if code.beta == math.inf and alpha >= branch_end(code):
-        raise beyond(model, code, alpha)
+def _raise_beyond_capacity(model: Model, problem: Problem, alpha: float) -> None:
+    if problem.channel.beta == math.inf and alpha >= branch_end(problem):
+        raise beyond(model, problem, alpha)
 
 
-def branch_end(code: Code) -> float:
+def branch_end(problem: Problem) -> float:
     """Load at which the solutions with random labels and hard constraints end (q -> 1).
 
     Where alpha(s) turns around at strongly negative margins, formal solutions of small q exist at larger
     loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.  A tree committee's end lies c'(1) times
     further: at infinity for an activation that jumps.
     """
-    end = margin_limit.random_label_capacity(code.kappa) * code.last_slope
-    return 2.0 / math.pi * end if code.weights == BINARY else end
+    end = margin_limit.random_label_capacity(problem.channel.margin) * last_slope(problem.net)
+    return 2.0 / math.pi * end if problem.weights == BINARY else end
 
 
-def beyond(model: Model, code: Code, alpha: float) -> Exception:
+def beyond(model: Model, problem: Problem, alpha: float) -> Exception:
     """The error for a load at which no branch exists."""
-    if code.kind == RANDOM and code.beta == math.inf:
-        end = branch_end(code)
-    elif code.weights == SPHERICAL and code.beta == math.inf:
-        end = margin_limit.capacity_teacher(code.kappa, code.flip)[0]
+    if problem.labels.kind == RANDOM and problem.channel.beta == math.inf:
+        end = branch_end(problem)
+    elif problem.weights == SPHERICAL and problem.channel.beta == math.inf:
+        end = margin_limit.capacity_teacher(problem.channel.margin, problem.labels.flip)[0]
     else:
-        end = math.exp(max(float(la.max()) for *_, la, _ in curve_of(code.args).pieces))
+        end = math.exp(max(float(piece.la.max()) for piece in curve_of(problem).pieces))
     hint = "a finite beta admits errors"
-    if code.weights == SPHERICAL:
+    if problem.weights == SPHERICAL:
         return Unsatisfiable(
             f"alpha={alpha:g} is beyond the capacity {end:.10g} of {model!r}: no weights reach the margin on every pattern; "
             f"ground_state(model, alpha) gives the least fraction of errors, {hint}"
