@@ -32,6 +32,12 @@ def problem_of(model: Model) -> Problem:
     return Problem(BINARY if learner.weights == "binary" else SPHERICAL, Labels(kind, flip), channel, net)
 
 
+def ground_problem(model: Model) -> Problem:
+    """The same at zero temperature above capacity, where the energy matters again."""
+    problem = problem_of(model)
+    return problem._replace(channel=Channel(CODES[model.learner.energy], model.learner.margin, math.inf))
+
+
 def channel_of(energy: str, margin: float, beta: float) -> Channel:
     """The channel of an energy by name, hard constraints under one code."""
     code = CODES[energy]
@@ -47,7 +53,8 @@ def refuse_without_theory(model: Model) -> None:
         )
     if isinstance(getattr(learner, "network", None), TreeCommittee) and not isinstance(model.data, RandomLabels):
         raise InvalidInput(
-            f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is solved for RandomLabels"
+            f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is "
+            "solved for RandomLabels"
         )
 
 

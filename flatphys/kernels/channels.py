@@ -289,5 +289,25 @@ def features(ch, sigma):
 
 @jit
 def growth(ch, sigma):
-    """What (log f, a, b, share, mean) grow like at height y over the real axis of x, as exp(growth y^2/2): 0 where poles alone bound them."""
+    """log f, a, b, share and mean grow as exp(growth y^2/2) at height y over the real axis of x; 0 where poles alone bound them."""
     return square_growth(ch.beta, sigma) if ch.energy == SQUARE_ENERGY else 0.0
+
+
+@jit
+def half(ch, x, sigma, below):
+    """(log A, mu, r) of the Gaussian that one side is cut from: exp(-beta energy) G(u) = A r G(r (u - mu)) for u < x (below) or u > x.
+
+    Its mass beyond any u, and its moments, are closed forms; mu is linear in x.
+    """
+    if ch.energy == SQUARE_ENERGY or (below and ch.energy == SQUARED_HINGE_ENERGY):
+        c = ch.beta * sigma * sigma
+        r = math.sqrt(1.0 + c)
+        return -math.log(r) - 0.5 * c / (1.0 + c) * x * x, c / (1.0 + c) * x, r
+    if not below:
+        return 0.0, 0.0, 1.0
+    if ch.energy == ERRORS:
+        return -ch.beta, 0.0, 1.0
+    if ch.energy == HINGE_ENERGY:
+        c = ch.beta * sigma
+        return c * (0.5 * c - x), c, 1.0
+    return math.nan, math.nan, math.nan

@@ -12,6 +12,9 @@ The second form of b keeps its digits for large x, where m and x agree.
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.channels import errors_features
+from flatphys.kernels.codes import Labels
+from flatphys.kernels.labels import label_weight
 from flatphys.numerics.gaussian import logistic, mills
 
 
@@ -28,3 +31,17 @@ def error_counting(x, beta):
     log_f = -beta - math.log(free) if odds < 0.0 else fulfilled - math.log(s)
     a = m * s
     return log_f, a, a * (x * free - d * s), free
+
+
+@jit
+def f_zero(beta):
+    """(re, im) of the zero of f nearest to the real axis of x; infinite at beta = inf, where f = H."""
+    if beta == math.inf:
+        return 0.0, math.inf
+    return errors_features(beta, 1.0)[2:]
+
+
+@jit
+def pattern_weight(kind, flip, k, z):
+    """The labels' weight W(z)."""
+    return label_weight(Labels(kind, flip), k, z)

@@ -21,10 +21,10 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, TEACHER
 from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, TEACHER
 from flatphys.saddle.franz_parisi import curve as gibbs
 from flatphys.state import NEGATIVE_ENTROPY, State
 

@@ -9,12 +9,12 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
+from flatphys.kernels.codes import RANDOM, TEACHER
 from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_model
 from flatphys.observables.local_energy import _turn as turn_of
 from flatphys.observables.margins.dense import FieldMargins, committee_margins, dense_margins
 from flatphys.saddle.breaking.branch import branch_of
-from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")

@@ -17,7 +17,8 @@ import numpy as np
 
 from flatphys import plotting as p
 from flatphys.model import Gibbs, Model, Teacher
-from flatphys.saddle.equilibrium.curve import Code, curve_of, roots
+from flatphys.problem import problem_of
+from flatphys.saddle.equilibrium.curve import curve_of, roots
 from flatphys.thresholds import capacity, first_order_transition
 from flatphys.thresholds.spinodal import Folds
 from flatphys.thresholds.trace import Frame, follow, graph
@@ -89,7 +90,7 @@ def _margin_plane():
     last = {"alpha": frame.xlim[1], "margin": 0.0, "beta": math.inf}  # with the margin at 0 the teacher remains at every load
     yield "margin", "largest margin", "zero entropy; beyond the transition margin 0, the teacher's own", [last, *top]
 
-    fold_s, fold_r, _ = curve_of(Code(start).args).folds[0]
+    fold_s, fold_r, _ = curve_of(problem_of(start)).folds[0]
     points, rows = both_ways(folds.spinodal, [fold_s, fold_r, START], [0.5, 0.5, 0.1], row, inside, frame)
     turn = min(range(len(rows)), key=lambda i: rows[i]["margin"])
     cusp = folds.critical(points[turn])
@@ -100,8 +101,8 @@ def _margin_plane():
     for name, half, end in zip(("student spinodal", "teacher spinodal"), (halves[0], halves[1][::-1]), ends):
         yield "margin", name, SPINODAL, [end, *(r for r in half if r["margin"] < 0.0), row(cusp)]
 
-    found = roots(Code(start), math.log(first_order_transition(start).transition), stable_only=True)
-    z = [*found[0][1:3], *found[-1][1:3], START]
+    found = roots(problem_of(start), math.log(first_order_transition(start).transition), stable_only=True)
+    z = [*found[0][1][:2], *found[-1][1][:2], START]
     _, rows = both_ways(folds.coexistence, z, [0.5, 0.5, 0.5, 0.5, 0.1], row, inside, frame, 1e-11)
     limit = {"alpha": jump.transition, "margin": 0.0, "beta": math.inf}
     yield "margin", "transition", "two saddles have the same load and free entropy", [row(cusp), *rows, limit]

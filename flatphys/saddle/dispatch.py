@@ -16,7 +16,7 @@ _TABLE = {
     (RandomLabels, Gibbs): ("equilibrium.states", "solve", "branches"),
     (Teacher, Gibbs): ("equilibrium.states", "solve", "branches"),
     (Teacher, Bayes): ("equilibrium.states", "solve", "branches"),
-    (Teacher, MaxMargin): ("equilibrium.limit", "solve_max_margin", None),
+    (Teacher, MaxMargin): ("equilibrium.ground", "solve_max_margin", None),
     (Teacher, ERM): ("minimiser.states", "solve_erm", None),
     (Teacher, Hebb): ("minimiser.closed", "solve_hebb", None),
     (GaussianMixture, Gibbs): ("equilibrium.states", "solve", "branches"),

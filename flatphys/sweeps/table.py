@@ -92,9 +92,9 @@ def _tolerances(plan) -> tuple[float, float]:
         from flatphys.saddle.franz_parisi.point import TOLERANCE
 
         return TOLERANCE, math.nan
-    from flatphys.saddle.equilibrium.states import QUADRATURE, TOLERANCE
+    from flatphys.saddle.equilibrium.states import TOLERANCE
 
-    return TOLERANCE, QUADRATURE
+    return tuple(TOLERANCE)
 
 
 class Table:

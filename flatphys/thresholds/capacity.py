@@ -5,17 +5,18 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.kernels.codes import RANDOM, SPHERICAL, Problem
+from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
+from flatphys.problem import problem_of
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
-from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
-from flatphys.saddle.equilibrium.curve import Code
 from flatphys.state import State
 from flatphys.thresholds.separability import separability_threshold
-from flatphys.thresholds.walk import gibbs_code, zero_on_branches
+from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
 
 
 def capacity(model: Model, ansatz: str = "RS") -> float:
@@ -38,30 +39,28 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     validate.choice("ansatz", ansatz, ("RS", "1RSB"))
     if isinstance(model.learner, MaxMargin):
         return separability_threshold(model.data, model.learner.bias)
-    code = gibbs_code(model, "capacity", hard=True)
-    spherical, random = code.weights == SPHERICAL, code.kind == RANDOM
+    problem = gibbs_problem(model, "capacity", hard=True)
+    spherical, random, margin = problem.weights == SPHERICAL, problem.labels.kind == RANDOM, problem.channel.margin
     if ansatz == "1RSB":
         if not (spherical and random):
             raise InvalidInput(
                 f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
                 f"only of spherical weights with random labels and negative margin"
             )
-        return rsb_capacity.capacity(code.kappa, code.net)[0]
+        return rsb_capacity.capacity(margin, problem.net)[0]
     if spherical:
-        return (
-            code.last_slope * margin_limit.random_label_capacity(code.kappa)
-            if random
-            else margin_limit.capacity_teacher(code.kappa, code.flip)[0]
-        )
-    return capacity_state(model, code).alpha
+        if random:
+            return last_slope(problem.net) * margin_limit.random_label_capacity(margin)
+        return margin_limit.capacity_teacher(margin, problem.labels.flip)[0]
+    return capacity_state(model, problem).alpha
 
 
-def capacity_state(model: Model, code: Code):
+def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
-    if code.kind != RANDOM and code.flip == 0.0 and code.kappa <= 0.0:
+    if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
-    state = zero_on_branches(model, code, "entropy")
+    state = zero_on_branches(model, problem, "entropy")
     if state is None:
         raise NoSolution(f"the entropy of {model!r} stays positive along its whole branch")
     return state
@@ -77,24 +76,25 @@ def max_margin(model: Model, alpha: float) -> float:
     alpha = validate.load(alpha)
     if isinstance(model.learner, MaxMargin):
         return solve(model, alpha).margin
-    code = gibbs_code(model, "max_margin", hard=True)
-    if code.weights == SPHERICAL:
-        if code.kind == RANDOM:
-            return margin_limit.largest_margin_random(alpha / code.last_slope) if code.last_slope < math.inf else math.inf
-        return margin_limit.largest_margin_teacher(alpha, code.flip)[0]
+    problem = gibbs_problem(model, "max_margin", hard=True)
+    slope, random, flip = last_slope(problem.net), problem.labels.kind == RANDOM, problem.labels.flip
+    if problem.weights == SPHERICAL:
+        if random:
+            return margin_limit.largest_margin_random(alpha / slope) if slope < math.inf else math.inf
+        return margin_limit.largest_margin_teacher(alpha, flip)[0]
     target = math.log(alpha)
 
     def excess(kappa):
         other = replace(model, learner=replace(model.learner, margin=kappa))
-        load = capacity_state(other, Code(other)).alpha
+        load = capacity_state(other, problem_of(other)).alpha
         return math.log(load) - target if load < math.inf else math.inf
 
     # Spherical weights, or for a committee the annealed average, reach more: a bracket from above, then down until the load fits.
-    if code.kind == RANDOM:
-        hi = margin_limit.largest_margin_random(alpha) if code.last_slope == 1.0 else _annealed_margin(alpha)
+    if random:
+        hi = margin_limit.largest_margin_random(alpha) if slope == 1.0 else _annealed_margin(alpha)
     else:
-        hi = margin_limit.largest_margin_teacher(alpha, code.flip)[0]
-        if code.flip == 0.0 and not excess(1e-6) > 0.0:
+        hi = margin_limit.largest_margin_teacher(alpha, flip)[0]
+        if flip == 0.0 and not excess(1e-6) > 0.0:
             return 0.0  # past the transition no margin above the teacher's own survives
     step = 0.25
     lo = hi - step

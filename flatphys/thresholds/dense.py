@@ -20,15 +20,16 @@ import numpy as np
 
 from flatphys.display import Table, figure
 from flatphys.errors import NoSolution
+from flatphys.kernels.codes import BINARY, RANDOM
 from flatphys.model import Model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
+from flatphys.problem import problem_of
 from flatphys.saddle.breaking.branch import Branch, branch_of
 from flatphys.saddle.breaking.newton import solve_system
 from flatphys.saddle.breaking.replicas import TOLERANCE, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM
-from flatphys.saddle.equilibrium.curve import Code, curve_of
+from flatphys.saddle.equilibrium.curve import curve_of
 
 SMALLEST = 2e-3  # distances below, as a fraction of the typical one, are not searched
 GRID = 24  # points of the coarse search in log d
@@ -219,14 +220,14 @@ class _Slopes:
 
 def _last_load(model: Model) -> float:
     """The load at which the replica-symmetric state of least overlap ends."""
-    code = Code(model)
-    if code.kind == RANDOM:
-        end = equilibrium.branch_end(code)
-        if end < math.inf or code.weights != BINARY:
+    problem = problem_of(model)
+    if problem.labels.kind == RANDOM:
+        end = equilibrium.branch_end(problem)
+        if end < math.inf or problem.weights != BINARY:
             return end
         # an activation that jumps: formal solutions at every load, weights at none beyond the annealed bound log 2 + alpha log H(kappa) = 0
-        return BEYOND_ANNEALED * math.log(2.0) / -log_tail(code.kappa)
-    return math.exp(float(curve_of(code.args).pieces[0][2].max()))
+        return BEYOND_ANNEALED * math.log(2.0) / -log_tail(problem.channel.margin)
+    return math.exp(float(curve_of(problem).pieces[0].la.max()))
 
 
 def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_external: bool = False) -> DenseThreshold:

@@ -15,7 +15,7 @@ from flatphys.errors import InvalidInput, NoSolution
 from flatphys.model import Gibbs, Model, Perceptron, RandomLabels, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_entropy import _reference
-from flatphys.saddle.equilibrium.curve import Code
+from flatphys.problem import problem_of
 from flatphys.saddle.franz_parisi.curve import START_XI, Curve
 from flatphys.thresholds.capacity import capacity_state
 
@@ -36,7 +36,7 @@ class Neighbourhood:
     def steepest(self, kappa: float) -> float:
         """The largest interior maximum of d phi/dp over the distance; -inf where the slope has none."""
         model = replace(self.model, learner=replace(self.model.learner, margin=kappa))
-        return self.steepest_around(capacity_state(model, Code(model)))
+        return self.steepest_around(capacity_state(model, problem_of(model)))
 
     def steepest_around(self, state) -> float:
         """The same around the typical solutions of `state`."""
@@ -83,7 +83,7 @@ def _around_max_margin(model: Model) -> float:
     # where the maximum has vanished altogether the slope is negative too: a finite stand-in keeps the sign
     kappa = bracketed(lambda k: max(around.steepest(k), -1.0), hi, lo)
     final = replace(model, learner=replace(model.learner, margin=kappa))
-    return capacity_state(final, Code(final)).alpha
+    return capacity_state(final, problem_of(final)).alpha
 
 
 def _of_replicated(model: Model) -> float:

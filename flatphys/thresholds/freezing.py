@@ -5,15 +5,17 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.equilibrium import limit as margin_limit, states as equilibrium
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL
-from flatphys.saddle.equilibrium.curve import Code, branch_names, roots
+from flatphys.problem import problem_of
+from flatphys.saddle.equilibrium import states as equilibrium
+from flatphys.saddle.equilibrium.curve import branch_names, roots
+from flatphys.saddle.equilibrium.ground import solve_ground_state
 from flatphys.saddle.equilibrium.states import state_at, warn
 from flatphys.state import State
 from flatphys.thresholds.capacity import capacity_state
-from flatphys.thresholds.walk import gibbs_code, zero_on_branches
+from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
 
 
 def at_line(model: Model) -> float:
@@ -23,8 +25,8 @@ def at_line(model: Model) -> float:
     entropy.  Raises `NoSolution` where the replicon stays positive (spherical weights at
     non-negative margin: stable up to capacity).
     """
-    code = gibbs_code(model, "at_line")
-    state = zero_on_branches(model, code, "replicon")
+    problem = gibbs_problem(model, "at_line")
+    state = zero_on_branches(model, problem, "replicon")
     if state is None:
         raise NoSolution(f"the replicon of {model!r} stays positive: replica symmetry is stable up to the end of the branch")
     return state.alpha
@@ -32,18 +34,18 @@ def at_line(model: Model) -> float:
 
 def _low_branch(model: Model, alpha: float) -> State | None:
     """The stable branch of smallest overlap, the one that freezes; None where it has ended."""
-    code = Code(model)
-    if code.kind == RANDOM:
+    problem = problem_of(model)
+    if problem.labels.kind == RANDOM:
         return equilibrium.dominant(model, alpha)
-    for root in roots(code, math.log(alpha), stable_only=True):
-        if root[0] == branch_names(code.kind)[0]:
-            return state_at(model, code, alpha, *root[:3])
+    for name, root in roots(problem, math.log(alpha), stable_only=True):
+        if name == branch_names(problem.labels.kind)[0]:
+            return state_at(model, problem, alpha, name, root.s, root.r)
     return None
 
 
 def _freezing_state(model: Model, alpha: float) -> State:
-    code = gibbs_code(model, "freezing_beta")
-    if code.weights != BINARY:
+    problem = gibbs_problem(model, "freezing_beta")
+    if problem.weights != BINARY:
         raise InvalidInput(
             f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative"
         )
@@ -64,7 +66,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
             step *= 0.5
             if step < 1e-9:
                 raise NoSolution(
-                    f"the {branch_names(code.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
+                    f"the {branch_names(problem.labels.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
                     f"(entropy {state(hi).entropy:.4g}), before it freezes; see first_order_transition"
                 )
             continue
@@ -104,12 +106,12 @@ def ground_state(model: Model, alpha: float) -> State:
     """
     check_model(model)
     alpha = validate.load(alpha)
-    code = gibbs_code(model, "ground_state", hard=True)
-    if code.weights == SPHERICAL:
-        state = margin_limit.solve_ground_state(model, alpha, code.last_slope)
+    problem = gibbs_problem(model, "ground_state", hard=True)
+    if problem.weights == SPHERICAL:
+        state = solve_ground_state(model, alpha)
         warn(state)
         return state
-    limit = capacity_state(model, code).alpha
+    limit = capacity_state(model, problem).alpha
     if not alpha > limit:
         raise InvalidInput(
             f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be "

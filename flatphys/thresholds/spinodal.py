@@ -27,13 +27,13 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
+from flatphys.kernels.codes import TEACHER, Problem
 from flatphys.model import Gibbs, Model, Teacher, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import newton
-from flatphys.saddle.equilibrium.averages import TEACHER, log_alphas
-from flatphys.saddle.equilibrium.branch import read_off
-from flatphys.saddle.equilibrium.curve import Code
-from flatphys.thresholds.walk import ERROR, FREE
+from flatphys.problem import problem_of
+from flatphys.saddle.equilibrium.averages import log_alphas
+from flatphys.saddle.equilibrium.branch import NOTHING, ReadOff, entropy, read_off
 
 STEP = 2e-3  # of the central differences of fourth order in s and r: their error is 1e-11
 WIDE = 2e-2  # of the derivative along the curve that vanishes at the cusp
@@ -49,18 +49,18 @@ class Folds:
         check_model(model)
         if not (isinstance(model.data, Teacher) and isinstance(model.learner, Gibbs)):
             raise InvalidInput(f"the spinodals of a Gibbs learner with a teacher were asked for, got {model!r}")
-        self.code = Code(model)
+        self.problem = problem_of(model)
         self.along = validate.choice("along", along, ("margin", "temperature"))
-        self.u, self.w = buffers()
 
-    def _args(self, c):
-        """The kernels' arguments at the parameter c, with both conjugates free."""
-        kappa, beta = (c, self.code.beta) if self.along == "margin" else (self.code.kappa, 1.0 / c if c > 0.0 else math.nan)
-        return self.code.weights, TEACHER, self.code.flip, float(kappa), float(beta), self.code.net
+    def _at(self, c) -> Problem:
+        """The problem at the parameter c, with both conjugates free."""
+        c, labels, channel = float(c), self.problem.labels, self.problem.channel
+        changed = {"margin": c} if self.along == "margin" else {"beta": 1.0 / c if c > 0.0 else math.nan}
+        return self.problem._replace(labels=labels._replace(kind=TEACHER), channel=channel._replace(**changed))
 
     def loads(self, s, r, c, level: int = 0) -> np.ndarray:
         """(log alpha_q, log alpha_R)."""
-        return np.array(log_alphas(*self._args(c), r, s, level, self.u, self.w))
+        return np.array(log_alphas(self._at(c), r, s, level, buffers()))
 
     def gradients(self, s, r, c) -> np.ndarray:
         """[[A_s, B_s], [A_r, B_r]]."""
@@ -90,9 +90,9 @@ class Folds:
     def teacher_transition(self, z) -> np.ndarray:
         """(disagreement of the loads, free entropy minus that of the teacher itself), at margin 0."""
         a, b = self.loads(*z)
-        beta = self._args(z[2])[4]
-        teacher = -math.exp(a) * beta * self.code.flip if self.code.flip > 0.0 else 0.0
-        return np.array([a - b, self.read(*z)[FREE] - teacher])
+        flip = self.problem.labels.flip
+        teacher = -math.exp(a) * self._at(z[2]).channel.beta * flip if flip > 0.0 else 0.0
+        return np.array([a - b, self.read(*z).free - teacher])
 
     def coexistence(self, z) -> np.ndarray:
         """Four violations at z = (s1, r1, s2, r2, c): both saddles, equal loads, equal free entropies."""
@@ -100,21 +100,20 @@ class Folds:
         one, two = self.loads(s1, r1, c), self.loads(s2, r2, c)
         if not (np.isfinite(one).all() and np.isfinite(two).all()):
             return np.full(4, math.nan)
-        return np.array([one[0] - one[1], two[0] - two[1], one[0] - two[0], self.read(s1, r1, c)[FREE] - self.read(s2, r2, c)[FREE]])
+        return np.array([one[0] - one[1], two[0] - two[1], one[0] - two[0], self.read(s1, r1, c).free - self.read(s2, r2, c).free])
 
     def load(self, z) -> float:
         """alpha at (s, r, ..., c)."""
         return math.exp(float(np.mean(self.loads(z[0], z[1], z[-1]))))
 
-    def read(self, s, r, c) -> tuple:
+    def read(self, s, r, c) -> ReadOff:
         """Everything that `saddle.equilibrium.branch.read_off` says of a point; nan where the equations have none."""
         la = float(np.mean(self.loads(s, r, c)))
-        return read_off(*self._args(c), la, s, r, 0, self.u, self.w) if math.isfinite(la) else (math.nan,) * 11
+        return read_off(self._at(c), la, s, r, 0, buffers()) if math.isfinite(la) else NOTHING
 
     def entropy(self, z) -> float:
         """Entropy at (s, r, c), nats per weight."""
-        out, beta = self.read(*z), self._args(z[2])[4]
-        return out[FREE] + (beta * self.load(z) * out[ERROR] if beta < math.inf else 0.0)
+        return entropy(self._at(z[2]), math.log(self.load(z)), self.read(*z))
 
     def critical(self, guess) -> np.ndarray:
         """(s, r, c) of the cusp, where both spinodals and the transition end together."""

@@ -18,16 +18,17 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
+from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.counting import pattern_weight
 from flatphys.kernels.networks import network_code
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
-from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, buffers, panel_nodes
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, REACH, buffers, panel_nodes
 from flatphys.observables.margins.distribution import MarginDistribution
 from flatphys.observables.margins.gibbs import GibbsMargins
 from flatphys.observables.margins.turn import coefficients, turned_limit, turned_nested
 from flatphys.saddle.breaking import limit as replicated_limit
 from flatphys.saddle.breaking.averages import inner_mode, inner_patterns, pattern_zero
 from flatphys.saddle.breaking.network import block_overlaps
-from flatphys.saddle.equilibrium.averages import RANDOM, REACH, pattern_weight
 from flatphys.state import State
 
 LIGHT = 1e-19  # nodes of smaller weight are dropped

@@ -14,12 +14,12 @@ ratio = p c'(p q1)/c'(q1).  The measure of (z0, z1, y) is that of `observables.m
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import RANDOM
 from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, log_tail, mills, tail
-from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, panel_nodes
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, REACH, panel_nodes
 from flatphys.saddle.breaking import limit as replicated_limit
 from flatphys.saddle.breaking.averages import inner_mode, inner_patterns, pattern_zero
-from flatphys.saddle.equilibrium.averages import RANDOM, REACH
 from flatphys.saddle.franz_parisi.network import overlap_difference
 
 LIGHT = 1e-17  # nodes of smaller weight are passed over

@@ -16,9 +16,11 @@ distance to the zeros of H.  The weights' integrand can have two modes, both wit
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
+from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.counting import pattern_weight
 from flatphys.numerics.gaussian import density, mills
-from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, NOWHERE, ORDER, gaussian_nodes, trapezoid_step
-from flatphys.saddle.equilibrium.averages import H_ZERO_IM, H_ZERO_RE, RANDOM, REACH, pattern_weight
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, NOWHERE, ORDER, REACH, gaussian_nodes, trapezoid_step
 
 NEGLIGIBLE = 38.0  # an integrand e^-38 below its maximum is left out
 CERTAIN = -9.5  # H(x) = 1 to double precision below

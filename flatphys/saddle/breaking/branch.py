@@ -9,12 +9,13 @@ import math
 import numpy as np
 
 from flatphys.errors import InvalidInput
+from flatphys.kernels.codes import RANDOM, TEACHER
 from flatphys.model import Gibbs, Model, check_model
+from flatphys.problem import problem_of, refuse_energies
 from flatphys.saddle.breaking.newton import extrapolate
 from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
-from flatphys.saddle.equilibrium.curve import Code, roots
+from flatphys.saddle.equilibrium.curve import roots
 from flatphys.state import State
 
 FIRST_STEP, LONGEST_STEP, SHORTEST_STEP = 0.15, 0.6, 2e-3  # in log(V/(1-V))
@@ -27,16 +28,17 @@ def replicas_of(model: Model, alpha: float, y: float) -> tuple[Replicas, State]:
     check_model(model)
     if not isinstance(model.learner, Gibbs) or model.learner.beta < math.inf:
         raise InvalidInput(f"replicated solutions need a Gibbs learner at beta=math.inf, got {model.learner!r}")
-    code = Code(model)
-    if code.kind == RANDOM:
+    refuse_energies(model, "one step of replica-symmetry breaking")
+    problem = problem_of(model)
+    if problem.labels.kind == RANDOM:
         state = equilibrium.dominant(model, alpha)
     else:
-        found = roots(code, math.log(alpha), stable_only=True)
+        found = roots(problem, math.log(alpha), stable_only=True)
         if not found:
-            raise equilibrium.beyond(model, code, alpha)
-        state = equilibrium.state_at(model, code, alpha, *found[0][:3])
-    kind = RANDOM if code.kind == RANDOM else TEACHER
-    return Replicas(code.weights, kind, code.flip, code.kappa, alpha, code.net, y), state
+            raise equilibrium.beyond(model, problem, alpha)
+        state = equilibrium.state_at(model, problem, alpha, found[0][0], found[0][1].s, found[0][1].r)
+    kind = RANDOM if problem.labels.kind == RANDOM else TEACHER
+    return Replicas(problem.weights, kind, problem.labels.flip, problem.channel.margin, alpha, problem.net, y), state
 
 
 def _place(v):

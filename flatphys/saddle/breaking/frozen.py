@@ -13,24 +13,26 @@ import math
 from dataclasses import replace
 
 from flatphys.errors import NoSolution, Unsatisfiable
+from flatphys.kernels.codes import RANDOM
 from flatphys.model import Model
 from flatphys.numerics.roots import bracketed
+from flatphys.problem import problem_of, refuse_energies
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.averages import RANDOM
-from flatphys.saddle.equilibrium.curve import Code, roots
+from flatphys.saddle.equilibrium.curve import roots
 from flatphys.state import NEGATIVE_ENTROPY, State
 
 
 def _lowest(model: Model, alpha: float, beta: float) -> State:
     """The replica-symmetric state of least overlap at another temperature."""
     model = replace(model, learner=replace(model.learner, beta=beta))
-    code = Code(model)
-    if code.kind == RANDOM:
+    refuse_energies(model, "one step of replica-symmetry breaking")
+    problem = problem_of(model)
+    if problem.labels.kind == RANDOM:
         return equilibrium.dominant(model, alpha)
-    found = roots(code, math.log(alpha), stable_only=True)
+    found = roots(problem, math.log(alpha), stable_only=True)
     if not found:
-        raise equilibrium.beyond(model, code, alpha)
-    return equilibrium.state_at(model, code, alpha, *found[0][:3])
+        raise equilibrium.beyond(model, problem, alpha)
+    return equilibrium.state_at(model, problem, alpha, found[0][0], found[0][1].s, found[0][1].r)
 
 
 def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> State:

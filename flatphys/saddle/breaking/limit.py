@@ -17,9 +17,10 @@ the Gaussian fluctuation around the maxima.  Source: Baldassi et al., PRL 115, 1
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.counting import pattern_weight
 from flatphys.numerics.gaussian import density, mills
-from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER
-from flatphys.saddle.equilibrium.averages import RANDOM, REACH, pattern_weight
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, REACH
 
 EMPTY = 90.0  # x^2 below which (x < 0) a pattern is obeyed with certainty: 1 - H(x) < 1e-20; more where r M(x) matters
 STEP_FIELD = 1.3  # longest panel in x or l: the nearest poles are 2 or more away from a panel's middle

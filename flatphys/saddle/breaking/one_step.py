@@ -32,18 +32,18 @@ import numpy as np
 from flatphys import validate
 from flatphys._jit import jit
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
+from flatphys.kernels.codes import RANDOM
 from flatphys.kernels.networks import PERCEPTRON, PERCEPTRON_NET, network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.gaussian import logistic
 from flatphys.numerics.quadrature import buffers
+from flatphys.problem import problem_of
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.breaking.averages import pattern_average
 from flatphys.saddle.breaking.frozen import solve_binary
 from flatphys.saddle.breaking.network import block_overlaps
 from flatphys.saddle.breaking.newton import extrapolate, solve_system
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.averages import RANDOM
-from flatphys.saddle.equilibrium.curve import Code
 from flatphys.saddle.equilibrium.limit import random_label_capacity
 from flatphys.state import State
 
@@ -203,7 +203,7 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
     if kappa >= 0.0 and net[0] == PERCEPTRON:
         limit = random_label_capacity(kappa)
         if alpha >= limit:
-            raise equilibrium.beyond(model, Code(model), alpha)
+            raise equilibrium.beyond(model, problem_of(model), alpha)
         raise NoSolution(
             f"replica symmetry is exact for spherical weights at margin {kappa:g} >= 0: there is no one-step solution; use ansatz='RS'"
         )

@@ -10,12 +10,12 @@ import math
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
+from flatphys.kernels.codes import RANDOM, TEACHER
 from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.breaking.averages import pattern_average, weight_average
 from flatphys.saddle.breaking.network import block_overlaps
-from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER
 
 
 def one_step_free_entropy(

@@ -42,12 +42,12 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import BINARY, RANDOM
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.breaking.averages import pattern_average, weight_average
 from flatphys.saddle.breaking.limit import pattern_limit, weight_limit
 from flatphys.saddle.breaking.network import block_overlaps
 from flatphys.saddle.breaking.newton import solve_system
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM
 
 TOLERANCE = 1e-10  # largest residual of a point that is returned
 

@@ -11,30 +11,29 @@ which grows with z, because dt/dz = sqrt(q) (posterior variance of the stability
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import errors_channel, hard_channel
+from flatphys.kernels.channels import channel
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.limit import error_mass
 
 
 @jit
-def stability(z, v, q, beta):
-    """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z."""
-    x = -math.sqrt(q / v) * z
-    _, a, b = hard_channel(x) if beta == math.inf else errors_channel(x, beta, 1.0)
-    return math.sqrt(q) * z + math.sqrt(v) * a, math.sqrt(q) * (1.0 + b)
+def stability(ch, z, f):
+    """(t, dt/dz) of the posterior mean at cavity field sqrt(q) z; f are the overlaps of the fields, the channel's margin is 0."""
+    _, a, b = channel(ch, -math.sqrt(f.q / f.v) * z, math.sqrt(f.v))
+    return math.sqrt(f.q) * z + math.sqrt(f.v) * a, math.sqrt(f.q) * (1.0 + b)
 
 
 @jit
-def field_of(t, v, q, beta):
+def field_of(ch, t, f):
     """The cavity field z (in units of sqrt q) whose stability under the posterior mean is t; -inf if none."""
     lo, hi = -40.0, 40.0
-    if stability(lo, v, q, beta)[0] >= t:
+    if stability(ch, lo, f)[0] >= t:
         return -math.inf
-    z = t / math.sqrt(q)
+    z = t / math.sqrt(f.q)
     for _ in range(200):
         if not lo < z < hi:
             z = 0.5 * (lo + hi)
-        value, slope = stability(z, v, q, beta)
+        value, slope = stability(ch, z, f)
         if value < t:
             lo = z
         else:
@@ -48,7 +47,6 @@ def field_of(t, v, q, beta):
 
 def training_error(problem, f) -> float:
     """Fraction of the training labels that the posterior mean gets wrong: P(t < 0), in fields of overlaps f."""
-    beta = problem.channel.beta
-    if beta == math.inf:
+    if problem.channel.beta == math.inf:
         return 0.0  # every posterior sample fits every label
-    return error_mass(field_of(0.0, f.v, f.q, beta), f.r / math.sqrt(f.t2), problem.labels.flip, *buffers())
+    return error_mass(field_of(problem.channel, 0.0, f), f.r / math.sqrt(f.t2), problem.labels.flip, *buffers())

@@ -102,7 +102,10 @@ class Curve:
             middle = {i: point for i, point in middle.items() if math.isfinite(point.la) and point.inner < 1e-9}
             if not middle:
                 break
-            s, r, la = (np.insert(line, list(middle), [getattr(p, name) for p in middle.values()]) for line, name in ((s, "s"), (r, "r"), (la, "la")))
+            s, r, la = (
+                np.insert(line, list(middle), [getattr(p, name) for p in middle.values()])
+                for line, name in ((s, "s"), (r, "r"), (la, "la"))
+            )
         self.points = np.array([s, r, la])
 
     def _on_chord(self, s, r, t):
@@ -140,7 +143,7 @@ class Curve:
 
 
 def start(problem: Problem) -> tuple[float, float]:
-    """(log q_hat, log R_hat) at alpha = 1.5e-8, by the conjugates' laws at small loads: q_hat = alpha c'(0) a0^2, R_hat = alpha W'(0) a0."""
+    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0."""
     a0 = abs(first_field(problem))
     low = 2.0 * math.log(a0) + math.log(first_slope(problem.net)) - 18.0
     return low, low + (math.log(label_slope(problem.labels, 0.0, 0.0) / a0) if problem.labels.kind == TEACHER else 0.0)
@@ -158,7 +161,9 @@ def curve_of(problem: Problem) -> Curve:
 
 @lru_cache(maxsize=512)
 def _traced(weights, labels, channel, net) -> Curve:
-    return Curve(Problem(weights, labels, channel, np.frombuffer(net).copy()))  # a copy is writable, the type that the kernels are compiled for
+    return Curve(
+        Problem(weights, labels, channel, np.frombuffer(net).copy())
+    )  # a copy is writable, the type that the kernels are compiled for
 
 
 def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list:

@@ -212,8 +212,9 @@ def _end_reached(problem, s, r, value, before, v_min, nodes):
 
 @jit
 def follow(problem, start, v_min, points, nodes):
-    """Fills points = (s, r, log alpha) along the curve from start = (log R_hat, guess of log q_hat): (number of points, whether the end was reached, side).
+    """Fills points = (s, r, log alpha) along the curve from start = (log R_hat, guess of log q_hat).
 
+    Returns (number of points, whether the end was reached, side);
     `side` is what `chord_point` wants: 1, or 0 for a curve that leapt.
     """
     s, r, la = points

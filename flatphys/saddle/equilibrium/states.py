@@ -63,7 +63,7 @@ def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
         alpha,
         {"q": 1.0, "one_minus_q": 0.0, "q_hat": math.inf, "R": 1.0, "R_hat": math.inf},
         branch="teacher",
-        free_entropy=_teacher_free_entropy(problem, alpha),
+        free_entropy=teacher_free_entropy(problem, alpha),
         entropy=0.0,
         train_error=flip,
         train_loss=None if isinstance(model.learner, Bayes) else flip,
@@ -73,7 +73,7 @@ def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
     )
 
 
-def _teacher_free_entropy(problem: Problem, alpha: float) -> float:
+def teacher_free_entropy(problem: Problem, alpha: float) -> float:
     """Of q = R = 1, where errors are counted: only the inverted labels cost."""
     flip = problem.labels.flip
     return -alpha * problem.channel.beta * flip if flip > 0.0 else 0.0
@@ -202,7 +202,7 @@ def _refuse_unresolved(model: Model, problem: Problem, alpha: float, found: list
     if curve.sound and last.direction > 0.0 and math.log(alpha) <= last.la[-1]:
         return  # the curve was lost on the branch closest to the teacher, at larger loads
     slack = 0.01 + (alpha * beta * abs(margin) if beta < math.inf else 0.0)
-    teacher = _teacher_free_entropy(problem, alpha)
+    teacher = teacher_free_entropy(problem, alpha)
     if dominant_only and abs(margin) < TINY and found and max(state.free_entropy for state in found) > teacher + slack:
         return
     raise NotConverged(

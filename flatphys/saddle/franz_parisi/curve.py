@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.saddle.equilibrium.averages import SPHERICAL
+from flatphys.kernels.codes import SPHERICAL
 from flatphys.saddle.franz_parisi.point import TOLERANCE, Point, Problem, openness, solve
 from flatphys.saddle.franz_parisi.start import CLOSED, first_point
 

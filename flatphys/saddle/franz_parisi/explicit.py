@@ -17,10 +17,10 @@ degenerates (B -> 0), which makes this the independent check of that corner: wit
 import math
 
 from flatphys._jit import jit
+from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
 from flatphys.kernels.counting import error_counting
 from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
 from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.equilibrium.averages import H_ZERO_IM, H_ZERO_RE
 from flatphys.saddle.franz_parisi.patterns import DECAY, channel_zero, outer_nodes, reference_pole
 from flatphys.saddle.franz_parisi.weights import REACH, finer, panel_ratio, sum_step
 

@@ -29,10 +29,11 @@ Slope: d G_E/dp = Int Dz g_ref(z) Int Deta g at u = k' (what p moves is the corr
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.counting import error_counting
+from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
+from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.counting import error_counting, f_zero
 from flatphys.numerics.gaussian import INV_SQRT_2PI, log_tail, tail
 from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.equilibrium.averages import H_ZERO_IM, H_ZERO_RE, RANDOM, f_zero
 from flatphys.saddle.franz_parisi.label import half_line, whole_line
 from flatphys.saddle.franz_parisi.weights import REACH, finer, panel_ratio, sum_step
 

@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
+from flatphys.kernels.codes import RANDOM
 from flatphys.kernels.networks import PERCEPTRON, overlap_map, overlap_slope
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium.averages import RANDOM
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
 from flatphys.saddle.franz_parisi.label import MOST_GAMMA
 from flatphys.saddle.franz_parisi.network import seen_overlaps

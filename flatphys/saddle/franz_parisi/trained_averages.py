@@ -32,11 +32,11 @@ posterior mean V g(omega).
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.counting import error_counting
+from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
+from flatphys.kernels.counting import error_counting, f_zero
 from flatphys.kernels.losses import KINKED, features, response
 from flatphys.numerics.gaussian import density, tail
 from flatphys.numerics.quadrature import INV_SQRT_2PI, NOWHERE, gaussian_nodes, panel_nodes
-from flatphys.saddle.equilibrium.averages import H_ZERO_IM, H_ZERO_RE, f_zero
 
 MIXTURE, TEACHER = 1, 2
 BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern

@@ -35,9 +35,9 @@ import threading
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.kernels.codes import RANDOM, SPHERICAL
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.equilibrium.averages import RANDOM, SPHERICAL
 
 REACH = 8.6  # where the Gaussian density is 1e-16 of its maximum
 DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36

@@ -11,9 +11,9 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import NotConverged
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, TEACHER
 from flatphys.numerics.quadrature import buffers
 from flatphys.observables.local_entropy import _reference, local_entropy, teacher_state
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, TEACHER
 from flatphys.saddle.franz_parisi.curve import Curve, Reference
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
 from flatphys.saddle.franz_parisi.label import half_line
