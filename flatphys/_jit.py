@@ -18,7 +18,7 @@ import time
 import numba
 import platformdirs
 
-__all__ = ["cache_folder", "jit"]
+__all__ = ["cache_folder", "inlined", "jit"]
 
 _PACKAGE = pathlib.Path(__file__).parent
 _STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
@@ -87,7 +87,7 @@ def cache_folder(path: pathlib.Path) -> str:
     return str(folder)
 
 
-def jit(function):
+def jit(function, **flags):
     """Compile `function` in nopython mode and keep the machine code on disk.
 
     Division by zero follows IEEE (inf, nan) instead of raising, so that loops vectorise;
@@ -99,6 +99,11 @@ def jit(function):
     # read once, when the decorator runs
     numba.config.CACHE_DIR = cache_folder(pathlib.Path(sys.modules[function.__module__].__file__)) or saved
     try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True)(function)
+        return numba.njit(cache=True, error_model="numpy", nogil=True, **flags)(function)
     finally:
         numba.config.CACHE_DIR = saved
+
+
+def inlined(function):
+    """`jit` for a scalar kernel inside hot loops: a caller that uses one of its results does not compute the others."""
+    return jit(function, forceinline=True)

@@ -31,7 +31,7 @@ Franz, Parisi, Sevelev, Urbani & Zamponi 2017 (harmonic energy).
 
 import math
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.kernels import losses
 from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
 from flatphys.model import ENERGIES
@@ -46,7 +46,7 @@ H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
 
 
 # --- hard constraints: every energy with a flat side at beta = inf ----------------------------------------------------------
-@jit
+@inlined
 def hard_channel(x):
     """(log f, a, b) of Delta >= kappa."""
     m, d, log_h = mills(x)
@@ -54,7 +54,7 @@ def hard_channel(x):
 
 
 # --- errors: 1 where Delta < kappa ------------------------------------------------------------------------------------------
-@jit
+@inlined
 def _error_odds(x, beta):
     """(m, d, log of s'/(1-s'), log of (1 - e^-beta) H)."""
     m, d, log_h = mills(x)
@@ -62,7 +62,7 @@ def _error_odds(x, beta):
     return m, d, fulfilled + beta, fulfilled
 
 
-@jit
+@inlined
 def errors_channel(x, beta, sigma):
     """(log f, a, b)."""
     m, d, odds, fulfilled = _error_odds(x, beta)
@@ -73,7 +73,7 @@ def errors_channel(x, beta, sigma):
     return log_f, a, a * (x * free - d * s)
 
 
-@jit
+@inlined
 def errors_scalars(x, beta, sigma):
     """(share, mean energy)."""
     _, _, odds, _ = _error_odds(x, beta)
@@ -101,7 +101,7 @@ def errors_features(beta, sigma):
 
 
 # --- hinge: max(0, kappa - Delta) -------------------------------------------------------------------------------------------
-@jit
+@inlined
 def hinge_channel(x, beta, sigma):
     """(log f, a, b)."""
     c = beta * sigma
@@ -116,7 +116,7 @@ def hinge_channel(x, beta, sigma):
     return log_f, c * s, -c * s * (m2 / (m1 + m2)) * (d1 + d2)
 
 
-@jit
+@inlined
 def hinge_scalars(x, beta, sigma):
     """(share, mean energy)."""
     m1 = mills(x)[0]
@@ -140,7 +140,7 @@ def hinge_features(beta, sigma):
 
 
 # --- squared hinge: max(0, kappa - Delta)^2/2 -------------------------------------------------------------------------------
-@jit
+@inlined
 def squared_hinge_channel(x, beta, sigma):
     """(log f, a, b)."""
     c = beta * sigma * sigma
@@ -157,7 +157,7 @@ def squared_hinge_channel(x, beta, sigma):
     return log_f, c * s * d / r, -c * s / r * (free * (d1 + d / r) * d + narrow / r)
 
 
-@jit
+@inlined
 def squared_hinge_scalars(x, beta, sigma):
     """(share, mean energy)."""
     r2 = 1.0 + beta * sigma * sigma
@@ -183,7 +183,7 @@ def squared_hinge_features(beta, sigma):
 
 
 # --- square: (kappa - Delta)^2/2 --------------------------------------------------------------------------------------------
-@jit
+@inlined
 def square_channel(x, beta, sigma):
     """(log f, a, b)."""
     c = beta * sigma * sigma
@@ -191,7 +191,7 @@ def square_channel(x, beta, sigma):
     return -0.5 * math.log1p(c) - 0.5 * k * x * x, k * x, -k
 
 
-@jit
+@inlined
 def square_scalars(x, beta, sigma):
     """(share, mean energy)."""
     r2 = 1.0 + beta * sigma * sigma
@@ -217,7 +217,7 @@ def square_growth(beta, sigma):
 
 
 # --- the ladders ------------------------------------------------------------------------------------------------------------
-@jit
+@inlined
 def channel(ch, x, sigma):
     """(log f, a, b) of the module's docstring at x = (kappa - omega)/sigma."""
     if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
@@ -233,7 +233,7 @@ def channel(ch, x, sigma):
     return math.nan, math.nan, math.nan
 
 
-@jit
+@inlined
 def channel_scalars(ch, x, sigma):
     """(share of the measure with Delta < kappa, mean energy)."""
     if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:

@@ -7,7 +7,7 @@ keeps its digits where m(x) and x agree to fifteen of them.
 
 import math
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.numerics.mills_table import PIECES, TABLE
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -20,7 +20,7 @@ def density(x):
     return INV_SQRT_2PI * math.exp(-0.5 * x * x)
 
 
-@jit
+@inlined
 def mills_excess(x):
     """m(x) - x for x >= 0, without cancellation (about 1/x for large x)."""
     s = PIECES * 4.0 / (4.0 + x)
@@ -49,7 +49,7 @@ def tail(x):
     return 1.0 - density(x) / (mills_excess(-x) - x)
 
 
-@jit
+@inlined
 def mills(x):
     """(m, m - x, log H) at x: the inverse Mills ratio, its excess over x, the log of the tail."""
     if x >= 0.0:
@@ -75,7 +75,7 @@ def log_2cosh(x):
     return a + math.log1p(math.exp(-2.0 * a))
 
 
-@jit
+@inlined
 def logistic(x):
     """1 / (1 + exp(-x)), to full relative accuracy for either sign."""
     if x >= 0.0:

@@ -27,8 +27,11 @@ def good(tolerance: Tolerance, residual: float, quadrature: float = 0.0, *number
 
 def accept(state: State, tolerance: Tolerance, advice: str) -> State:
     """`state`, which keeps the tolerance it has met, or `NotConverged`; `advice` tells what the user can do."""
-    names = [name for name in NUMBERS if getattr(state, name) is not None]
-    numbers = {**state.order, **{name: getattr(state, name) for name in names}}
+    numbers = dict(state.order)
+    for name in NUMBERS:
+        value = getattr(state, name)
+        if value is not None:
+            numbers[name] = value
     if good(tolerance, state.residual, state.quadrature_error, *numbers.values()):
         object.__setattr__(state, "tolerance", tolerance.residual)  # set here and nowhere else
         object.__setattr__(state, "quadrature_tolerance", tolerance.quadrature)

@@ -11,7 +11,7 @@ from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.curve import roots
-from flatphys.saddle.equilibrium.follow import Chord, ChordPoint, teacher_state_exists
+from flatphys.saddle.equilibrium.follow import Chord, ChordPoint
 from flatphys.saddle.equilibrium.states import state_at, teacher_free_entropy
 from flatphys.state import State
 from flatphys.thresholds.walk import Walk
@@ -57,7 +57,7 @@ class FirstOrderTransition(Table):
                     points.append(walk.between(Chord(s[i], r[i], s[i + 1], r[i + 1]), t))
             loads, overlaps = [math.exp(point.la) for point in points], [walk.read(point).r for point in points]
             ax.plot(loads, overlaps, **{"color": BLUE, "ls": "-" if direction > 0.0 else ":", **style})
-        if teacher_state_exists(problem):
+        if walk.curve.has_teacher:
             ax.plot([0.0, right], [1.0, 1.0], **{"color": BLUE, **style})
         ax.axvline(self.transition, color=VERMILION, lw=1.0, label="transition")
         for place, text in ((self.spinodal, "spinodals"), (self.lower_spinodal, None)):
@@ -80,8 +80,8 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     if not isinstance(model.data, Teacher) or not isinstance(model.learner, (Gibbs, Bayes)):
         raise InvalidInput(f"first_order_transition needs Teacher data and a Gibbs or Bayes learner, got {model!r}")
     problem = problem_of(model)
-    walk, has_teacher = Walk(problem), teacher_state_exists(problem)
-    curve = walk.curve
+    walk = Walk(problem)
+    curve, has_teacher = walk.curve, walk.curve.has_teacher
     if not curve.resolved and not (has_teacher and curve.folds):
         raise NotConverged(
             f"the branches of {model!r} could not be followed to their teacher: use margin 0, where it is exact, or one further from 0",
@@ -116,7 +116,7 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     i = falls[-1]
     chord = Chord(s[i], r[i], s[i + 1], r[i + 1])
     place = walk.between(chord, bracketed(lambda t: min(gap(walk.between(chord, t)), 1e3), 0.0, 1.0))
-    name = curve.names()[0]
+    name = curve.names[0]
     return FirstOrderTransition(
         math.exp(place.la),
         spinodal,

@@ -71,7 +71,7 @@ class Walk:
 def zero_on_branches(model, problem: Problem, name: str) -> State | None:
     """The state at which `name` first vanishes along the stable pieces, in the order of growing overlap."""
     walk = Walk(problem)
-    for piece, label in zip(walk.curve.pieces, walk.curve.names()):
+    for piece, label in zip(walk.curve.pieces, walk.curve.names):
         if piece.direction < 0.0:
             continue
         inner = slice(0, -1 if len(walk.curve.pieces) > 1 else None)  # at a fold itself the replicon may touch zero

@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
+from flatphys.kernels.channels import channel
 from flatphys.kernels.codes import NISHIMORI, RANDOM, TEACHER
 from flatphys.kernels.networks import overlap_curvature, overlap_slope
 from flatphys.numerics.secant import CONVERGED, advance, begin, inside
@@ -141,19 +142,32 @@ def read_off(problem, log_alpha, s, r, level, nodes):
 
 @jit
 def read_off_twice(problem, log_alpha, s, r, nodes):
-    """`read_off` by the working rule and by the finer one (one call from Python: passing the arguments takes microseconds)."""
-    return read_off(problem, log_alpha, s, r, 0, nodes), read_off(problem, log_alpha, s, r, 1, nodes)
+    """(`ReadOff` by the working rule, its worth): violations of the equations under a finer rule, and differences of what is reported.
+
+    One call from Python: passing the arguments takes microseconds.
+    """
+    out, fine = read_off(problem, log_alpha, s, r, 0, nodes), read_off(problem, log_alpha, s, r, 1, nodes)
+    worth = max(
+        fine.residual,
+        abs(fine.v / out.v - 1.0),
+        abs(fine.free - out.free) / max(1.0, abs(out.free)),
+        abs(fine.share - out.share),
+        abs(fine.loss - out.loss) / max(1.0, out.loss),
+        abs(fine.replicon - out.replicon) / max(1.0, abs(out.replicon)),
+    )
+    return out, worth
 
 
 @jit
-def solve_at_load(problem, log_alpha, guess, nodes):
-    """What `read_off_twice` says of the only root at this load, with random labels, and its s."""
+def solve_at_load(problem, log_alpha, stretch, nodes):
+    """`read_off_twice` of the only root at this load, with random labels: log q_hat lies `stretch` above its law at small loads."""
+    a0 = channel(problem.channel, problem.channel.margin, 1.0)[1]
+    guess = log_alpha + 2.0 * math.log(abs(a0)) + math.log(overlap_slope(problem.net, 0.0, 1.0)) + stretch
     root = root_at_load(problem, log_alpha, (guess, guess), (-math.inf, math.inf), 1.0, nodes)
     return read_off_twice(problem, log_alpha, root.s, root.r, nodes)
 
 
-@jit
-def entropy(problem, log_alpha, out):
+def entropy(problem, log_alpha, out) -> float:
     """Free entropy plus beta times the energy per weight, of what was read off."""
     beta = problem.channel.beta
     return out.free if beta == math.inf else out.free + beta * math.exp(log_alpha) * out.loss

@@ -8,7 +8,7 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.kernels.channels import channel
-from flatphys.kernels.codes import BINARY, RANDOM, TEACHER, Problem
+from flatphys.kernels.codes import BINARY, RANDOM, TEACHER, Channel, Problem
 from flatphys.kernels.labels import label_slope
 from flatphys.kernels.networks import first_slope, last_slope
 from flatphys.numerics.quadrature import buffers
@@ -42,16 +42,18 @@ class Curve:
     pieces : list of `Piece`, in the order of the way from small overlaps to large ones.
         Between neighbouring points a saddle is found by the chord's parameter (`saddle.equilibrium.follow`), not by s, which may
         turn around along a piece.
+    names : the branches' names, piece by piece.
     folds : list of (s, r, log alpha), between consecutive pieces.
     sound : whether every fold was told from a near crossing with another curve.
     side : what `follow.chord_point` wants to know of the curve.
+    has_teacher : whether q = R = 1 is one more solution, at every load.
     resolved : whether the curve was followed to its end.  Where it was not, a branch may be missing: binary weights with a teacher
         at margins within 1e-9 of 0, where the curve and a detached one come closer than doubles tell, or at finite beta so close to
         the teacher that 1-q falls below 1e-30 before the curve turns.
     """
 
     def __init__(self, problem: Problem):
-        self.problem = problem
+        self.problem, self.has_teacher = problem, teacher_state_exists(problem)
         kind, beta = problem.labels.kind, problem.channel.beta
         low, high = start(problem)
         # Binary weights come exponentially close to their teacher where q = R = 1 is a solution, or nearly one
@@ -65,7 +67,8 @@ class Curve:
             raise NotConverged(f"the equations could not be followed from small loads with {problem.channel!r}, {problem.labels!r}")
         self._refine(*points[:, :n])
         self._cut()
-        if kind == TEACHER and not teacher_state_exists(problem):
+        self.names = self._name()
+        if kind == TEACHER and not self.has_teacher:
             # a falling last piece leads to a branch closer to the teacher, and at finite beta every load has a solution
             last = self.pieces[-1]
             whole = last.direction > 0.0 and (beta == math.inf or last.la[-1] > LOG_LARGE)
@@ -136,22 +139,22 @@ class Curve:
             self.folds.append(tuple(fold))
             left, start = right, i if place > t else i + 1
 
-    def names(self) -> list[str]:
-        """The branches' names, piece by piece."""
+    def _name(self) -> list[str]:
         low, high = branch_names(self.problem.labels.kind)
         return [("intermediate" if p.direction < 0 else (low if i == 0 else high)) for i, p in enumerate(self.pieces)]
 
 
 def start(problem: Problem) -> tuple[float, float]:
     """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0."""
-    a0 = abs(first_field(problem))
+    a0 = abs(first_field(problem.channel))
     low = 2.0 * math.log(a0) + math.log(first_slope(problem.net)) - 18.0
     return low, low + (math.log(label_slope(problem.labels, 0.0, 0.0) / a0) if problem.labels.kind == TEACHER else 0.0)
 
 
-def first_field(problem: Problem) -> float:
+@lru_cache(maxsize=512)
+def first_field(ch: Channel) -> float:
     """a of a pattern where q = 0."""
-    return channel(problem.channel, problem.channel.margin, 1.0)[1]
+    return channel(ch, ch.margin, 1.0)[1]
 
 
 def curve_of(problem: Problem) -> Curve:
@@ -170,7 +173,7 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
     """(branch name, `Root`) of every solution at this load, in the order of growing overlap."""
     curve = curve_of(problem)
     found = []
-    for i, (piece, name) in enumerate(zip(curve.pieces, curve.names())):
+    for i, (piece, name) in enumerate(zip(curve.pieces, curve.names)):
         s, r, la, direction = piece
         if stable_only and direction < 0.0:
             continue

@@ -38,7 +38,6 @@ from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
 from flatphys.saddle.equilibrium.curve import branch_names, curve_of, first_field, roots
-from flatphys.saddle.equilibrium.follow import teacher_state_exists
 from flatphys.state import State
 
 # The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
@@ -105,7 +104,7 @@ def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
 
 
 def _underflows(problem: Problem, alpha: float) -> bool:
-    a0 = first_field(problem)
+    a0 = first_field(problem.channel)
     return alpha * first_slope(problem.net) * a0 * a0 < 1e-280
 
 
@@ -114,8 +113,8 @@ def state_at(model: Model, problem: Problem, alpha: float, name: str, s: float, 
     return _state_of(model, problem, alpha, name, *read_off_twice(problem, math.log(alpha), s, r, buffers()))
 
 
-def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, fine) -> State:
-    """The state that was read off, its worth by the difference from what a finer rule reads off."""
+def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, worth: float) -> State:
+    """The state that was read off with this quadrature error."""
     order = {"q": out.q, "one_minus_q": out.v, "q_hat": out.q_hat}
     generalization = vote = cosine = None
     if problem.labels.kind != RANDOM:
@@ -141,21 +140,9 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, fine
         cosine=cosine,
         at_eigenvalue=out.replicon,
         residual=out.residual,
-        quadrature_error=_difference(out, fine),
+        quadrature_error=worth,
     )
     return accept(state, TOLERANCE, ADVICE)
-
-
-def _difference(out, fine) -> float:
-    """Violations of the equations under the finer rule, and differences of what is reported."""
-    return max(
-        fine.residual,
-        abs(fine.v / out.v - 1.0),
-        abs(fine.free - out.free) / max(1.0, abs(out.free)),
-        abs(fine.share - out.share),
-        abs(fine.loss - out.loss) / max(1.0, out.loss),
-        abs(fine.replicon - out.replicon) / max(1.0, abs(out.replicon)),
-    )
 
 
 def branches(model: Model, alpha: float) -> list[State]:
@@ -181,7 +168,7 @@ def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) ->
     if random:
         _raise_beyond_capacity(model, problem, alpha)
     found = [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
-    if teacher_state_exists(problem):
+    if curve_of(problem).has_teacher:
         found.append(_teacher_state(model, problem, alpha))
     if not random and not curve_of(problem).resolved:
         _refuse_unresolved(model, problem, alpha, found, stable_only)
@@ -220,10 +207,10 @@ def dominant(model: Model, alpha: float) -> State:
     if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE:
         _raise_beyond_capacity(model, problem, alpha)
         log_alpha = math.log(alpha)
-        guess = log_alpha + 2.0 * math.log(first_field(problem)) + math.log(first_slope(problem.net))
+        stretch = 0.0
         if ch.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
-            guess -= (1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(problem))
-        return _state_of(model, problem, alpha, "typical", *solve_at_load(problem, log_alpha, guess, buffers()))
+            stretch = -(1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(problem))
+        return _state_of(model, problem, alpha, "typical", *solve_at_load(problem, log_alpha, stretch, buffers()))
     return _ordered(model, problem, alpha, stable_only=True)[0]
 
 
