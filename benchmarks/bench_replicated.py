@@ -17,7 +17,7 @@ from flatphys.observables.replicated_entropy import replicated_entropy
 from flatphys.saddle.breaking import replicas as replicated
 from flatphys.saddle.breaking.averages import pattern_nodes
 from flatphys.saddle.breaking.limit import pattern_nodes as limit_nodes
-from flatphys.saddle.breaking.one_step import solve_one_step
+from flatphys.saddle.breaking.states import solve_one_step
 from flatphys.thresholds.dense import replicated_flatness_threshold
 
 CURVE = np.geomspace(0.005, 0.2, 20)

@@ -272,6 +272,12 @@ def boltzmann(ch, t):
 
 
 @jit
+def log_concave(ch):
+    """Whether log f is concave in omega (b <= 0): where the energy is convex, or a hard wall."""
+    return ch.energy != ERRORS or ch.beta == math.inf
+
+
+@jit
 def features(ch, sigma):
     """(re, im) twice: the singularities of a and log f nearest to the real axis of x, at re +- i im (im is a lower bound)."""
     if ch.energy == SQUARE_ENERGY:

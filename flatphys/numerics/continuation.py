@@ -59,9 +59,11 @@ class Path:
         """How far `place` lies beyond the last point."""
         return (place - self.places[-1]) * self.direction
 
-    def next(self, limit: float = math.inf) -> float:
+    def next(self, limit: float | None = None) -> float:
         """The place of the next attempt, not beyond `limit`."""
-        return limit if self.ahead(limit) <= self.step else self.places[-1] + self.direction * self.step
+        if limit is not None and self.ahead(limit) <= self.step:
+            return limit
+        return self.places[-1] + self.direction * self.step
 
     def guess(self, place: float):
         """The last points, extrapolated."""
@@ -97,7 +99,7 @@ class Path:
         along = (self.places[-1] - self.places[-2]) / (self.places[-1] - self.places[-3])
         return 0.0 < moved < 1.0 and math.log(moved) / math.log(along) < SQUARE_ROOT
 
-    def advance(self, solve, limit: float = math.inf) -> bool:
+    def advance(self, solve, limit: float | None = None) -> bool:
         """One more point by `solve(place, guess)`, which returns it or None; False where the path ends."""
         while not self.ended:
             place = self.next(limit)

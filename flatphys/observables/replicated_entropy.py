@@ -9,12 +9,10 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
-from flatphys.kernels.codes import RANDOM, TEACHER
-from flatphys.kernels.networks import network_code
 from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_model
 from flatphys.observables.local_energy import _turn as turn_of
-from flatphys.observables.margins.dense import FieldMargins, committee_margins, dense_margins
-from flatphys.saddle.breaking.branch import branch_of
+from flatphys.observables.margins.dense import FieldMargins
+from flatphys.saddle.breaking.branch import branch_of, replicated_problem
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -86,14 +84,9 @@ class ReplicatedEntropy(Table):
             raise InvalidInput(f"index must be an integer between 0 and {self.distance.size - 1}, got {index!r}")
         if self.status[index] != "ok":
             raise NoSolution(f"no replicated solution was found at distance {self.distance[index]:g}: status {str(self.status[index])!r}")
-        kind = RANDOM if isinstance(self.model.data, RandomLabels) else TEACHER
+        problem = replicated_problem(self.model)
         q0, r = float(self.q0[index]), float(self.R[index])
-        k = r / math.sqrt(q0 - r * r) if kind == TEACHER else 0.0
-        flip = getattr(self.model.data, "flip", 0.0)
-        dq, v = float(self.delta_q[index]), 2.0 * float(self.distance[index])
-        if isinstance(self.model.learner.network, TreeCommittee):
-            return committee_margins(network_code(self.model.learner.network), self.model.learner.margin, v, q0, dq / self.y, dq, self.y)
-        return dense_margins(kind, flip, self.model.learner.margin, v, q0, k, dq, self.y)
+        return FieldMargins(problem, self.y, 2.0 * float(self.distance[index]), q0, float(self.delta_q[index]), r / math.sqrt(q0 - r * r))
 
     def local_energy(self, index: int = 0, *, sigma=None, distance=None):
         """Increase of the training error (stabilities below 0) of one replica at `distance[index]` under a random perturbation.

@@ -88,7 +88,7 @@ def solve(model: Model, alpha: float, ansatz: str = "RS") -> State:
     alpha = validate.load(alpha)
     validate.choice("ansatz", ansatz, ANSATZE)
     if ansatz == "1RSB":
-        from flatphys.saddle.breaking.one_step import solve_one_step
+        from flatphys.saddle.breaking.states import solve_one_step
 
         return solve_one_step(model, alpha)
     return _road(*_kinds(model))[0](model, alpha)

@@ -25,9 +25,8 @@ from flatphys.model import Model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
-from flatphys.saddle.breaking.branch import Branch, branch_of
-from flatphys.saddle.breaking.newton import solve_system
-from flatphys.saddle.breaking.replicas import TOLERANCE, Replicas
+from flatphys.saddle.breaking.branch import branch_of
+from flatphys.saddle.breaking.line import Line
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import curve_of
 
@@ -36,9 +35,6 @@ GRID = 24  # points of the coarse search in log d
 FIT, FIT_WIDTHS = 9, (0.25, 0.08)  # Chebyshev points and half-widths in log d of the polynomials through a minimum
 LOADS, FIRST_LOAD, LAST_LOAD = 13, 0.26, 0.98  # the coarse search in alpha, in units of the end of the replica-symmetric branch
 BEYOND_ANNEALED = 1.5  # the perceptron's branch ends at 1.53 times its capacity
-FEWEST_INVERSE = 2.5e-4  # 1/y below which the line Sigma = 0 is not followed
-ENTRANCE_STEP = 0.2  # in log d, of the search for the place where Sigma turns negative
-EXTERNAL = 10  # place of Sigma in what `saddle.breaking.replicas.evaluate` returns
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,89 +69,12 @@ class DenseThreshold(Table):
         return [(name, f"{figure(getattr(self, name)):<18} {units.get(name, 'nats per weight')}") for name in self.__dataclass_fields__]
 
 
-class _Existing:
-    """The equations together with Sigma = 0; 1/y is the last unknown."""
-
-    y = math.inf  # not fixed: both directions of the distance are open
-
-    def __init__(self, head):
-        self.head = head
-
-    def _system(self, inverse):
-        return Replicas(*self.head, 1.0 / inverse)
-
-    def solve(self, v, guess, jacobian=None, goal=2e-14):
-        """As `Replicas.solve`."""
-
-        def violations(x):
-            if not FEWEST_INVERSE < x[-1] < 1.0:
-                return np.full(x.size, math.nan)
-            system = self._system(x[-1])
-            out = system.raw(v, x[:-1])
-            return np.array([*(out[i] for i in system.rows), out[EXTERNAL] * x[-1]])
-
-        return solve_system(violations, guess, jacobian, goal)
-
-    def point(self, v, unknowns):
-        """As `Replicas.point`; the unknowns keep 1/y."""
-        return self._system(unknowns[-1]).point(v, unknowns[:-1])._replace(unknowns=np.array(unknowns))
-
-    def enter(self, v, unknowns):
-        """From y = inf down in y, at fixed V, to the first positive Sigma and the zero next to it; None if there is none."""
-        inverse, step, previous = 0.0, 1e-3, FEWEST_INVERSE
-        while inverse < 0.5:
-            inverse = min(inverse + step, 0.5)
-            system = self._system(inverse)
-            unknowns, residual, _ = system.solve(v, unknowns)
-            if not residual <= TOLERANCE:
-                return None
-            if system.point(v, unknowns).external > 0.0:
-                x, residual, _ = self.solve(v, np.append(unknowns, 0.5 * (inverse + previous)))
-                return x if residual <= TOLERANCE else None
-            previous, step = inverse, 1.6 * step
-        return None
-
-
-class _Line:
-    """Points on the line Sigma = 0, at y = inf where Sigma is positive even there."""
-
-    def __init__(self, limit: Branch):
-        self.limit, self.start_v = limit, limit.start_v
-        self.system = _Existing(limit.system.head[:-1])
-        self.existing = None
-
-    def at(self, v):
-        """The point at 1-q1 = v, or None; its y is `y_of(point)`."""
-        point = self.limit.at(v)
-        if point is None or point.external >= 0.0:
-            return point
-        if self.existing is None:
-            self.existing = self._entrance(v)
-            if self.existing is None:
-                return None
-        return self.existing.at(v)
-
-    def _entrance(self, v):
-        """A branch on the line, entered at the largest distance where Sigma is negative at y = inf (y* is largest there)."""
-        for k in range(1, math.ceil(math.log(self.start_v / v) / ENTRANCE_STEP) + 1):
-            place = max(self.start_v * math.exp(-ENTRANCE_STEP * k), v)
-            point = self.limit.at(place)
-            if point is not None and point.external < 0.0:
-                start = self.system.enter(place, point.unknowns)
-                return None if start is None else Branch(self.system, place, start)
-        return None
-
-    def y_of(self, point):
-        """The number of replicas of a point."""
-        return math.inf if point.unknowns.size == len(self.limit.system.places) else 1.0 / point.unknowns[-1]
-
-
 class _Slopes:
     """d phi/d d along one curve, and the lowest of its local minima."""
 
     def __init__(self, model: Model, alpha: float, y):
         curve = branch_of(model, alpha, math.inf if y == "line" else y)
-        self.curve = _Line(curve) if y == "line" else curve
+        self.curve = Line(curve) if y == "line" else curve
         self.y = y
         self.top = math.log(self.curve.start_v)
 
@@ -294,7 +213,7 @@ def vanishing_external_y(model: Model, alpha: float, distance: float) -> float:
 
     Raises `NoSolution` where the equations have no solution at this distance.
     """
-    line = _Line(branch_of(model, alpha, math.inf))
+    line = Line(branch_of(model, alpha, math.inf))
     point = line.at(2.0 * distance)
     if point is None:
         raise NoSolution(f"no y with vanishing external entropy was found at alpha={alpha:g}, distance={distance:g}")

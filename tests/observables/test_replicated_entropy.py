@@ -9,7 +9,7 @@ import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution, Unsatisfiable
 from flatphys.observables.margins.dense import one_step_margins
 from flatphys.observables.replicated_entropy import replicated_entropy
-from flatphys.saddle.breaking.one_step import solve_one_step
+from flatphys.saddle.breaking.states import solve_one_step
 
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 TEACHER = fp.Model(fp.Teacher(), fp.Gibbs("binary"))

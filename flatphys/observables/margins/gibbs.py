@@ -107,7 +107,7 @@ def _law(problem, f, deltas, cumulative, nodes):
 
 
 @jit
-def _third(ch, x, sigma, a):
+def third_moment(ch, x, sigma, a):
     """Third central moment of y in its tilted law, whose mean is a: two Gaussians, each cut at x."""
     share = channel_scalars(ch, x, sigma)[0]
     total = 0.0
@@ -142,12 +142,12 @@ def _moments(problem, f, nodes):
         e = sq * (rule.origin + u[i]) + sv * a - mean  # deviation of the conditional mean
         s2 = f.v * (1.0 + b)  # conditional variance
         variance += w[i] * (e * e + s2)
-        third += w[i] * (e * e * e + 3.0 * e * s2 + f.v * sv * _third(ch, x, sv, a))
+        third += w[i] * (e * e * e + 3.0 * e * s2 + f.v * sv * third_moment(ch, x, sv, a))
     return mean, variance, third
 
 
 @jit
-def _sign_turned(ch, x, sigma, line, nodes):
+def sign_turned(ch, x, sigma, line, nodes):
     """E[H(slope_z z + slope_y y) | z] of the pattern at x, the z part given in line = (slope_z z, slope_y)."""
     t, wt = nodes
     offset, slope = line
@@ -188,7 +188,7 @@ def _smeared(problem, f, slopes, nodes, inner):
     total = 0.0
     for i in range(n):
         z = origin + u[i]
-        total += w[i] * label_weight(problem.labels, k, z) * _sign_turned(ch, x0 - c * u[i], root, (slope_z * z, slope_y), inner)
+        total += w[i] * label_weight(problem.labels, k, z) * sign_turned(ch, x0 - c * u[i], root, (slope_z * z, slope_y), inner)
     return total
 
 

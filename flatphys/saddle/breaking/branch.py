@@ -9,36 +9,44 @@ import math
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.kernels.codes import RANDOM, TEACHER
+from flatphys.kernels.codes import NISHIMORI, RANDOM, TEACHER, Labels, Problem
 from flatphys.model import Gibbs, Model, check_model
-from flatphys.problem import problem_of, refuse_energies
-from flatphys.saddle.breaking.newton import extrapolate
+from flatphys.numerics.continuation import Path, Steps
+from flatphys.numerics.newton import DEFAULT
+from flatphys.problem import problem_of
+from flatphys.saddle.accept import Tolerance, good
 from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import roots
 from flatphys.state import State
 
-FIRST_STEP, LONGEST_STEP, SHORTEST_STEP = 0.15, 0.6, 2e-3  # in log(V/(1-V))
-GROWTH = 1.4  # of the step after a success
-ROUGH, ROUGH_TOLERANCE = 1e-9, 1e-8  # intermediate points are only guesses for the next
+STEPS = Steps(first=0.15, longest=0.6, shortest=2e-3)  # in log(V/(1-V))
+ROUGH, ROUGH_TOLERANCE = DEFAULT._replace(goal=1e-9), Tolerance(1e-8)  # intermediate points are only guesses for the next
+NEW = 1e-3  # points further beyond the last one are kept
 
 
-def replicas_of(model: Model, alpha: float, y: float) -> tuple[Replicas, State]:
-    """The equations of y replicas and the replica-symmetric state of least overlap, where their curve starts."""
+def replicated_problem(model: Model) -> Problem:
+    """What replicas of a Gibbs learner are asked; a posterior's replicas are not at its Nishimori point."""
     check_model(model)
-    if not isinstance(model.learner, Gibbs) or model.learner.beta < math.inf:
-        raise InvalidInput(f"replicated solutions need a Gibbs learner at beta=math.inf, got {model.learner!r}")
-    refuse_energies(model, "one step of replica-symmetry breaking")
+    learner = model.learner
+    if not isinstance(learner, Gibbs):
+        raise InvalidInput(f"replicated solutions need a Gibbs learner, got {learner!r}")
+    problem = problem_of(model)
+    if problem.labels.kind == NISHIMORI:
+        return problem._replace(labels=Labels(TEACHER, problem.labels.flip))
+    return problem
+
+
+def lowest_state(model: Model, alpha: float) -> State:
+    """The replica-symmetric state of least overlap."""
     problem = problem_of(model)
     if problem.labels.kind == RANDOM:
-        state = equilibrium.dominant(model, alpha)
-    else:
-        found = roots(problem, math.log(alpha), stable_only=True)
-        if not found:
-            raise equilibrium.beyond(model, problem, alpha)
-        state = equilibrium.state_at(model, problem, alpha, found[0][0], found[0][1].s, found[0][1].r)
-    kind = RANDOM if problem.labels.kind == RANDOM else TEACHER
-    return Replicas(problem.weights, kind, problem.labels.flip, problem.channel.margin, alpha, problem.net, y), state
+        return equilibrium.dominant(model, alpha)
+    found = roots(problem, math.log(alpha), stable_only=True)
+    if not found:
+        raise equilibrium.beyond(model, problem, alpha)
+    name, root = found[0]
+    return equilibrium.state_at(model, problem, alpha, name, root.s, root.r)
 
 
 def _place(v):
@@ -48,29 +56,26 @@ def _place(v):
 class Branch:
     """The curve of solutions, grown from its start as far as it is asked for.
 
-    `system` offers solve(v, guess, jacobian, goal), point(v, unknowns) and y, as `saddle.breaking.replicas.Replicas` does.
+    `system` offers solve(v, guess, jacobian, options), point(v, unknowns) and y, as `saddle.breaking.replicas.Replicas` does.
     """
 
     def __init__(self, system, v: float, start: np.ndarray):
         self.system = system
         self.start_v = v
         self.origin = _place(v)
-        # places and unknowns of one list that grows downwards and one that grows upwards
-        self.arms = {side: ([self.origin], [start]) for side in (-1.0, 1.0)}
+        self.arms = {side: Path(self.origin, start, STEPS, side) for side in (-1.0, 1.0)}
         self.jacobians = {-1.0: None, 1.0: None}
-        self.steps = {-1.0: FIRST_STEP, 1.0: FIRST_STEP}
 
     def at(self, v: float) -> Point | None:
         """The point at 1-q1 = v; None where the branch does not reach."""
         target = _place(v)
-        side = -1.0 if target <= self.origin else 1.0
         if self.repulsive(v):
             return None
-        unknowns = self._near(side, target, v)
+        unknowns = self._near(-1.0 if target <= self.origin else 1.0, target, v)
         if unknowns is None:
             return None
         point = self.system.point(v, unknowns)
-        return point if point.residual <= TOLERANCE and math.isfinite(point.value) else None
+        return point if point.good else None
 
     def repulsive(self, v: float) -> bool:
         """Whether a finite number of replicas would be further apart than typical ones: q0 > q1, no real inner measure."""
@@ -78,50 +83,34 @@ class Branch:
 
     def _near(self, side, target, v):
         """Solved unknowns at `target`, growing the arm up to there."""
-        places, points = self.arms[side]
-        while (target - places[-1]) * side > self.steps[side]:
-            if not self._advance(side):
+        arm = self.arms[side]
+
+        def rough(place, guess):
+            return self._solve(side, 1.0 / (1.0 + math.exp(-place)), guess, ROUGH, ROUGH_TOLERANCE)
+
+        while arm.ahead(target) > arm.step:
+            if not arm.advance(rough):
                 return None
         while True:
-            near = int(np.argmin(np.abs(np.array(places) - target)))
-            first = min(max(near - 1, 0), max(len(places) - 4, 0))
-            guess = extrapolate(places[first : first + 4], points[first : first + 4], target)
-            found, residual, jacobian = self.system.solve(v, guess, self.jacobians[side])
-            if residual <= TOLERANCE:
-                if (target - places[-1]) * side > 1e-3:
-                    self._grow(side, target, found, jacobian)
+            found = self._solve(side, v, arm.between(target), DEFAULT, TOLERANCE)
+            if found is not None:
+                if arm.ahead(target) > NEW:
+                    arm.succeed(target, found)
                 return found
-            gap = abs(target - places[-1])
-            if (target - places[-1]) * side <= 0.0 or not self._shorten(side, gap) or not self._advance(side):
+            if arm.ahead(target) <= 0.0 or not arm.fail(target) or not arm.advance(rough):
                 return None
 
-    def _grow(self, side, place, found, jacobian):
-        self.arms[side][0].append(place)
-        self.arms[side][1].append(found)
-        self.jacobians[side] = jacobian
-
-    def _shorten(self, side, gap):
-        self.steps[side] = 0.4 * min(self.steps[side], gap)
-        self.jacobians[side] = None
-        return self.steps[side] > SHORTEST_STEP
-
-    def _advance(self, side):
-        """One step of continuation; False where the branch ends."""
-        places, points = self.arms[side]
-        while True:
-            place = places[-1] + side * self.steps[side]
-            guess = extrapolate(places, points, place)
-            found, residual, jacobian = self.system.solve(1.0 / (1.0 + math.exp(-place)), guess, self.jacobians[side], ROUGH)
-            if residual <= ROUGH_TOLERANCE:
-                self._grow(side, place, found, jacobian)
-                if len(places) > 2:
-                    self.steps[side] = min(LONGEST_STEP, GROWTH * self.steps[side])
-                return True
-            if not self._shorten(side, self.steps[side]):
-                return False
+    def _solve(self, side, v, guess, options, tolerance):
+        """The unknowns at 1-q1 = v, or None; the arm's Jacobian is carried along."""
+        root = self.system.solve(v, guess, self.jacobians[side], options)
+        if not good(tolerance, root.residual):
+            self.jacobians[side] = None
+            return None
+        self.jacobians[side] = root.jacobian
+        return root.x
 
 
 def branch_of(model: Model, alpha: float, y: float) -> Branch:
     """The curve of y replicated solutions of a model at a load, from the typical distance on."""
-    system, state = replicas_of(model, alpha, y)
+    system, state = Replicas(replicated_problem(model), alpha, y), lowest_state(model, alpha)
     return Branch(system, state.one_minus_q, system.start(state.order.get("R", 0.0), state.q))

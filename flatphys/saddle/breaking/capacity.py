@@ -1,21 +1,21 @@
 """One-step RSB capacity of spherical weights: the perceptron at negative margin, the tree committee at almost any.
 
 At capacity the inner overlap q1 -> 1 with parisi_m = c (1-q1).  With D0 = 1-q0, S = 1 + c D0 and
-a = kappa - sqrt(q0) z, the inner average over t of exp(-(c/2) (a - sqrt(D0) t)_+^2) is
+a = kappa - sqrt(q0) z, the inner average over t of exp(-(c/2) (a - sqrt(D0) t)_+^2) is the channel of the squared hinge at the
+inverse temperature c (`kernels.channels`),
 
     I(a) = H(a/sqrt D0) + S^{-1/2} exp(-c a^2/(2S)) H(-a/sqrt(D0 S))
 
 and alpha = -N/J is stationary in (c, q0), N = log(S)/2 + c q0/(2S), J = Int Dz log I.  Since I solves the heat
 equation in (a, D0) and q0 + D0 = 1, the two conditions are
 
-    D0/S + q0/S^2 + 2 alpha Int Dz (dI/dc)/I = 0,      c^2 q0/S^2 = alpha Int Dz (I'/I)^2
+    D0/S + q0/S^2 = 2 alpha Int Dz <e>,      c^2 q0/S^2 = alpha Int Dz (I'/I)^2
 
-with I' = -(c/S) [sqrt(D0) G(a/sqrt D0) + a I2], I2 the second term of I.  c -> 0 is the
-replica-symmetric capacity.
+with the channel's mean energy <e> = -(dI/dc)/I.  c -> 0 is the replica-symmetric capacity.
 
 A tree committee with overlaps Q(q) (`kernels.networks`; written Q here) has 1-Q(q1) = Q'(1) (1-q1), so that inside I the ratio is
 x = c/Q'(1), D0 becomes D = 1-Q(q0), S becomes 1 + x D and a = kappa - sqrt(Q(q0)) z; N keeps its c, S and q0.  The conditions gain
-dI/dc = (dI/dx)/Q'(1) and a factor Q'(q0) on the right of the second.  Where Q'(1) is infinite (an activation that jumps) x -> 0 at
+d/dc = (d/dx)/Q'(1) and a factor Q'(q0) on the right of the second.  Where Q'(1) is infinite (an activation that jumps) x -> 0 at
 any c: alpha grows as log Q'(1), without bound, as the capacity of K hidden units does with K.
 
 Replica symmetry is stable up to its own capacity alpha_RS = Q'(1)/Int_{z<kappa} Dz (kappa-z)^2 if the replicon's limit there,
@@ -25,27 +25,39 @@ Sources: Franz, Parisi, Sevelev, Urbani & Zamponi 2017; Montanari, Zhong & Zhou 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from flatphys._jit import jit
 from flatphys.errors import NotConverged
+from flatphys.kernels.channels import channel, channel_scalars
+from flatphys.kernels.codes import SQUARED_HINGE_ENERGY, Channel
 from flatphys.kernels.networks import PERCEPTRON_NET, overlap_curvature, overlap_map, overlap_slope
-from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail, logistic, tail
+from flatphys.numerics.continuation import Path, Steps, extrapolate
+from flatphys.numerics.gaussian import logistic, tail
+from flatphys.numerics.newton import newton
 from flatphys.numerics.quadrature import NOWHERE, buffers, gaussian_nodes
-from flatphys.numerics.roots import system
+from flatphys.saddle.accept import Tolerance, good
 from flatphys.saddle.equilibrium.limit import random_label_capacity
+
+
+class Conditions(NamedTuple):
+    """alpha, and the relative violations of the c and the q0 condition."""
+
+    alpha: float
+    violation_c: float
+    violation_q0: float
 
 
 @jit
 def conditions(kappa, net, log_c, logit_d0, level, u, w):
-    """(alpha, violation of the c condition, violation of the q0 condition), the violations relative."""
+    """The `Conditions` at log c and log(D0/q0)."""
     c = math.exp(log_c)
     d0, q0 = logistic(logit_d0), logistic(-logit_d0)
     last = overlap_slope(net, 1.0, 0.0)
     x = c / last
     overlap, gap = overlap_map(net, q0, d0)
-    s = 1.0 + x * gap
     root, sq0 = math.sqrt(gap), math.sqrt(overlap)
     # zeros of I as those of H: the narrower of the two arguments sets the width
     width = 2.0 * root / sq0
@@ -54,31 +66,22 @@ def conditions(kappa, net, log_c, logit_d0, level, u, w):
     reach = 9.6 + max(0.0, -kappa - 2.0)
     n = gaussian_nodes(level, reach, 1.0, origin, (a0 / sq0, width, 0.0, math.inf), NOWHERE, u, w)
     if n < 0:
-        return math.nan, math.nan, math.nan
-    j = jc = jd = 0.0
+        return Conditions(math.nan, math.nan, math.nan)
+    inner = Channel(SQUARED_HINGE_ENERGY, 0.0, x)
+    j = energy = squares = 0.0
     for i in range(n):
-        a = a0 - sq0 * u[i]
-        x1 = a / root
-        x2 = x1 / math.sqrt(s)
-        l1 = log_tail(x1)
-        l2 = -0.5 * math.log(s) - 0.5 * x * a * a / s + log_tail(-x2)
-        if l1 > l2:
-            log_i = l1 + math.log1p(math.exp(l2 - l1))
-        else:
-            log_i = l2 + math.log1p(math.exp(l1 - l2))
-        r2 = math.exp(l2 - log_i)
-        rg = math.exp(-0.5 * x1 * x1 - LOG_SQRT_2PI - log_i)
-        if x1 < -3.0:  # I is 1 minus something small: sum what is missing
-            log_i = math.log1p(-math.exp(log_tail(-x1)) + math.exp(l2))
+        at = (a0 - sq0 * u[i]) / root
+        log_i, slope, _ = channel(inner, at, root)
         j += w[i] * log_i
-        jc -= w[i] * (r2 * (gap + a * a / s) + rg * x2 * gap / math.sqrt(s)) / (2.0 * s)
-        slope = x / s * (root * rg + a * r2)
-        jd += w[i] * slope * slope
+        energy += w[i] * channel_scalars(inner, at, root)[1]
+        squares += w[i] * slope * slope / gap
     s = 1.0 + c * d0
     numerator = 0.5 * math.log1p(c * d0) + 0.5 * c * q0 / s
     alpha = -numerator / j
     left = d0 / s + q0 / (s * s)
-    return alpha, 1.0 + 2.0 * alpha * jc / (last * left), 1.0 - alpha * overlap_slope(net, q0, d0) * jd * (s / c) ** 2 / q0
+    return Conditions(
+        alpha, 1.0 - 2.0 * alpha * energy / (last * left), 1.0 - alpha * overlap_slope(net, q0, d0) * squares * (s / c) ** 2 / q0
+    )
 
 
 # The perceptron's solution at kappa = -1/2, from which every other margin and network is reached.
@@ -86,8 +89,9 @@ _START = (-0.5, np.array([2.9109432, -1.7749]))
 STARTS = [np.array([c, d0]) for d0 in (-1.0, 0.0, -2.0, 1.0, -3.0) for c in (3.0, 2.0, 1.0, 4.0, 5.0)]  # where that start fails
 NEGLIGIBLE = -1e-5  # closer to 0 the perceptron's breaking changes the capacity by less than 1e-15 (it starts as the cube)
 MARGINAL = -1e-4  # the same for a committee's replicon, where it does by less than 1e-12
-LONGEST_STEP, SHORTEST_STEP = 0.25, 1e-3  # in kappa; at most BEND in log(-replicon), as log D0 diverges where that vanishes
+STEPS = Steps(first=0.25, longest=0.25, shortest=1e-9, growth=1.5, shrink=0.5)  # in kappa; at most BEND in the place of `_place`
 BEND = 0.4
+TOLERANCE = Tolerance(1e-10)
 
 
 def replicon_at_capacity(kappa: float, net) -> float:
@@ -96,12 +100,16 @@ def replicon_at_capacity(kappa: float, net) -> float:
     return 1.0 - last * random_label_capacity(kappa) * tail(-kappa) - overlap_curvature(net, 1.0, 0.0) / last
 
 
+def _place(kappa, net):
+    """The variable in which the solution is close to linear along the path: log D0 diverges where the replicon vanishes."""
+    replicon = replicon_at_capacity(kappa, net)
+    return math.log(-replicon) if math.isfinite(replicon) else kappa
+
+
 def _solve(kappa, net, guess):
-    """(solution, alpha, residual) from a guess; an infinite residual for the trivial solutions c -> 0, D0 -> 0 or 1."""
-    x = system(lambda y: conditions(kappa, net, y[0], y[1], 0, *buffers())[1:], guess)
-    alpha, *violation = conditions(kappa, net, x[0], x[1], 0, *buffers())
-    residual = max(map(abs, violation)) if x[0] > -6.0 and abs(x[1]) < 30.0 else math.inf
-    return x, alpha, float(residual) if math.isfinite(residual) else math.inf
+    """(solution, residual) from a guess; an infinite residual for the trivial solutions c -> 0, D0 -> 0 or 1."""
+    root = newton(lambda y: np.array(conditions(kappa, net, y[0], y[1], 0, *buffers())[1:]), guess)
+    return root.x, root.residual if root.x[0] > -6.0 and abs(root.x[1]) < 30.0 else math.inf
 
 
 def capacity(kappa: float, net=PERCEPTRON_NET):
@@ -113,36 +121,29 @@ def capacity(kappa: float, net=PERCEPTRON_NET):
     if (curved and replicon_at_capacity(kappa, net) > MARGINAL) or (not curved and kappa >= NEGLIGIBLE):
         return last * random_label_capacity(kappa), 1.0, 0.0
 
-    def place(k):
-        """The variable in which the solution is close to linear along the path."""
-        replicon = replicon_at_capacity(k, net)
-        return math.log(-replicon) if math.isfinite(replicon) else k
-
     at, start = _START
     for guess in (start + [math.log(last), 0.0], *STARTS):
-        x, alpha, residual = _solve(at, net, guess)
-        if residual < 1e-10:
+        x, residual = _solve(at, net, guess)
+        if good(TOLERANCE, residual):
             break
-    previous, step = None, LONGEST_STEP
-    while residual < 1e-10 and at != kappa:
-        k = min(at + step, kappa) if kappa > at else max(at - step, kappa)
-        if abs(place(k) - place(at)) > BEND:
-            step *= 0.5
-            continue
-        guess = x
-        if previous is not None:
-            guess = x + (place(k) - place(at)) / (place(at) - place(previous[0])) * (x - previous[1])
-        moved, load, violation = _solve(k, net, guess)
-        if violation < 1e-10:
-            previous, at, x, alpha, step = (at, x), k, moved, load, min(LONGEST_STEP, 1.5 * step)
-        elif step > SHORTEST_STEP:
-            step *= 0.5
-        else:
-            residual = violation
-    if not residual < 1e-10:
+    path = Path(at, x, STEPS, kappa - at)
+
+    def solve(k, _):
+        nonlocal residual
+        places = [_place(at, net) for at in path.places[-2:]]
+        if abs(_place(k, net) - places[-1]) > BEND:
+            return None
+        moved, residual = _solve(k, net, extrapolate(places, path.points[-2:], _place(k, net)))
+        return moved if good(TOLERANCE, residual) else None
+
+    if good(TOLERANCE, residual):
+        x = path.reach(solve, kappa)
+    if not good(TOLERANCE, residual) or x is None:
+        at, x = path.places[-1], path.points[-1]
         raise NotConverged(
             f"the one-step capacity at margin {kappa:g} was lost at margin {at:g} (residual {residual:.1e}); margins down to about -6 work",
             {"c": math.exp(x[0]), "q0": float(1.0 / (1.0 + math.exp(x[1])))},
             residual,
         )
+    alpha = conditions(kappa, net, x[0], x[1], 0, *buffers()).alpha
     return alpha, 1.0 / (1.0 + math.exp(x[1])), math.exp(x[0])

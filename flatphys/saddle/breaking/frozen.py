@@ -1,6 +1,6 @@
 """Binary weights below the freezing temperature: the one-step state in which every cluster is one configuration.
 
-With q1 = 1 the inner averages are exact: f^m is f at the temperature m beta and (2 cosh A)^m leaves 2 cosh(m A), so
+With q1 = 1 the inner averages are exact, whatever the energy: f^m is f at the temperature m beta and (2 cosh A)^m leaves 2 cosh(m A), so
 
     phi(beta, m) = phi_RS(m beta)/m,   q0 = q_RS(m beta),   q0_hat = q_hat_RS(m beta)/m^2,   R_hat = R_hat_RS(m beta)/m
 
@@ -13,26 +13,18 @@ import math
 from dataclasses import replace
 
 from flatphys.errors import NoSolution, Unsatisfiable
-from flatphys.kernels.codes import RANDOM
 from flatphys.model import Model
 from flatphys.numerics.roots import bracketed
-from flatphys.problem import problem_of, refuse_energies
-from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.curve import roots
+from flatphys.saddle.accept import Tolerance, accept
+from flatphys.saddle.breaking.branch import lowest_state
 from flatphys.state import NEGATIVE_ENTROPY, State
+
+TOLERANCE = Tolerance(1e-9, 1e-6)
 
 
 def _lowest(model: Model, alpha: float, beta: float) -> State:
     """The replica-symmetric state of least overlap at another temperature."""
-    model = replace(model, learner=replace(model.learner, beta=beta))
-    refuse_energies(model, "one step of replica-symmetry breaking")
-    problem = problem_of(model)
-    if problem.labels.kind == RANDOM:
-        return equilibrium.dominant(model, alpha)
-    found = roots(problem, math.log(alpha), stable_only=True)
-    if not found:
-        raise equilibrium.beyond(model, problem, alpha)
-    return equilibrium.state_at(model, problem, alpha, found[0][0], found[0][1].s, found[0][1].r)
+    return lowest_state(replace(model, learner=replace(model.learner, beta=beta)), alpha)
 
 
 def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> State:
@@ -79,15 +71,16 @@ def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> S
     }
     if "R" in frozen.order:
         order |= {"R": frozen.R, "R_hat": frozen.R_hat / m}
-    return State(
+    state = State(
         model,
         alpha,
         order,
         branch=frozen.branch,
         ansatz="1RSB",
         free_entropy=free,
-        entropy=free + beta * alpha * frozen.train_error,
+        entropy=free + beta * frozen.energy,
         train_error=frozen.train_error,
+        train_loss=frozen.train_loss,
         generalization_error=frozen.generalization_error,
         bayes_error=frozen.bayes_error,
         cosine=frozen.cosine,
@@ -95,3 +88,4 @@ def solve_binary(model: Model, alpha: float, parisi_m: float | None = None) -> S
         residual=max(frozen.residual, abs(frozen.entropy) if stationary else 0.0),
         quadrature_error=frozen.quadrature_error,
     )
+    return accept(state, TOLERANCE, "move alpha or beta a little")

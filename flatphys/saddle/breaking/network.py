@@ -1,6 +1,6 @@
 """What a network's patterns see of one step of replica-symmetry breaking: (q0, q1) passed through c(Q).
 
-Pattern averages (`replicated_averages`, `replicated_limit`) of a tree committee (`kernels.networks`, random labels) take
+Pattern averages (`saddle.breaking.averages`, `saddle.breaking.limit`) of a tree committee (`kernels.networks`, random labels) take
 
     c_0 = c(q0) for q0,    1 - c(q1) for V = 1-q1,    (c(q1) - c(q0))/(1 - c(q1)) for (q1-q0)/V
 
@@ -8,24 +8,35 @@ and everything that is a derivative with respect to q0 or q1 gains c'.  At y = i
 y (c_1 - c_0) = c'(q1) dq - c''(q1) dq^2/(2y) + ...
 """
 
+from typing import NamedTuple
+
 from flatphys._jit import jit
 from flatphys.kernels.networks import PERCEPTRON, overlap_curvature, overlap_map, overlap_slope
 from flatphys.saddle.franz_parisi.network import overlap_difference
 
 
+class Seen(NamedTuple):
+    """1-c(q1), c(q0), what turns (q1-q0)/V into what patterns see (at q1 = q0 its limit), c'(q1), c'(q0), c''(q1), c''(q0)."""
+
+    v: float
+    q0: float
+    stretch: float
+    rise1: float
+    rise0: float
+    bend1: float
+    bend0: float
+
+
 @jit
 def block_overlaps(net, v, q0, gap):
-    """(1-c(q1), c(q0), stretch, c'(q1), c'(q0), c''(q1), c''(q0)) at 1-q1 = v, q1 - q0 = gap.
-
-    stretch turns (q1-q0)/V into what the patterns see; at gap = 0 it is the limit.
-    """
+    """The overlaps that patterns see at 1-q1 = v, q1 - q0 = gap."""
     if net[0] == PERCEPTRON:
-        return v, q0, 1.0, 1.0, 1.0, 0.0, 0.0
+        return Seen(v, q0, 1.0, 1.0, 1.0, 0.0, 0.0)
     q1, eps0 = 1.0 - v, v + gap
     _, cv = overlap_map(net, q1, v)
     rise1, bend1 = overlap_slope(net, q1, v), overlap_curvature(net, q1, v)
     if gap == 0.0:
-        return cv, 1.0 - cv, rise1 * v / cv, rise1, rise1, bend1, bend1
+        return Seen(cv, 1.0 - cv, rise1 * v / cv, rise1, rise1, bend1, bend1)
     chord = overlap_difference(net, q0, eps0, q1, v, gap) / gap
     c0, _ = overlap_map(net, q0, eps0)
-    return cv, c0, chord * v / cv, rise1, overlap_slope(net, q0, eps0), bend1, overlap_curvature(net, q0, eps0)
+    return Seen(cv, c0, chord * v / cv, rise1, overlap_slope(net, q0, eps0), bend1, overlap_curvature(net, q0, eps0))

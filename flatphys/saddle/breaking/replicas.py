@@ -1,4 +1,4 @@
-"""y replicas, all of them solutions, at one mutual overlap q1 = 1 - 2d: the densest regions of solutions.
+"""y replicas at one mutual overlap q1 = 1 - 2d: the densest regions of solutions, or of weights exp(-beta energy).
 
 The replicas are one block of a one-step RSB matrix with Parisi parameter m = y; q1 is given and its conjugate
 equation dropped.  With V = 1-q1, dq = y (q1-q0), dq_hat = y (q1_hat - q0_hat), S = V + dq and the averages of
@@ -10,15 +10,16 @@ entropy per replica is
 
 and stationary where
 
-    q0_hat = alpha E<M>^2/V,   R_hat = alpha B/sqrt V
+    q0_hat = alpha E<a>^2/V,   R_hat = alpha B/sqrt V
     binary     V = E<sech^2>,  S = E[z0 <tanh>]/sqrt q0_hat,  R = E<tanh>
     spherical  (q0 - R^2)/S^2 = q0_hat,  R/S = R_hat
 
 (the second binary equation is q0 = E<tanh>^2 by parts, free of cancellation).  Along y the external entropy
 
-    Sigma = -y^2 d phi/dy,      entropy of a region = phi - Sigma/y
+    Sigma = -y^2 d phi/dy,      free entropy of a region = phi - Sigma/y
 
-is the logarithm of the number of regions per weight (y phi = max of Sigma + y s).  Replicons: between regions
+is the logarithm of the number of regions per weight (y phi = max of Sigma + y s).  At finite beta the entropy is
+phi + beta energy, energy = alpha E<e> (`kernels.channels`).  Replicons: between regions
 
     outer = 1 - alpha E[(d<g>/dh)^2] E[(d<tanh>/dA)^2]    (S^2 for spherical weights)
 
@@ -27,13 +28,13 @@ replica-symmetric state, dq and dq_hat vanish: every curve starts there (`saddle
 
 Tree committees.  The patterns see c_0 = c(q0) and c_1 = c(q1) (`saddle.breaking.network`).  The conjugates gain the slopes,
 
-    q0_hat = alpha c'(q0) E<M>^2/(1-c_1),   q1_hat -> alpha c'(q1) E<M^2>/(1-c_1) in d phi/dq1,
+    q0_hat = alpha c'(q0) E<a>^2/(1-c_1),   q1_hat -> alpha c'(q1) E<a^2>/(1-c_1) in d phi/dq1,
 
-at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E M^2/(2 (1-c_1)), and Sigma the second order
-of y (c_1 - c_0), -alpha c''(q1) dq^2 E M^2/(4 (1-c_1)).  Replicons: inside a region
+at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E a^2/(2 (1-c_1)), and Sigma the second order
+of y (c_1 - c_0), -alpha c''(q1) dq^2 E a^2/(4 (1-c_1)).  Replicons: inside a region
 1 - alpha [c'(q1)^2 E<g'^2> + c''(q1) E<g^2>] E<sech^4>, between regions c'(q0)^2 E[(d<g>/dh)^2] + c''(q0) E<g>^2 likewise.
 
-Source: Baldassi et al., PRL 115, 128101 (2015); derivation of the teacher's and the network's terms: `docs/theory.md`.
+Source: Baldassi et al., PRL 115, 128101 (2015); the terms of the teacher, the network and of finite beta: docs/theory.md.
 """
 
 import math
@@ -42,106 +43,60 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import BINARY, RANDOM
-from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.breaking.averages import pattern_average, weight_average
-from flatphys.saddle.breaking.limit import pattern_limit, weight_limit
+from flatphys.kernels.codes import BINARY, RANDOM, Problem
+from flatphys.numerics.newton import DEFAULT, newton
+from flatphys.saddle.accept import Tolerance, good
+from flatphys.saddle.breaking.averages import Patterns, pattern_average, pattern_scalars, weight_average
+from flatphys.saddle.breaking.inner import room
+from flatphys.saddle.breaking.limit import limit_scalars, pattern_limit, weight_limit
 from flatphys.saddle.breaking.network import block_overlaps
-from flatphys.saddle.breaking.newton import solve_system
 
-TOLERANCE = 1e-10  # largest residual of a point that is returned
-
-
-@jit
-def evaluate(weights, kind, flip, kappa, alpha, net, m, v, log_r, dq_hat, log_k, level, u, w):
-    """Violations of the equations and everything that is read off at one point.
-
-    log_r = asinh(dq/V), log_k = asinh(R/sqrt(q0-R^2)).  Returns (violations of the V, S and R equation,
-    q0, q0_hat, q1_hat, R, R_hat, phi, d phi/dq1, Sigma, inner, outer).
-    """
-    q1 = 1.0 - v
-    r = math.sinh(log_r)
-    dq = r * v
-    s = v + dq
-    limit = m == math.inf
-    q0 = q1 if limit else q1 - dq / m
-    k = math.sinh(log_k)
-    if not q0 > 0.0 or not s > 0.0:
-        bad = math.nan
-        return bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad, bad
-    over = 0.0 if kind == RANDOM else math.sqrt(q0) * k / math.sqrt(1.0 + k * k)
-    t2 = q0 / (1.0 + k * k)
-    cv, c0, stretch, rise1, rise0, bend1, bend0 = block_overlaps(net, v, q0, 0.0 if limit else dq / m)
-    rc = r * stretch  # dq/V as the patterns see it
-    e_i = sigma_e = a1 = lh = slope_e = 0.0
-    if limit:
-        a0, b, e_i, slope_e, inner, outer, logdet, base, _ = pattern_limit(kind, flip, kappa, cv, c0, rc, k, level, u, w)
-        sigma_e = 0.5 * (rc * base - logdet) - 0.25 * bend1 * dq * dq * a0 / cv
-        slope_e = rise1 * rc / cv * slope_e + bend1 * dq * a0 / cv
-        a1 = a0
-    else:
-        a0, a1, b, log_i, lh, inner, outer = pattern_average(kind, flip, kappa, cv, c0, k, max(rc, 0.0) / m, m, level, u, w)
-        e_i = log_i / m
-        sigma_e = log_i - m * lh
-    q0_hat = alpha * rise0 * a0 / cv
-    r_hat = alpha * b / math.sqrt(v) if kind != RANDOM else 0.0
-    f1 = f2 = f3 = 0.0
-    if weights == BINARY:
-        q1_hat = q0_hat if limit else q0_hat + dq_hat / m
-        if limit:
-            vw, zt, rw, e_s, logdet, t4, ow, _ = weight_limit(kind == RANDOM, q0_hat, r_hat, dq_hat, level, u, w)
-            sigma = -0.5 * logdet - 0.5 * dq_hat * v
-            slope = -0.5 * dq_hat + 0.5 * alpha * slope_e
-        else:
-            vw, zt, rw, log_j, lc, t4, ow = weight_average(q0_hat, r_hat, max(dq_hat, 0.0) / m, m, level, u, w)
-            e_s = log_j / m
-            sigma = 0.5 * m * (q1_hat * dq + q0 * dq_hat) + log_j - m * lc
-            slope = 0.5 * (1.0 - m) * (q1_hat - alpha * rise1 * a1 / cv)
-        f1 = math.log(vw / v)
-        f2 = math.log(zt / s) if zt > 0.0 else math.nan
-        if kind != RANDOM:
-            f3 = (rw - over) / math.sqrt(q0)
-        phi = -0.5 * (q1_hat * s + q0 * dq_hat) - over * r_hat + e_s + alpha * e_i
-    else:
-        t4, ow = v * v, s * s
-        f2 = math.log(t2 / (s * s * q0_hat))
-        if kind != RANDOM:
-            f3 = (r_hat * s - over) / math.sqrt(q0)
-        q1_hat = t2 / (s * s) + (0.0 if limit else dq / (m * v * s))
-        dq_hat = r / s
-        phi = 0.5 * math.log(v) + 0.5 * t2 / s + alpha * e_i
-        sigma = 0.5 * math.log1p(r) - 0.5 * dq / s
-        if limit:
-            slope = -0.5 * r / s + 0.5 * alpha * slope_e
-        else:
-            phi += 0.5 * math.log1p(r) / m
-            sigma += 0.5 * m * dq * t2 / (s * s)
-            slope = 0.5 * (1.0 - m) * (r / (m * s) + t2 / (s * s) - alpha * rise1 * a1 / cv)
-    inner = rise1 * rise1 * inner + bend1 * a1 * cv
-    outer = rise0 * rise0 * outer + bend0 * a0 * cv
-    scale = alpha / (cv * cv)
-    return (
-        f1,
-        f2,
-        f3,
-        q0,
-        q0_hat,
-        q1_hat,
-        over,
-        r_hat,
-        phi,
-        slope,
-        sigma + alpha * sigma_e,
-        1.0 - scale * inner * t4,
-        1.0 - scale * outer * ow,
-    )
+TOLERANCE = Tolerance(1e-10)  # of a point that is returned
 
 
-class Point(NamedTuple):
-    """One solution of the equations, with what is read off there."""
+class Place(NamedTuple):
+    """The unknowns: asinh(dq/V), dq_hat of binary weights, asinh(R/sqrt(q0-R^2)) with a teacher; 0 where there is none."""
 
+    log_r: float
+    dq_hat: float
+    log_k: float
+
+
+class Order(NamedTuple):
+    """Overlaps at a place: t2 = q0 - R^2, k = R/sqrt(t2)."""
+
+    m: float
     v: float
-    unknowns: np.ndarray
+    dq: float
+    s: float
+    q0: float
+    k: float
+    r: float
+    t2: float
+    random: bool
+
+
+class WeightPart(NamedTuple):
+    """What the weights add: violations of the V and the S equation, the R that they want, and the terms of each result."""
+
+    violation_v: float
+    violation_s: float
+    r: float
+    q1_hat: float
+    dq_hat: float
+    value: float
+    slope: float
+    external: float
+    t4: float
+    outer: float
+
+
+class Values(NamedTuple):
+    """Violations of the V, S and R equation, and everything that is read off at one place."""
+
+    violation_v: float
+    violation_s: float
+    violation_r: float
     q0: float
     q0_hat: float
     q1_hat: float
@@ -149,36 +104,170 @@ class Point(NamedTuple):
     dq_hat: float
     r: float
     r_hat: float
-    value: float
+    free_entropy: float
     slope: float
     external: float
     inner: float
     outer: float
+
+
+NOWHERE = Values(*(math.nan,) * len(Values._fields))
+
+
+@jit
+def order_at(problem, m, v, place):
+    """The `Order` of m replicas at 1-q1 = v."""
+    random = problem.labels.kind == RANDOM
+    dq = math.sinh(place.log_r) * v
+    k = math.sinh(place.log_k)
+    q0 = 1.0 - v if m == math.inf else 1.0 - v - dq / m
+    over = 0.0 if random or not q0 > 0.0 else math.sqrt(q0) * k / math.sqrt(1.0 + k * k)
+    return Order(m, v, dq, v + dq, q0, k, over, q0 / (1.0 + k * k), random)
+
+
+@jit
+def patterns_at(problem, order, seen):
+    """What the patterns are asked there."""
+    spread = order.dq / order.v * seen.stretch
+    if order.m < math.inf:
+        spread = max(spread, 0.0) / order.m
+    return Patterns(problem.channel, problem.labels, seen.v, seen.q0, order.k, spread)
+
+
+@jit
+def binary_part(order, q0_hat, r_hat, dq_hat, level, room):
+    """Binary weights in the field of the conjugates."""
+    m, v, s = order.m, order.v, order.s
+    if m == math.inf:
+        q1_hat = q0_hat
+        means = weight_limit(order.random, q0_hat, r_hat, dq_hat, level, room)
+        external = means.external - 0.5 * dq_hat * v
+        slope = -0.5 * dq_hat
+    else:
+        q1_hat = q0_hat + dq_hat / m
+        means = weight_average(q0_hat, r_hat, max(dq_hat, 0.0) / m, m, level, room)
+        external = means.external + 0.5 * m * (q1_hat * order.dq + order.q0 * dq_hat)
+        slope = 0.5 * (1.0 - m) * q1_hat
+    value = means.value - 0.5 * (q1_hat * s + order.q0 * dq_hat) - order.r * r_hat
+    violation = math.log(means.s / s) if means.s > 0.0 else math.nan
+    return WeightPart(math.log(means.v / v), violation, means.r, q1_hat, dq_hat, value, slope, external, means.t4, means.outer)
+
+
+@jit
+def spherical_part(order, q0_hat, r_hat):
+    """Spherical weights, their conjugates eliminated."""
+    m, v, dq, s, t2 = order.m, order.v, order.dq, order.s, order.t2
+    r = dq / v
+    value = 0.5 * math.log(v) + 0.5 * t2 / s
+    external = 0.5 * math.log1p(r) - 0.5 * dq / s
+    q1_hat, slope = t2 / (s * s), -0.5 * r / s
+    if m < math.inf:
+        value += 0.5 * math.log1p(r) / m
+        external += 0.5 * m * dq * t2 / (s * s)
+        q1_hat += r / (m * s)
+        slope = 0.5 * (1.0 - m) * q1_hat
+    return WeightPart(0.0, math.log(t2 / (s * s * q0_hat)), r_hat * s, q1_hat, r / s, value, slope, external, v * v, s * s)
+
+
+@jit
+def evaluate(problem, alpha, m, v, place, level, room):
+    """The `Values` of m replicas at 1-q1 = v."""
+    order = order_at(problem, m, v, place)
+    if not order.q0 > 0.0 or not order.s > 0.0:
+        return NOWHERE
+    limit = m == math.inf
+    seen = block_overlaps(problem.net, v, order.q0, 0.0 if limit else order.dq / m)
+    patterns = patterns_at(problem, order, seen)
+    means = pattern_limit(patterns, level, room) if limit else pattern_average(patterns, m, level, room)
+    scale = alpha / seen.v
+    q0_hat = scale * seen.rise0 * means.a0
+    r_hat = alpha * means.b / math.sqrt(v)
+    part = (
+        binary_part(order, q0_hat, r_hat, place.dq_hat, level, room) if problem.weights == BINARY else spherical_part(order, q0_hat, r_hat)
+    )
+    external = part.external + alpha * means.external
+    if limit:
+        bend = seen.bend1 * order.dq * means.a0
+        slope = part.slope + 0.5 * scale * (seen.rise1 * means.slope + bend)
+        external -= 0.25 * scale * bend * order.dq
+    else:
+        slope = part.slope + 0.5 * (m - 1.0) * scale * seen.rise1 * means.a1
+    inner = seen.rise1 * seen.rise1 * means.inner + seen.bend1 * means.a1 * seen.v
+    outer = seen.rise0 * seen.rise0 * means.outer + seen.bend0 * means.a0 * seen.v
+    return Values(
+        part.violation_v,
+        part.violation_s,
+        0.0 if order.random else (part.r - order.r) / math.sqrt(order.q0),
+        order.q0,
+        q0_hat,
+        part.q1_hat,
+        order.dq,
+        part.dq_hat,
+        order.r,
+        r_hat,
+        part.value + alpha * means.value,
+        slope,
+        external,
+        1.0 - scale / seen.v * inner * part.t4,
+        1.0 - scale / seen.v * outer * part.outer,
+    )
+
+
+@jit
+def scalars(problem, m, v, place, level, room):
+    """(share of the patterns below the margin, mean energy per pattern) of m replicas."""
+    order = order_at(problem, m, v, place)
+    limit = m == math.inf
+    patterns = patterns_at(problem, order, block_overlaps(problem.net, v, order.q0, 0.0 if limit else order.dq / m))
+    return limit_scalars(patterns, level, room) if limit else pattern_scalars(patterns, m, level, room)
+
+
+class Point(NamedTuple):
+    """One solution of the equations, with what is read off there."""
+
+    v: float
+    unknowns: np.ndarray
+    values: Values
+    train_error: float
+    train_loss: float
+    energy: float
+    value: float
     residual: float
     quadrature: float
 
+    def __getattr__(self, name):
+        if name in Values._fields:
+            return getattr(self.values, name)
+        raise AttributeError(name)
+
+    @property
+    def good(self) -> bool:
+        """Whether it may be returned."""
+        return good(TOLERANCE, self.residual, 0.0, self.value)
+
 
 class Replicas:
-    """The equations of y replicas of one model at one load.
+    """The equations of y replicas of one problem at one load."""
 
-    Arguments are those of `saddle.equilibrium.curve.Code`, the network that of `kernels.networks`.  The unknowns are asinh(dq/V), then
-    dq_hat for binary weights, then asinh(R/sqrt(q0-R^2)) with a teacher.
-    """
+    def __init__(self, problem: Problem, alpha: float, y: float):
+        self.problem, self.alpha, self.y = problem, alpha, y
+        binary, teacher = problem.weights == BINARY, problem.labels.kind != RANDOM
+        self.places = [i for i, there in enumerate((True, binary, teacher)) if there]  # of `Place`
+        self.rows = [i for i, there in enumerate((binary, True, teacher)) if there]  # of the violations in `Values`
 
-    def __init__(self, weights, kind, flip, kappa, alpha, network, y):
-        self.head = (weights, kind, flip, kappa, alpha, network, y)
-        self.y = y
-        self.places = [0] + ([1] if weights == BINARY else []) + ([2] if kind != RANDOM else [])
-        self.rows = ([0] if weights == BINARY else []) + [1] + ([2] if kind != RANDOM else [])
-
-    def raw(self, v, unknowns, level=0):
-        """All that `evaluate` returns."""
+    def place(self, unknowns) -> Place:
+        """The unknowns with their names."""
         full = [0.0, 0.0, 0.0]
-        for place, x in zip(self.places, unknowns):
-            full[place] = float(x)
-        if abs(full[0]) > 300.0 or abs(full[2]) > 300.0 or abs(full[1]) > 1e3:
-            return (math.nan,) * 13
-        return evaluate(*self.head, v, *full, level, *buffers())
+        for i, x in zip(self.places, unknowns, strict=False):
+            full[i] = float(x)
+        return Place(*full)
+
+    def raw(self, v, unknowns, level=0) -> Values:
+        """All that `evaluate` returns."""
+        place = self.place(unknowns)
+        if abs(place.log_r) > 300.0 or abs(place.log_k) > 300.0 or abs(place.dq_hat) > 1e3:
+            return NOWHERE
+        return evaluate(self.problem, self.alpha, self.y, v, place, level, room())
 
     def violations(self, v, unknowns, level=0):
         """The violated equations as an array."""
@@ -190,21 +279,21 @@ class Replicas:
         full = [0.0, 0.0, math.asinh(big_r / math.sqrt(max(q - big_r * big_r, 1e-300)))]
         return np.array([full[i] for i in self.places])
 
-    def solve(self, v, guess, jacobian=None, goal=2e-14):
-        """(unknowns, residual, Jacobian) at 1-q1 = v near a guess."""
-        return solve_system(lambda x: self.violations(v, x), guess, jacobian, goal)
+    def solve(self, v, guess, jacobian=None, options=DEFAULT):
+        """The `Root` at 1-q1 = v near a guess."""
+        return newton(lambda x: self.violations(v, x), guess, jacobian, options)
 
-    def point(self, v, unknowns):
+    def point(self, v, unknowns) -> Point:
         """Everything at a solution, with the violations of the equations by both quadrature rules."""
-        out = self.raw(v, unknowns)
-        fine = self.raw(v, unknowns, 1)
+        out, fine = self.raw(v, unknowns), self.raw(v, unknowns, 1)
         residual = max(abs(out[i]) for i in self.rows)
-        quadrature = max(
-            max(abs(fine[i]) for i in self.rows),
-            abs(fine[8] - out[8]) / max(1.0, abs(out[8])),
-            abs(fine[9] - out[9]) / max(1.0, abs(out[9])),
-        )
-        full = dict(zip(self.places, unknowns))
-        dq = math.sinh(full[0]) * v
-        dq_hat = full[1] if 1 in full else math.sinh(full[0]) / (v + dq)
-        return Point(v, np.array(unknowns), out[3], out[4], out[5], dq, float(dq_hat), *out[6:13], residual, quadrature)
+        share = loss = energy = doubt = 0.0
+        value, beta = out.free_entropy, self.problem.channel.beta
+        if beta < math.inf and residual < math.inf:
+            share, loss = scalars(self.problem, self.y, v, self.place(unknowns), 0, room())
+            doubt = abs(loss - scalars(self.problem, self.y, v, self.place(unknowns), 1, room())[1])
+            energy = self.alpha * loss
+            value += beta * energy
+        doubts = [abs(b - a) / max(1.0, abs(a)) for a, b in ((out.free_entropy, fine.free_entropy), (out.slope, fine.slope))]
+        quadrature = max(*(abs(fine[i]) for i in self.rows), *doubts, doubt)
+        return Point(v, np.array(unknowns), out, share, loss, energy, value, residual, quadrature)

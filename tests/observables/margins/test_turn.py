@@ -7,9 +7,9 @@ import pytest
 
 import flatphys as fp
 from flatphys.errors import ReplicaSymmetryWarning
-from flatphys.kernels.networks import network_code
 from flatphys.model import ACTIVATIONS
-from flatphys.observables.margins.dense import committee_margins
+from flatphys.observables.margins.dense import FieldMargins
+from flatphys.saddle.breaking.branch import replicated_problem
 
 activations = pytest.mark.parametrize("activation", ACTIVATIONS)
 SIGMA = [0.0, 0.05, 0.3, 2.0]
@@ -25,7 +25,7 @@ def test_one_replica_has_the_symmetric_local_energy_whatever_q1_is(activation, m
     state = fp.solve(model(activation, margin), 0.5)
     want = fp.local_energy(state, distance=[0.001, 0.02, 0.2, 0.45])
     for q1 in (state.q + 1e-9, 0.6, 0.95):
-        law = committee_margins(network_code(state.model.learner.network), margin, 1.0 - q1, state.q, q1 - state.q, q1 - state.q, 1.0)
+        law = FieldMargins(replicated_problem(state.model), 1.0, 1.0 - q1, state.q, q1 - state.q)
         got = [law.rise_after_turn(eps) for eps in (0.002, 0.04, 0.4, 0.9)]
         np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-10)
 

@@ -11,8 +11,9 @@ from flatphys.kernels.networks import network_code, overlap_map
 from flatphys.model import ACTIVATIONS
 from flatphys.saddle.breaking.branch import branch_of
 from flatphys.saddle.breaking.network import block_overlaps
-from flatphys.saddle.breaking.one_step import curve_at, solve_one_step
+from flatphys.saddle.breaking.one_step import curve_at
 from flatphys.saddle.breaking.potential import one_step_free_entropy
+from flatphys.saddle.breaking.states import solve_one_step
 
 activations = pytest.mark.parametrize("activation", ACTIVATIONS)
 weights_kinds = pytest.mark.parametrize("weights", ("binary", "spherical"))

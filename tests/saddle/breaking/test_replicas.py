@@ -11,8 +11,8 @@ import flatphys as fp
 from flatphys.errors import NoSolution, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.breaking.branch import branch_of
-from flatphys.saddle.breaking.one_step import solve_one_step
 from flatphys.saddle.breaking.potential import one_step_free_entropy
+from flatphys.saddle.breaking.states import solve_one_step
 from flatphys.thresholds.dense import replicated_flatness_threshold, vanishing_external_y
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "rsb.jsonl").read_text().splitlines()]
