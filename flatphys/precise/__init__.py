@@ -179,13 +179,14 @@ def _teacher(state, digits):
             digits,
             {name: mp.mpf(value) for name, value in state.order.items()},
             {name: zero for name in state.order},
-            -alpha * beta * flip if flip else zero,
-            zero,
-            flip,
-            zero,
-            zero,
-            one,
-            one,
+            free_entropy=-alpha * beta * flip if flip else zero,
+            entropy=zero,
+            train_error=flip,
+            train_loss=None if isinstance(learner, Bayes) else flip,
+            generalization_error=zero,
+            bayes_error=zero,
+            cosine=one,
+            at_eigenvalue=one,
         )
 
 

@@ -5,6 +5,7 @@ import math
 import mpmath as mp
 
 from flatphys.model import Bayes, Perceptron, Teacher
+from flatphys.precise.energy import at_temperature, marks
 from flatphys.precise.network import Through
 from flatphys.precise.quadrature import GUARD, Rule, density, labels_below, tail
 
@@ -18,6 +19,7 @@ class Equilibrium:
     spherical: q_hat = (q - R^2)/(1-q)^2,  R_hat = R/(1-q)
     (a tree committee: g at the overlap c(q), and q_hat = alpha c'(q) Int Dz g^2)
     q_hat = alpha Int Dz W g^2,   R_hat = 2 alpha (1 - 2 flip) (sqrt q/T) Int Dz G(Rz/T) g,   T^2 = q - R^2
+    with g = a/sigma of `precise.energy` at x = (kappa - sqrt q z)/sigma, sigma^2 = 1 - q
     """
 
     def __init__(self, model, alpha, digits, v):
@@ -34,7 +36,8 @@ class Equilibrium:
                 self.kappa, self.beta = mp.mpf(0), (mp.log((1 - self.flip) / self.flip) if self.flip else mp.inf)
             else:
                 self.kappa, self.beta = mp.mpf(learner.margin), mp.mpf(learner.beta)
-            self.boltzmann = mp.exp(-self.beta)
+            self.energy = getattr(learner, "energy", "errors")
+            self.channel = at_temperature(self.energy, self.beta)
 
     @classmethod
     def of(cls, state, digits):
@@ -42,7 +45,7 @@ class Equilibrium:
         problem = cls(state.model, state.alpha, digits, state.one_minus_q)
         with mp.workdps(problem.dps):
             if state.q_hat == 0.0:  # below the smallest double: the law at small loads
-                a0 = problem._field(problem.kappa)[0]
+                a0 = problem.channel(problem.kappa, mp.mpf(1))[1]
                 start = [
                     problem.alpha * problem.network.slope(mp.mpf(1), mp.mpf(0)) * a0**2,
                     2 * problem.alpha * (1 - 2 * problem.flip) * a0 / mp.sqrt(2 * mp.pi),
@@ -68,24 +71,17 @@ class Equilibrium:
 
         return values
 
-    def _field(self, x):
-        """(a, f, H(x)): f = e^-beta + (1 - e^-beta) H(x), a = sqrt(V) g = (1 - e^-beta) G(x)/f."""
-        above = tail(x)
-        f = self.boltzmann + (1 - self.boltzmann) * above
-        return (1 - self.boltzmann) * density(x) / f, f, above
-
     def _pattern(self, v, q, r, t2, scalars=False):
         sq, sv = mp.sqrt(q), mp.sqrt(v)
         k = r / mp.sqrt(t2)
 
         def values(z):
             x = (self.kappa - sq * z) / sv
-            a, f, above = self._field(x)
+            f, a, b, share, mean = self.channel(x, sv)
             weight = 2 * (self.flip + (1 - 2 * self.flip) * tail(-k * z)) if self.teacher else 1
             out = [weight * a * a, density(k * z) * a if self.teacher else mp.mpf(0)]
             if scalars:
-                b = a * (x - a)
-                out += [weight * mp.log(f), weight * b * b, weight * self.boltzmann * (1 - above) / f]
+                out += [weight * mp.log(f), weight * b * b, weight * share, weight * mean]
             return out
 
         return values
@@ -99,13 +95,10 @@ class Equilibrium:
 
     def _pattern_rule(self, v, q, r, t2):
         sq, sv = mp.sqrt(q), mp.sqrt(v)
-        marks = [(self.kappa / sq, 2 * sv / sq)]  # the zeros of H
-        if 0.5 < self.beta < mp.inf:  # those of f, around x = sqrt(2 beta) +- i pi/sqrt(2 beta)
-            x = mp.sqrt(2 * self.beta)
-            marks.append(((self.kappa - sv * x) / sq, 2.5 / x * sv / sq))
+        places = [((self.kappa - sv * x) / sq, width * sv / sq) for x, width in marks(self.energy, self.beta, sv)]
         if self.teacher and r * r > t2:
-            marks.append((mp.mpf(0), 2 * mp.sqrt(t2) / r))
-        return Rule(marks, self._reach() + max(0, -self.kappa), self.digits + 8)
+            places.append((mp.mpf(0), 2 * mp.sqrt(t2) / r))
+        return Rule(places, self._reach() + max(0, -self.kappa), self.digits + 8)
 
     def _reach(self):
         return mp.sqrt(2 * mp.log(10) * (self.digits + 12)) + 1
@@ -145,7 +138,7 @@ class Equilibrium:
         return v, q, r, t2, up, -r * r_hat - q_hat * v / 2 + log_z, s4
 
     def _pattern_sides(self, overlaps, second=False, scalars=False):
-        """[q_hat, R_hat, ...] as the patterns want them, then E W log f, E W b^2, the train error."""
+        """[q_hat, R_hat, ...] as the patterns want them, then E W log f, E W b^2, the train error, the train loss."""
         v, q, r, t2, *_ = overlaps
         slope = self.network.slope(v, q)
         v, q = self.network.overlap(v, q)
@@ -176,7 +169,7 @@ class Equilibrium:
         """Everything that `state` reports, at the solution x."""
         q_hat, r_hat = self._conjugates(x)
         overlaps = v, q, r, t2, one_minus_r, entropic, t4 = self._overlaps(q_hat, r_hat)
-        wanted, _, energetic, curvature, error = self._pattern_sides(overlaps, scalars=True)
+        wanted, _, energetic, curvature, error, loss = self._pattern_sides(overlaps, scalars=True)
         order = {"q": q, "one_minus_q": v, "q_hat": q_hat}
         out = {"cosine": None, "generalization_error": None, "bayes_error": None}
         if self.teacher:
@@ -185,27 +178,27 @@ class Equilibrium:
             out["bayes_error"] = mp.atan2(mp.sqrt(t2), r) / mp.pi
             out["cosine"] = r
         out["free_entropy"] = entropic + self.alpha * energetic
-        out["entropy"] = out["free_entropy"] + (self.beta * self.alpha * error if self.boltzmann else 0)
-        out["train_error"] = error
+        out["entropy"] = out["free_entropy"] + (self.beta * self.alpha * loss if self.beta < mp.inf else 0)
+        out["train_error"], out["train_loss"] = error, loss
         slope, (seen, _) = self.network.slope(v, q), self.network.overlap(v, q)
         bend = self.network.curvature(v, q) * wanted / slope  # alpha c'' E[g^2]
         out["at_eigenvalue"] = 1 - (self.alpha * slope**2 * curvature / seen**2 + bend) * t4
         if isinstance(self.model.learner, Bayes):
-            out["generalization_error"], out["cosine"] = out["bayes_error"], mp.sqrt(q)
+            out["generalization_error"], out["cosine"], out["train_loss"] = out["bayes_error"], mp.sqrt(q), None
             out["train_error"] = self._posterior_mean_error(v, q, r / mp.sqrt(t2))
         names = ("q_hat", "R_hat")[: len(x)]
         return order, dict(zip(names, self.equations(x, second=True))), out
 
     def _posterior_mean_error(self, v, q, k):
         """P(t < 0) of the posterior mean's stability t = sqrt(v) (a(x) - x), x = -sqrt(q/v) z, falling in x."""
-        if not self.boltzmann:
+        if self.beta == mp.inf:
             return mp.mpf(0)
         low, high = mp.mpf(0), mp.sqrt(2 * self.beta) + 2
         for _ in range(20):
             x = (low + high) / 2
-            low, high = (x, high) if self._field(x)[0] > x else (low, x)
+            low, high = (x, high) if self.channel(x, None)[1] > x else (low, x)
         for _ in range(STEPS):
-            a = self._field(x)[0]
+            a = self.channel(x, None)[1]
             step = (a - x) / (1 + a * (x - a))
             x += step
             if abs(step) < mp.mpf(10) ** (5 - self.dps):

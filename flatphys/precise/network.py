@@ -17,6 +17,11 @@ class Through:
                 "precision only"
             )
 
+    @property
+    def bends_sharply(self):
+        """Whether c'' diverges at full overlap."""
+        return self.kind in ("sign", "relu")
+
     def overlap(self, v, q):
         """(1 - c, c)."""
         if self.kind == "perceptron":

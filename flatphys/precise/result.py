@@ -7,7 +7,10 @@ import mpmath as mp
 from flatphys.display import Table
 from flatphys.model import Model
 
-SCALARS = ("free_entropy", "entropy", "energy", "train_error", "generalization_error", "bayes_error", "cosine", "at_eigenvalue")
+SCALARS = (
+    *("free_entropy", "entropy", "energy", "train_error", "train_loss"),
+    *("generalization_error", "bayes_error", "cosine", "at_eigenvalue"),
+)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -24,7 +27,7 @@ class Refined(Table):
         The order parameters, also attributes.
     residuals : dict[str, mpf]
         Relative violation of each saddle-point equation, evaluated by a second, interleaved quadrature.
-    free_entropy, entropy, train_error, energy, generalization_error, bayes_error, cosine, at_eigenvalue
+    free_entropy, entropy, train_error, train_loss, energy, generalization_error, bayes_error, cosine, at_eigenvalue
         As in `State`; None where the learner has none.
     """
 
@@ -37,6 +40,7 @@ class Refined(Table):
     free_entropy: object = None
     entropy: object = None
     train_error: object = None
+    train_loss: object = None
     generalization_error: object = None
     bayes_error: object = None
     cosine: object = None
@@ -53,8 +57,10 @@ class Refined(Table):
 
     @property
     def energy(self):
-        """Number of errors per weight, alpha * train_error."""
-        return None if self.train_error is None else mp.fmul(self.alpha, self.train_error, exact=True)
+        """Energy per weight: alpha * train_error where errors are counted, else alpha * train_loss."""
+        counted = getattr(self.model.learner, "energy", "errors") == "errors"
+        per_pattern = self.train_error if counted else self.train_loss
+        return None if per_pattern is None else mp.fmul(self.alpha, per_pattern, exact=True)
 
     @property
     def residual(self):
