@@ -85,7 +85,7 @@ def test_at_beta_infinity_the_energies_with_a_flat_side_are_hard_constraints():
 CASES = [
     (RANDOM, "binary", 0.2, 2.0, fp.Perceptron(), 0.8),
     (RANDOM, "spherical", 0.5, 3.0, fp.Perceptron(), 1.5),
-    (RANDOM, "spherical", 0.0, 30.0, fp.Perceptron(), 3.0),
+    (RANDOM, "spherical", 0.1, 30.0, fp.Perceptron(), 3.0),
     (RANDOM, "binary", 0.1, 1.5, fp.TreeCommittee("relu"), 0.9),
     (NOISY, "binary", 0.3, 1.0, fp.Perceptron(), 1.5),
     (NOISY, "spherical", 0.5, 4.0, fp.Perceptron(), 3.0),
@@ -167,4 +167,4 @@ def test_the_ground_state_is_the_limit_of_low_temperatures(energy):
         refined = precise.refine(state, 20)
         warm.append((refined.train_loss, beta * refined.one_minus_q))
     for (first, second), want in zip(zip(*warm), (limit.train_loss, limit.beta_one_minus_q)):
-        assert abs(2 * second - first - want) < 1e-5 * want
+        assert abs(2 * second - first - want) < 1e-4 * want
