@@ -51,6 +51,13 @@ def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     raise InvalidInput(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
 
 
+def integer(name: str, value: Any, low: int = 0) -> int:
+    """`value` as an integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise InvalidInput(f"{name} must be an integer >= {low}, got {value!r}")
+    return int(value)
+
+
 def flag(name: str, value: Any) -> bool:
     """`value` if it is True or False."""
     if isinstance(value, bool):

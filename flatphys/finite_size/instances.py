@@ -5,58 +5,93 @@ Instance k of a seed is drawn from its own stream, so it does not depend on how 
 """
 
 import math
-import numbers
+from typing import NamedTuple
 
 import numpy as np
 
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
-from flatphys.model import GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
-
-__all__ = ["ACTIVATION_CODES", "Instances", "activation_values", "committee_scale", "integer", "make_instances", "output_signs"]
+from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
+from flatphys.model import DATA, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
 
-# --- the tree committee -----------------------------------------------------------------------------
-ACTIVATION_CODES = {"sign": 1, "erf": 2, "relu": 3}
-_SPREAD = {  # K(1) - K(0), K(Q) = E[phi(u) phi(v)]
-    "sign": 1.0,
-    "erf": 2.0 / math.pi * math.asin(2.0 / 3.0),
-    "relu": 0.5 - 0.5 / math.pi,
-}
-_ROUNDING = 6144.0  # added and subtracted, it rounds to multiples of 2^-40: sums of activations are exact in any order
+
+# --- the law of the data ----------------------------------------------------------------------------
+class Sample(NamedTuple):
+    """Patterns as rows, their labels, those without flips, and the teacher or centre of |direction|^2 = N (None: random labels)."""
+
+    x: np.ndarray
+    y: np.ndarray
+    clean: np.ndarray
+    direction: np.ndarray | None
 
 
-def integer(name: str, value, low: int = 0) -> int:
-    """`value` as an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise InvalidInput(f"{name} must be an integer >= {low}, got {value!r}")
-    return int(value)
+class Rule(NamedTuple):
+    """What a teacher (or a centre) is made of: +-1 weights or a point of the sphere, and its hidden layer (None: a perceptron)."""
+
+    binary: bool = False
+    layer: Layer | None = None
 
 
-def output_signs(hidden: int) -> np.ndarray:
-    """The output weights: +1 for the first half of the units (the larger one for odd K), -1 for the others."""
-    return np.where(np.arange(hidden) < (hidden + 1) // 2, 1.0, -1.0)
+PLAIN = Rule()
 
 
-def committee_scale(activation: str, hidden: int) -> float:
-    """sqrt(K [K(1) - K(0)]): a unit of the stability in terms of the sum of outputs."""
-    return math.sqrt(hidden * _SPREAD[activation])
+def draw(data, n: int, patterns: int, rng, direction=None, kind: str = "gaussian", rule: Rule = PLAIN) -> Sample:
+    """One sample of the data: the only place where patterns, labels and teachers are drawn.
 
-
-def activation_values(activation: str, h: np.ndarray) -> np.ndarray:
-    """phi(h), rounded to a multiple of 2^-40; sign(0) = +1."""
-    if activation == "sign":
-        return np.where(h >= 0.0, 1.0, -1.0)
-    if activation == "relu":
-        values = np.maximum(h, 0.0)
+    Patterns are float32 ("gaussian", with a mixture its clouds) or int8 ("sign"), kept by weight: `x.T` is contiguous.
+    A `direction` of one's own keeps the teacher or the centre, for fresh examples.
+    """
+    if kind == "sign":
+        x = _signs(rng, (n, patterns))
     else:
-        from scipy.special import erf
+        x = rng.standard_normal((n, patterns), dtype=np.float32)
+    if isinstance(data, RandomLabels):
+        y = _signs(rng, (patterns,))
+        x *= y  # y x has the law of x: what was drawn is the product
+        return Sample(x.T, y, y, None)
+    if isinstance(data, GaussianMixture):
+        y = np.where(rng.random(patterns) < data.positive, 1, -1).astype(np.int8)
+        direction = _direction(rng, n, rule) if direction is None else direction
+        x *= np.float32(math.sqrt(data.variance))  # y z has the law of z
+        x += (direction / math.sqrt(n)).astype(np.float32)[:, None]
+        x *= y
+        return Sample(x.T, y, y, direction)
+    if not isinstance(data, Teacher):
+        raise InvalidInput(f"data must be {', '.join(kind.__name__ for kind in DATA)}, got {data!r}")
+    direction = _direction(rng, n, rule) if direction is None else direction
+    field = _field(direction, x) if rule.layer is None else outputs(rule.layer, direction[None], x)[0]
+    clean = np.where(field >= 0.0, 1, -1).astype(np.int8)
+    return Sample(x.T, np.where(rng.random(patterns) < data.flip, -clean, clean), clean, direction)
 
-        values = erf(h)
-    return (values + _ROUNDING) - _ROUNDING
+
+def _field(w, x):
+    """w.x in float64 (exact for +-1), a few rows at a time: the patterns are never copied whole."""
+    total = np.zeros(x.shape[1])
+    for lo in range(0, len(w), 256):
+        total += w[lo : lo + 256].astype(np.float64) @ x[lo : lo + 256].astype(np.float64)
+    return total
+
+
+def _signs(rng, shape):
+    """+-1 from the bits of the generator."""
+    count = math.prod(shape)
+    bits = np.unpackbits(np.frombuffer(rng.bytes((count + 7) // 8), np.uint8), count=count)
+    return (2 * bits.astype(np.int8) - 1).reshape(shape)
+
+
+def _direction(rng, n, rule):
+    """+-1, or a point of the sphere; in a committee every unit has its share of the norm."""
+    if rule.binary:
+        return _signs(rng, (n,))
+    w = rng.standard_normal(n)
+    if rule.layer is None:
+        return w * (math.sqrt(n) / np.linalg.norm(w))
+    units = w.reshape(rule.layer.signs.size, -1)
+    return (units * (math.sqrt(units.shape[1]) / np.linalg.norm(units, axis=1, keepdims=True))).ravel()
 
 
 # --- instances --------------------------------------------------------------------------------------
@@ -74,9 +109,9 @@ class Instances(Table):
         Component i of every pattern, times its label for a perceptron (y x), without it for a committee (x).
     labels : (count, p) int8
     teacher : (count, n) or None
-        int8 for binary weights, float64 with |w|^2 = N for spherical ones.
-    centre : (n,) float64 or None
-        Of the mixture, |v|^2 = N; the same for all instances of a seed.
+        int8 for binary weights, float64 with |w|^2 = N for spherical ones (in a committee every unit has its share of it).
+    centre : (n,) or None
+        Of the mixture, |v|^2 = N, of the learner's kind of weights; the same for all instances of a seed.
     """
 
     def __init__(self, model, n, p, seed, kind, hidden, patterns, labels, teacher=None, centre=None):
@@ -92,18 +127,27 @@ class Instances(Table):
         """The load P/N, which a rounded P makes differ a little from the one asked for."""
         return self.p / self.n
 
-    def stabilities(self, weights) -> np.ndarray:
+    @property
+    def direction(self):
+        """(count, n): the teachers, or the centre of the mixture for every instance; None for random labels."""
+        if self.centre is not None:
+            return np.broadcast_to(self.centre, (self.count, self.n))
+        return self.teacher
+
+    def stabilities(self, weights, bias=None) -> np.ndarray:
         """Stabilities from scratch, in float64.
 
         Parameters
         ----------
         weights : (count, ..., n)
+        bias : (count,), optional
+            Of a perceptron.
 
         Returns
         -------
         (count, ..., p) float64
-            Perceptron: y x.w / sqrt N.  Committee: y sum_l c_l phi(h_l) / sqrt(K [K(1) - K(0)]), h_l = sum_i w_i x_i / sqrt(N/K) over
-            the inputs of unit l (the l-th N/K of them), c_l from `output_signs`.
+            Perceptron: y (x.w / sqrt N + b).  Committee: y sum_l c_l phi(h_l) / sqrt(K [K(1) - K(0)]), h_l = sum_i w_i x_i / sqrt(N/K)
+            over the inputs of unit l (the l-th N/K of them), c_l as in `finite_size.hidden`.
         """
         weights = np.asarray(weights)
         if weights.ndim < 2 or weights.shape[0] != self.count or weights.shape[-1] != self.n:
@@ -112,19 +156,16 @@ class Instances(Table):
         for k in range(self.count):
             rows = weights[k].reshape(-1, self.n).astype(np.float64)
             out[k] = self._one(k, rows).reshape(out[k].shape)
+            if bias is not None:
+                out[k] += self.labels[k] * bias[k]
         return out
 
     def _one(self, k, rows):
         if self.hidden is None:
             return rows @ self.patterns[k].astype(np.float64) / math.sqrt(self.n)
-        activation = self.model.learner.network.activation
-        size = self.n // self.hidden
-        total = np.zeros((len(rows), self.p))
-        for unit, sign in enumerate(output_signs(self.hidden)):
-            part = slice(unit * size, (unit + 1) * size)
-            field = rows[:, part] @ self.patterns[k, part].astype(np.float64) / math.sqrt(size)
-            total += sign * activation_values(activation, field)
-        return self.labels[k] * total / committee_scale(activation, self.hidden)
+        network = self.model.learner.network
+        total = outputs(layer_of(network, self.n, self.hidden), rows, self.patterns[k])
+        return self.labels[k] * total / committee_unit(network, self.hidden)
 
     def _title(self):
         return f"{self.count} instances of {self.model.data!r}"
@@ -134,13 +175,14 @@ class Instances(Table):
         return rows + ([("hidden units", str(self.hidden))] if self.hidden else [])
 
 
-def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None) -> Instances:
+def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None, *, first=0) -> Instances:
     """Draw `count` samples of `model.data` in n dimensions at load `alpha`.
 
     Parameters
     ----------
     model : Model
-        Its data; the learner says what kind of weights a teacher has (its own; spherical where it has none) and the network.
+        Its data; the learner says what kind of weights a teacher or a centre has (its own; spherical where it has none) and the
+        network, which is also a teacher's.
     n : int >= 2
         Weights; for a committee divisible by `hidden`.  Odd n (N/K) keeps fields of +-1 patterns away from 0, where sign(0) = +1.
     alpha : float > 0
@@ -151,6 +193,8 @@ def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None)
         Their components; the mixture has Gaussian ones only.  Default: "sign", for the mixture "gaussian".
     hidden : int or None
         Units of the tree committee, required with one.
+    first : int
+        Number of the first instance.
 
     Raises
     ------
@@ -160,71 +204,27 @@ def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None)
     (8, 1001, 500)
     """
     check_model(model)
-    n, count, seed = integer("n", n, 2), integer("count", count, 1), integer("seed", seed)
+    n, count, seed, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("seed", seed), ("first", first)))
     p = max(1, round(validate.load(alpha) * n))
-    mixture = isinstance(model.data, GaussianMixture)
+    data, learner, mixture = model.data, model.learner, isinstance(model.data, GaussianMixture)
     kind = validate.choice("patterns", patterns, KINDS) if patterns is not None else ("gaussian" if mixture else "sign")
     if mixture and kind != "gaussian":
         raise InvalidInput("patterns must be 'gaussian' for a GaussianMixture, got 'sign'")
     hidden = _hidden(model, n, hidden)
-    if not isinstance(model.data, (RandomLabels, Teacher, GaussianMixture)):
-        raise InvalidInput(f"the data {model.data!r} cannot be sampled")
+    rule = Rule(getattr(learner, "weights", "spherical") == "binary", layer_of(learner.network, n, hidden) if hidden else None)
 
     x = np.empty((count, n, p), np.int8 if kind == "sign" else np.float32)
     labels = np.empty((count, p), np.int8)
-    teacher = np.empty((count, n), np.int8 if _binary(model) else np.float64) if isinstance(model.data, Teacher) else None
-    centre = _sphere(np.random.default_rng([seed, _CENTRE]), n) if mixture else None
+    teacher = np.empty((count, n), np.int8 if rule.binary else np.float64) if isinstance(data, Teacher) else None
+    centre = _direction(np.random.default_rng([seed, _CENTRE]), n, rule) if mixture else None
+    fold = hidden is None or isinstance(data, RandomLabels)  # y x has the law of x there
     for k in range(count):
-        _draw(model.data, np.random.default_rng([seed, k, 0]), x[k], labels[k], None if teacher is None else teacher[k], centre, hidden)
+        sample = draw(data, n, p, np.random.default_rng([seed, first + k, 0]), centre, kind, rule)
+        labels[k] = sample.y
+        np.multiply(sample.x.T, sample.y, out=x[k]) if fold else np.copyto(x[k], sample.x.T)
+        if teacher is not None:
+            teacher[k] = sample.direction
     return Instances(model, n, p, seed, kind, hidden, x, labels, teacher, centre)
-
-
-def _draw(data, rng, x, y, teacher, centre, hidden):
-    """One instance into x (n, p), y (p,) and teacher (n,)."""
-    n, p = x.shape
-    if x.dtype == np.int8:
-        _signs(rng, x)
-    else:
-        rng.standard_normal(out=x, dtype=np.float32)
-    if isinstance(data, RandomLabels):
-        _signs(rng, y)
-        # y x has the law of x: what was drawn is taken for the product, so that only a committee needs the labels
-        return
-    if isinstance(data, GaussianMixture):
-        y[:] = np.where(rng.random(p) < data.positive, 1, -1)
-        x *= np.float32(math.sqrt(data.variance))  # y z has the law of z
-        x += (centre / math.sqrt(n)).astype(np.float32)[:, None]
-        return
-    if teacher.dtype == np.int8:
-        _signs(rng, teacher)
-    else:
-        teacher[:] = _sphere(rng, n)
-    y[:] = np.where(_field(teacher, x) >= 0.0, 1, -1)
-    y[rng.random(p) < data.flip] *= -1
-    x *= y.astype(x.dtype)
-
-
-def _field(w, x):
-    """w.x in float64 (exact for +-1), a few rows at a time: the patterns are never copied whole."""
-    total = np.zeros(x.shape[1])
-    for lo in range(0, len(w), 256):
-        total += w[lo : lo + 256].astype(np.float64) @ x[lo : lo + 256].astype(np.float64)
-    return total
-
-
-def _signs(rng, out):
-    """+-1 from the bits of the generator."""
-    bits = np.unpackbits(np.frombuffer(rng.bytes((out.size + 7) // 8), np.uint8), count=out.size)
-    out[...] = (2 * bits.astype(np.int8) - 1).reshape(out.shape)
-
-
-def _sphere(rng, n):
-    w = rng.standard_normal(n)
-    return w * (math.sqrt(n) / np.linalg.norm(w))
-
-
-def _binary(model) -> bool:
-    return getattr(model.learner, "weights", "spherical") == "binary"
 
 
 def _hidden(model, n, hidden):
@@ -239,7 +239,7 @@ def _hidden(model, n, hidden):
         )
     if not isinstance(model.learner, Gibbs) or hidden is None:
         raise InvalidInput("hidden must be the number of units of the tree committee, got None")
-    hidden = integer("hidden", hidden, 1)
+    hidden = validate.integer("hidden", hidden, 1)
     if n % hidden:
         raise InvalidInput(f"hidden must divide n = {n}, got {hidden}: every unit sees n/hidden inputs of its own")
     return hidden

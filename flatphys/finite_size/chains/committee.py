@@ -1,52 +1,38 @@
-"""The Markov chains of the tree committee: fields of every unit, the sum of their activations.
+"""The Markov chains of the tree committee: fields of every unit, the sum of their activations (`finite_size.hidden`).
 
 A move changes the fields of one unit, or of two, and the sum S = sum_l c_l phi(h_l) by what these units contribute; the stability
-is y S / sqrt(K [K(1) - K(0)]).  Activations are rounded to multiples of 2^-40 (adding and subtracting 6144 does that in float64), so that
-S is exact whatever the order of the additions: two units that cancel give 0, never -1e-17.  A field is kept as sum_i w_i x_i, an
-exact integer for binary weights and +-1 patterns, and h_l = field / sqrt(N/K).
+is y S / sqrt(K [K(1) - K(0)]).
 """
-
-import math
 
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.finite_size.chains.metropolis import BATCH, PAIR, choose, turned
+from flatphys.finite_size.chains.layout import PAIR
+from flatphys.finite_size.chains.metropolis import BATCH, choose, turned
+from flatphys.finite_size.chains.moves import accepts, price
 from flatphys.finite_size.chains.philox import MOVES, fill
-
-SIGN, ERF, RELU = 1, 2, 3
-ROUNDING = 6144.0  # 1.5 2^12: float64 has a spacing of 2^-40 around it
-
-
-@jit
-def activate(code, h):
-    """phi(h) rounded to a multiple of 2^-40; nan for an unknown code."""
-    if code == SIGN:
-        return 1.0 if h >= 0.0 else -1.0
-    if code == ERF:
-        return (math.erf(h) + ROUNDING) - ROUNDING
-    if code == RELU:
-        return (max(h, 0.0) + ROUNDING) - ROUNDING
-    return math.nan
+from flatphys.finite_size.hidden import activate, add_outputs
+from flatphys.kernels.codes import ERF, RELU, SIGN
 
 
 @jit
-def sum_units(lo, hi, code, root, signs, h, sums):
+def sum_units(layer, h, sums):
     """sums[walker] = sum_l c_l phi(h_l), from scratch."""
-    for walker in range(lo, hi):
-        for mu in range(h.shape[2]):
-            total = 0.0
-            for unit in range(h.shape[1]):
-                total += signs[unit] * activate(code, h[walker, unit, mu] / root)
-            sums[walker, mu] = total
+    sums[:] = 0.0
+    for walker in range(len(h)):
+        for unit in range(h.shape[1]):
+            add_outputs(layer, unit, h[walker, unit], sums[walker])
 
 
 @jit
-def shift_unit(code, root, table, field, out_field, total, out_total, x, a, sign):
-    """out_field = field + a x, and the sum of activations with it; one loop per activation, so that all but erf vectorise.
+def shift_unit(layer, unit, old_new, totals, x, a):
+    """Fields new = old + a x of a unit, and the sum of activations with them; one loop per activation, so that all but erf vectorise.
 
-    `table` holds erf(k / root) for the integers k = -N/K ... N/K where fields are integers, else it is empty.
+    `old_new` and `totals` are pairs of arrays (before, after).
     """
+    field, out_field = old_new
+    total, out_total = totals
+    code, root, table, sign = layer.code, layer.root, layer.table, layer.signs[unit]
     if code == SIGN:
         for mu in range(x.size):
             old = field[mu]
@@ -75,70 +61,44 @@ def shift_unit(code, root, table, field, out_field, total, out_total, x, a, sign
 
 
 @jit
-def count_below(total, labels, threshold):
-    """Number of patterns with y S below the threshold."""
-    count = 0
+def total_price(cost, total, labels):
+    """Energy of the patterns with these sums."""
+    out = 0
     for mu in range(total.size):
-        count += labels[mu] * total[mu] < threshold
-    return count
+        out += price(cost, labels[mu] * total[mu])
+    return out
 
 
 @jit
-def sweep_committee(
-    lo,
-    hi,
-    steps,
-    first,
-    k0,
-    k1,
-    mode,
-    agree,
-    code,
-    root,
-    table,
-    signs,
-    labels,
-    x,
-    per_instance,
-    w,
-    h,
-    sums,
-    energy,
-    level,
-    order,
-    spread,
-    tables,
-    threshold,
-    accepted,
-):
-    """`steps` steps of every walker, from step `first` on; rotations stay within a unit."""
-    n, b, p = w.shape[1], accepted.shape[1], h.shape[2]
-    size = n // h.shape[1]
+def sweep_committee(span, move, cost, bath, patterns, layer, state):
+    """The steps of `span` for every walker of it; rotations stay within a unit."""
+    n, b, mode, p = state.w.shape[1], state.accepted.shape[1], move.mode, state.h.shape[2]
+    size = n // state.h.shape[1]
     words = np.empty((4, BATCH), np.uint32)
     field_1, field_2, sum_1, sum_2 = np.empty(p), np.empty(p), np.empty(p), np.empty(p)
-    for walker in range(lo, hi):
-        instance = walker // per_instance
-        patterns, weights, table_b, places = x[instance], w[walker], tables[level[walker]], order[walker]
-        width = spread[instance, level[walker]]
-        fields, total = h[walker], sums[walker]
-        e, taken = energy[walker], 0
-        for start in range(0, steps, BATCH):
-            count = min(BATCH, steps - start)
-            fill(words, count, first + start, walker, MOVES, k0, k1)
+    for walker in range(span.lo, span.hi):
+        instance, level = walker // patterns.per_instance, state.level[walker]
+        x, labels, weights, places = patterns.x[instance], patterns.labels[instance], state.w[walker], state.order[walker]
+        width, table, rate = bath.spread[instance, level], bath.words[level], bath.rates[level]
+        fields, total = state.h[walker], state.sums[walker]
+        e, taken = state.energy[walker], 0
+        for start in range(0, span.steps, BATCH):
+            count = min(BATCH, span.steps - start)
+            fill(words, count, span.first + start, walker, MOVES, span.k0, span.k1)
             for s in range(count):
-                here, there = choose(mode, n, 0, size, agree, words[0, s], words[1, s])
+                here, there = choose(move, n, size, words[0, s], words[1, s])
                 i, j = (np.int64(places[here]), np.int64(places[there])) if mode == PAIR else (here, there)
                 wi, wj = turned(mode, weights[i], weights[j], width, words[2, s])
                 unit = i // size
-                shift_unit(code, root, table, fields[unit], field_1, total, sum_1, patterns[i], wi - weights[i], signs[unit])
+                shift_unit(layer, unit, (fields[unit], field_1), (total, sum_1), x[i], wi - weights[i])
                 new_total, other = sum_1, unit
                 if j >= 0:
                     other = j // size
                     old = field_1 if other == unit else fields[other]
-                    shift_unit(code, root, table, old, field_2, sum_1, sum_2, patterns[j], wj - weights[j], signs[other])
+                    shift_unit(layer, other, (old, field_2), (sum_1, sum_2), x[j], wj - weights[j])
                     new_total = sum_2
-                new = count_below(new_total, labels[instance], threshold)
-                if new <= e or words[3, s] < table_b[new - e]:
+                new = total_price(cost, new_total, labels)
+                if accepts(table, rate, new - e, words[3, s]):
                     fields[unit, :] = field_1
                     weights[i] = wi
                     if j >= 0:
@@ -149,5 +109,5 @@ def sweep_committee(
                     total[:] = new_total
                     e = new
                     taken += 1
-        energy[walker] = e
-        accepted[walker // b, level[walker]] += taken
+        state.energy[walker] = e
+        state.accepted[walker // b, level] += taken

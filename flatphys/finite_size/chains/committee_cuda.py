@@ -4,102 +4,67 @@ import numba
 import numpy as np
 from numba import cuda
 
-from flatphys.finite_size.chains.committee import activate
-from flatphys.finite_size.chains.metropolis import PAIR, choose, turned
-from flatphys.finite_size.chains.metropolis_cuda import fill, kernel_of
+from flatphys.finite_size.chains.layout import PAIR
+from flatphys.finite_size.chains.metropolis import turned
+from flatphys.finite_size.chains.metropolis_cuda import accepts, block_sum, change, clear, fill, kernel_of, sites
+from flatphys.finite_size.chains.moves import price
+from flatphys.finite_size.hidden import activate
+
+
+@cuda.jit(device=True)
+def shifted(layer, unit, old, step, total):
+    """(field, sum of activations) after the field of a unit has moved by `step`."""
+    new = old + step
+    gain = activate(layer.code, new / layer.root) - activate(layer.code, old / layer.root)
+    return new, total + layer.signs[unit] * gain
 
 
 @kernel_of(96)
-def committee_kernel(
-    walker0,
-    instance0,
-    steps,
-    first,
-    k0,
-    k1,
-    mode,
-    agree,
-    code,
-    root,
-    signs,
-    labels,
-    x,
-    per_instance,
-    w,
-    h,
-    totals,
-    energy,
-    level,
-    order,
-    spread,
-    tables,
-    threshold,
-    accepted,
-):
+def committee_kernel(span, move, cost, bath, patterns, layer, state):
     """Fields of every unit and their sums of activations, in global memory (K P numbers are too many for the shared one)."""
     local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    instance = (walker0 + local) // per_instance - instance0
-    n, p, temperature = w.shape[1], x.shape[2], level[local]
-    size = n // h.shape[1]
-    sums = cuda.shared.array(3, numba.int32)
+    instance = (span.lo + local) // patterns.per_instance - patterns.first
+    x, labels, level = patterns.x[instance], patterns.labels[instance], state.level[local]
+    weights, fields, totals, places = state.w[local], state.h[local], state.sums[local], state.order[local]
+    n, p, size = weights.size, labels.size, weights.size // fields.shape[0]
+    sums = cuda.shared.array(3, numba.int64)
     words = cuda.shared.array(0, numba.uint32)[: 4 * threads]
-    if t == 0:
-        for k in range(3):
-            sums[k] = 0
-    cuda.syncthreads()
-    width = spread[instance, temperature]
-    e, taken, slot = energy[local], 0, 0
-    for batch in range(0, steps, threads):
-        count = min(threads, steps - batch)
-        fill(words, count, first + batch, walker0 + local, k0, k1)
+    clear(sums)
+    width, table, rate = bath.spread[instance, level], bath.words[level], bath.rates[level]
+    e, taken, slot = state.energy[local], 0, 0
+    for batch in range(0, span.steps, threads):
+        count = min(threads, span.steps - batch)
+        fill(words, count, span.first + batch, span.lo + local, span.k0, span.k1)
         for s in range(count):
-            word = words[3 * threads + s]
-            here, there = choose(mode, n, 0, size, agree, words[s], words[threads + s])
-            i, j = here, there
-            if mode == PAIR:
-                i, j = np.int64(order[local, here]), np.int64(order[local, there])
+            here, there, i, j = sites(move, places, n, size, words[s], words[threads + s])
             k = j if j >= 0 else i
-            wi, wj = turned(mode, w[local, i], w[local, k], width, words[2 * threads + s])
-            a, b = wi - w[local, i], 0.0
-            if j >= 0:
-                b = wj - w[local, j]
+            wi, wj = turned(move.mode, weights[i], weights[k], width, words[2 * threads + s])
+            word = words[3 * threads + s]
+            a, b = wi - weights[i], (wj - weights[k] if j >= 0 else 0.0)
             unit, other = i // size, k // size
-            following = slot + 1 if slot < 2 else 0
-            part = 0
-            for write in range(2):  # first the count, then, if the move is accepted, the fields
+            part = np.int64(0)
+            for write in range(2):  # first the price, then, if the move is accepted, the fields
                 for mu in range(t, p, threads):
-                    old = h[local, unit, mu]
-                    new = old + a * x[instance, i, mu]
-                    total = totals[local, mu] + signs[unit] * (activate(code, new / root) - activate(code, old / root))
+                    new, total = shifted(layer, unit, fields[unit, mu], a * x[i, mu], totals[mu])
                     last = new
                     if j >= 0:
-                        before = new if other == unit else h[local, other, mu]
-                        last = before + b * x[instance, k, mu]
-                        total += signs[other] * (activate(code, last / root) - activate(code, before / root))
+                        last, total = shifted(layer, other, new if other == unit else fields[other, mu], b * x[k, mu], total)
                     if write == 1:
-                        h[local, unit, mu] = new
-                        h[local, other, mu] = last
-                        totals[local, mu] = total
-                    elif labels[instance, mu] * total < threshold:
-                        part += 1
+                        fields[unit, mu] = new
+                        fields[other, mu] = last
+                        totals[mu] = total
+                    else:
+                        part += price(cost, labels[mu] * total)
                 if write == 1:
                     break
-                if t == 0:
-                    sums[following] = 0
-                if part != 0:
-                    cuda.atomic.add(sums, slot, part)
-                cuda.syncthreads()
-                de = sums[slot] - e
-                if not (de <= 0 or np.uint64(word) < tables[temperature, de]):
+                total_price, slot = block_sum(sums, slot, part)
+                if not accepts(table, rate, total_price - e, word):
                     break
-                e += de
+                e = total_price
                 taken += 1
-                w[local, i] = wi
-                if j >= 0:
-                    w[local, j] = wj
-                    if mode == PAIR:
-                        order[local, here], order[local, there] = j, i
-            slot = following
+                change(weights, i, j, wi, wj)
+                if move.mode == PAIR:
+                    places[here], places[there] = j, i
     if t == 0:
-        energy[local] = e
-        accepted[local // accepted.shape[1], temperature] += taken
+        state.energy[local] = e
+        state.accepted[local // state.accepted.shape[1], level] += taken

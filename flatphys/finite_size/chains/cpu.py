@@ -10,6 +10,7 @@ import signal
 import threading
 
 from flatphys.finite_size.chains import committee, metropolis
+from flatphys.finite_size.chains.layout import Span
 
 SHARES = 4  # per thread: one that is held up leaves its share to the others
 SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
@@ -49,7 +50,7 @@ class CpuBackend:
     def run(self, sweeps: int):
         """Advance all walkers."""
         s = self.walkers
-        first, many = s.sweeps, s.level.size > s.groups
+        first, many = s.sweeps, s.count > s.groups
         with futures.ThreadPoolExecutor(self.threads) as pool:
             if many and s.groups < self.threads:  # few groups: their walkers are shared out between two exchanges
                 self._in_step(pool, first, sweeps)
@@ -58,53 +59,34 @@ class CpuBackend:
             _finish([pool.submit(self._groups, lo, hi, first, sweeps) for lo, hi in shares])
 
     def _groups(self, lo, hi, first, sweeps):
-        s = self.walkers
-        b = len(s.betas)
+        b = len(self.walkers.betas)
         if b == 1:
             self._sweep(lo, hi, first, sweeps)
             return
         for sweep in range(first, first + sweeps):
             self._sweep(lo * b, hi * b, sweep, 1)
-            metropolis.exchange(lo, hi, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
+            self._exchange(lo, hi, sweep)
 
     def _in_step(self, pool, first, sweeps):
         s = self.walkers
         shares = _shares(s.count, self.threads)
         for sweep in range(first, first + sweeps):
             _finish([pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares])
-            metropolis.exchange(0, s.groups, sweep, *s.key, s.at, s.level, s.energy, s.swaps, s.swapped)
+            self._exchange(0, s.groups, sweep)
 
     def _sweep(self, lo, hi, sweep, sweeps):
         s = self.walkers
-        step, steps = sweep * s.steps, sweeps * s.steps
-        start = (lo, hi, steps, step, *s.key, s.mode)
-        chain = (s.energy, s.level, s.order)
+        span = Span(lo, hi, sweep * s.steps, sweeps * s.steps, *s.key)
         if s.kind == "bits":
-            metropolis.sweep_bits(*start, s.agree, s.bits, s.per_instance, s.w, s.h, *chain, s.tables, s.threshold, s.valid, s.accepted)
+            metropolis.sweep_bits(span, s.move, s.limit, s.bath, s.patterns, s.state)
         elif s.kind == "real":
-            metropolis.sweep_real(
-                *start, s.low, s.agree, s.x, s.bits, s.valid, s.per_instance, s.w, s.h, *chain, s.spread, s.tables, s.threshold, s.accepted
-            )
+            metropolis.sweep_real(span, s.move, s.cost, s.bath, s.patterns, s.state)
         else:
-            committee.sweep_committee(
-                *start,
-                s.agree,
-                s.code,
-                s.root,
-                s.table,
-                s.signs,
-                s.instances.labels,
-                s.x,
-                s.per_instance,
-                s.w,
-                s.h,
-                s.sums,
-                *chain,
-                s.spread,
-                s.tables,
-                s.threshold,
-                s.accepted,
-            )
+            committee.sweep_committee(span, s.move, s.cost, s.bath, s.patterns, s.layer, s.state)
+
+    def _exchange(self, lo, hi, sweep):
+        s = self.walkers
+        metropolis.exchange(Span(lo, hi, sweep, 1, *s.key), s.bath, s.state)
 
     def pull(self, *names):
         """Nothing to do: the arrays are the state."""

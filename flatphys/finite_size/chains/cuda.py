@@ -9,13 +9,14 @@ import warnings
 import numpy as np
 
 from flatphys.errors import NoDevice
+from flatphys.finite_size.chains.layout import Span
 
 SHARED_BYTES = 48 * 1024 - 64  # dynamic shared memory of a block that needs no special permission
 MEMORY_SHARE = 0.85  # of the free device memory
 LAUNCH_WORK = 2e12  # fields times steps per slice: seconds on a large GPU
 MOST_THREADS = 256
 PER_THREAD = 8  # real fields a thread is given before the block grows
-_STATE = ("w", "h", "energy", "level", "at", "order", "accepted", "swapped")
+_BY_GROUP = ("at", "accepted", "swapped")  # arrays with a row per group; the others have one per walker
 
 
 def _cuda():
@@ -65,35 +66,37 @@ class CudaBackend:
         require()
         from numba import cuda
 
-        from flatphys.finite_size.chains import committee_cuda, metropolis_cuda
+        from flatphys.finite_size.chains import metropolis_cuda
 
-        self.committee_kernel = committee_cuda.committee_kernel
-        self.cuda, self.kernels, self.walkers = cuda, metropolis_cuda, walkers
+        self.cuda, self.exchange_kernel, self.walkers = cuda, metropolis_cuda.exchange_kernel, walkers
         self.size = groups_per_batch or self._groups_that_fit()
-        self._resident = None  # device arrays of all walkers, if they fit
+        self._resident = None  # what lies on the device, if all walkers fit
         self._ahead = False  # whether the device has moved on since the host's arrays were brought up to date
         self._layout()
 
     # --- launch parameters --------------------------------------------------------------------------
     def _layout(self):
-        s, k = self.walkers, self.kernels
+        """Kernel, threads and shared memory."""
+        from flatphys.finite_size.chains import bits_cuda, committee_cuda, metropolis_cuda
+
+        s = self.walkers
         if s.kind == "bits":
-            words = s.bits.shape[2]
+            words = s.patterns.valid.size
             self.threads = min(MOST_THREADS, 32 * -(-words // 32))
-            other, fields = k.bits_bytes(s.n, words, self.threads, s.dtype.itemsize)
+            other, fields = bits_cuda.bits_bytes(s.n, words, self.threads, s.dtype.itemsize)
             shared = other + fields <= SHARED_BYTES
-            self.kernel = k.bits_kernel(s.dtype.itemsize, shared)
+            self.kernel = bits_cuda.bits_kernel(s.dtype.itemsize, shared)
         else:
             self.threads = min(MOST_THREADS, 32 * -(-s.p // (32 * PER_THREAD)))
-            other, fields = k.WORD_BYTES * self.threads, 8 * s.p
+            other, fields = metropolis_cuda.WORD_BYTES * self.threads, 8 * s.p
             shared = s.kind == "real" and other + fields <= SHARED_BYTES
-            self.kernel = k.real_kernel(shared) if s.kind == "real" else self.committee_kernel
+            self.kernel = metropolis_cuda.real_kernel(shared) if s.kind == "real" else committee_cuda.committee_kernel
         self.shared_bytes = other + fields if shared else other
 
     def _groups_that_fit(self):
         s = self.walkers
-        patterns = s.bits if s.kind == "bits" else s.x
-        state = sum(a.nbytes for a in (s.w, s.h, s.energy, s.level, s.order, getattr(s, "sums", s.energy)))
+        patterns = s.patterns.bits if s.kind == "bits" else s.patterns.x
+        state = sum(array.nbytes for array in s.state)
         free = self.cuda.current_context().get_memory_info()[0]
         return groups_that_fit(free, s.groups, s.instances.count, patterns.nbytes, state)
 
@@ -102,49 +105,56 @@ class CudaBackend:
         return max(1, min(sweeps, int(LAUNCH_WORK / (s.count * s.steps * max(s.p, 256)))))
 
     # --- moving arrays ------------------------------------------------------------------------------
-    def _upload(self, lo, hi):
-        """Device arrays of the groups lo to hi."""
+    def _rows(self, name, lo, hi):
+        """The rows of an array of the state that belong to the groups lo to hi."""
         s = self.walkers
-        b, replicas = len(s.betas), s.groups // s.instances.count
+        if name == "sums" and s.kind != "committee":
+            return slice(0, 0)
+        b = 1 if name in _BY_GROUP else len(s.betas)
+        return slice(lo * b, hi * b)
+
+    def _upload(self, lo, hi):
+        """What the kernels take for the groups lo to hi, on the device."""
+        s, send = self.walkers, self._send
+        replicas = s.groups // s.instances.count
         instances = slice(lo // replicas, -(-hi // replicas))
-        send = self.cuda.to_device
-        d = {"lo": lo, "hi": hi, "walker0": lo * b, "instance0": instances.start}
-        for name in _STATE:
-            rows = slice(lo, hi) if name in ("at", "accepted", "swapped") else slice(lo * b, hi * b)
-            d[name] = send(_filled(getattr(s, name)[rows]))
-        d["spread"] = send(s.spread[instances])
-        d["tables"], d["swaps"] = send(s.tables), send(_filled(s.swaps))
-        if s.kind == "bits":
-            d["bits"], d["valid"], d["threshold"] = send(s.bits[instances]), send(s.valid), send(s.threshold)
-        else:
-            d["x"] = send(s.x[instances])
+        state = {name: send(array[self._rows(name, lo, hi)]) for name, array in s.state._asdict().items()}
+        bath = {name: send(array) for name, array in s.bath._asdict().items()}
+        bath["spread"] = send(s.bath.spread[instances])
+        wanted = {"bits": ("bits", "valid"), "real": ("x",), "committee": ("x", "labels")}[s.kind]
+        patterns = {name: send(getattr(s.patterns, name)[:0]) for name in ("x", "bits", "valid", "labels")}
+        patterns |= {name: send(getattr(s.patterns, name)[slice(None) if name == "valid" else instances]) for name in wanted}
+        out = {"lo": lo, "hi": hi, "state": s.state._replace(**state), "bath": s.bath._replace(**bath)}
+        out["patterns"] = s.patterns._replace(**patterns, first=instances.start)
         if s.kind == "committee":
-            d["labels"], d["signs"] = send(s.instances.labels[instances]), send(s.signs)
-            d["sums"] = send(s.sums[lo * b : hi * b])
-        return d
+            out["layer"] = s.layer._replace(signs=send(s.layer.signs), table=send(s.layer.table))
+        out["limit"] = send(s.limit)
+        return out
+
+    def _send(self, array):
+        """On the device, where no array may be empty."""
+        shape = tuple(max(1, n) for n in array.shape)
+        return self.cuda.to_device(np.ascontiguousarray(array) if array.size else np.zeros(shape, array.dtype))
 
     def _download(self, d, names=None):
-        s = self.walkers
-        b = len(s.betas)
-        for name in names or (*_STATE, *(("sums",) if s.kind == "committee" else ())):
-            host = getattr(s, name)
-            rows = slice(d["lo"], d["hi"]) if name in ("at", "accepted", "swapped") else slice(d["lo"] * b, d["hi"] * b)
+        for name in names or d["state"]._fields:
+            host = getattr(self.walkers.state, name)
+            rows = self._rows(name, d["lo"], d["hi"])
             if host[rows].size:
-                host[rows] = d[name].copy_to_host()
+                host[rows] = getattr(d["state"], name).copy_to_host()
 
     def pull(self, *names):
-        """Bring the host's arrays up to date, or those named."""
+        """Bring the host's state up to date, or the arrays named."""
         if self._ahead:
             self._download(self._resident, names)
             self._ahead = bool(names)
 
     def push(self, *names):
-        """The host's arrays have changed, or those named: send them before the next sweep."""
+        """The host's arrays have changed (or only the spread of rotations): send them before the next sweep."""
         if not names:
             self._resident, self._ahead = None, False
         elif self._resident is not None:
-            for name in names:
-                self._resident[name] = self.cuda.to_device(getattr(self.walkers, name))
+            self._resident["bath"] = self._resident["bath"]._replace(spread=self._send(self.walkers.bath.spread))
 
     # --- running ------------------------------------------------------------------------------------
     def run(self, sweeps: int):
@@ -188,44 +198,22 @@ class CudaBackend:
         b = len(s.betas)
         if b == 1:
             self._sweep(d, s.sweeps, sweeps)
-        else:
-            blocks = -(-(d["hi"] - d["lo"]) // 64)
-            for sweep in range(s.sweeps, s.sweeps + sweeps):
-                self._sweep(d, sweep, 1)
-                self.kernels.exchange_kernel[blocks, 64](d["lo"], sweep, *s.key, d["at"], d["level"], d["energy"], d["swaps"], d["swapped"])
+            return
+        blocks = -(-(d["hi"] - d["lo"]) // 64)
+        for sweep in range(s.sweeps, s.sweeps + sweeps):
+            self._sweep(d, sweep, 1)
+            self.exchange_kernel[blocks, 64](Span(d["lo"], d["hi"], sweep, 1, *s.key), d["bath"], d["state"])
 
     def _sweep(self, d, sweep, sweeps):
-        s = self.walkers
-        start = (d["walker0"], d["instance0"], sweeps * s.steps, sweep * s.steps, *s.key, s.mode)
-        state, chain = (d["w"], d["h"]), (d["energy"], d["level"], d["order"])
-        launch = self.kernel[(d["hi"] - d["lo"]) * len(s.betas), self.threads, 0, self.shared_bytes]
+        s, b = self.walkers, len(self.walkers.betas)
+        span = Span(d["lo"] * b, d["hi"] * b, sweep * s.steps, sweeps * s.steps, *s.key)
+        launch = self.kernel[(d["hi"] - d["lo"]) * b, self.threads, 0, self.shared_bytes]
         if s.kind == "bits":
-            launch(*start, s.agree, d["bits"], s.per_instance, *state, *chain, d["tables"], d["threshold"], d["valid"], d["accepted"])
+            launch(span, s.move, d["limit"], d["bath"], d["patterns"], d["state"])
         elif s.kind == "real":
-            launch(*start, s.low, s.agree, d["x"], s.per_instance, *state, *chain, d["spread"], d["tables"], s.threshold, d["accepted"])
+            launch(span, s.move, s.cost, d["bath"], d["patterns"], d["state"])
         else:
-            launch(
-                *start,
-                s.agree,
-                s.code,
-                s.root,
-                d["signs"],
-                d["labels"],
-                d["x"],
-                s.per_instance,
-                *state,
-                d["sums"],
-                *chain,
-                d["spread"],
-                d["tables"],
-                s.threshold,
-                d["accepted"],
-            )
-
-
-def _filled(array):
-    """A device array must not be empty."""
-    return array if array.size else np.zeros(tuple(max(1, n) for n in array.shape), array.dtype)
+            launch(span, s.move, s.cost, d["bath"], d["patterns"], d["layer"], d["state"])
 
 
 def _out_of_memory(error) -> bool:

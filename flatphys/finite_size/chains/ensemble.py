@@ -1,7 +1,8 @@
 """Many Markov chains at once: instances x replicas x inverse temperatures, on the CPU or on a GPU.
 
 The measure of a chain at inverse temperature beta is exp(-beta E) over binary weights, or over the sphere |w|^2 = N, or over either at
-a fixed overlap with a reference; E is the number of patterns with stability below the margin.  See `metropolis` for the moves.
+a fixed overlap with a reference; E is the sum over patterns of an energy of the stability (`kernels.channels.cost`), by default the number
+of stabilities below the margin.  See `metropolis` for the moves.
 
 Rotations are tuned while `sweeps_done` < `tune`: after each sweep, with r the fraction of accepted rotations of an instance at a
 temperature in that sweep (all its replicas),
@@ -17,12 +18,16 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
-from flatphys.finite_size.chains import metropolis, starts
+from flatphys.finite_size.chains import starts
 from flatphys.finite_size.chains.cpu import CpuBackend, deferred_interrupt
+from flatphys.finite_size.chains.layout import ROTATE
 from flatphys.finite_size.chains.philox import key_of
-from flatphys.finite_size.chains.state import Walkers
-from flatphys.finite_size.instances import Instances, integer
-from flatphys.model import WEIGHTS
+from flatphys.finite_size.chains.state import Law, Start, Walkers
+from flatphys.finite_size.instances import Instances
+from flatphys.kernels import channels
+from flatphys.kernels.codes import ERRORS
+from flatphys.model import ENERGIES, WEIGHTS
+from flatphys.validate import integer
 
 DEVICES = ("cpu", "cuda", "auto")
 ACCEPTANCE = 0.25  # of rotations, towards which they are tuned
@@ -39,7 +44,9 @@ class Chains(Table):
     instances : Instances
     weights : "binary" or "spherical"
     margin : float
-        Stabilities below it count as errors (a stability equal to it does not).
+        Stabilities below it count as errors (a stability equal to it does not); kappa of the other energies.
+    energy : "errors", "hinge", "squared-hinge" or "square"
+        Of a pattern, as for `Gibbs`.
     betas : sequence of float >= 0, ascending; the last may be math.inf
         Several: neighbours exchange configurations after every sweep.
     replicas : int
@@ -62,7 +69,7 @@ class Chains(Table):
 
     Attributes
     ----------
-    weights : (I, R, B, n) int8 or float64;  energy : (I, R, B) int64;  stabilities : (I, R, B, p) float64
+    weights : (I, R, B, n) int8 or float64;  energy : (I, R, B) int64 (errors) or float64;  stabilities : (I, R, B, p) float64
     acceptance : (B,) fraction of accepted moves;  exchange : (B-1,) fraction of accepted exchanges
     replica_index : (I, R, B), which walker sits at each temperature;  spread : (I, B), of the rotations
     sweeps_done : int;  overlap : float or None;  betas, margin, instances, replicas, device
@@ -83,6 +90,7 @@ class Chains(Table):
         *,
         weights="binary",
         margin=0.0,
+        energy="errors",
         betas=(1.0,),
         replicas=2,
         seed=0,
@@ -97,7 +105,7 @@ class Chains(Table):
         validate.instance("instances", instances, (Instances,))
         binary = validate.choice("weights", weights, WEIGHTS) == "binary"
         self.instances, self.kind = instances, weights
-        self.margin = validate.number("margin", margin)
+        self.margin, self.cost = validate.number("margin", margin), validate.choice("energy", energy, ENERGIES)
         self.betas = _betas(betas)
         self.replicas, self.seed = integer("replicas", replicas, 1), integer("seed", seed)
         self.tune = integer("tune", tune)
@@ -115,13 +123,16 @@ class Chains(Table):
         smallest = instances.n // (instances.hidden or 1)
         if not binary and smallest < 2:
             raise InvalidInput(f"n must leave every unit at least 2 spherical weights to turn, got {smallest}")
+        if self.cost == "square" and self.betas[-1] == np.inf:
+            raise InvalidInput("betas must be finite for the energy 'square', got inf: no weights have energy 0")
 
         self._shape = (instances.count, self.replicas, len(self.betas))
         self.reference = starts.reference_weights(instances, reference, binary)
         first, self.overlap, agree = starts.starting_weights(instances, start, binary, self.reference, overlap, self._shape, self.seed)
         fixed = self.reference if overlap is not None else None
         make = _backend(device, threads)  # before the arrays: a missing device is reported at once
-        self._walkers = Walkers(instances, first, binary, self.margin, self.betas, self.replicas, key_of(self.seed), fixed, agree)
+        law = Law(binary, channels.CODES[self.cost], self.margin, self.betas)
+        self._walkers = Walkers(instances, law, Start(first, fixed, agree), self.replicas, key_of(self.seed))
         self._backend = make(self._walkers)
         if recompute_every is None and self._walkers.kind != "bits":
             recompute_every = max(1, REFRESH_STEPS // self._walkers.steps)
@@ -144,7 +155,7 @@ class Chains(Table):
         """Some of the sweeps and what follows them; returns how many."""
         s = self._walkers
         size = self._backend.slice(most)
-        tuning = s.mode == metropolis.ROTATE and s.sweeps < self.tune
+        tuning = s.move.mode == ROTATE and s.sweeps < self.tune
         if tuning:
             size, before = 1, self._accepted()
         if self.recompute_every:
@@ -163,13 +174,14 @@ class Chains(Table):
     def _accepted(self):
         """(I, B) accepted moves so far."""
         self._backend.pull("accepted")
-        return self._walkers.accepted.reshape(self._shape).sum(axis=1)
+        return self._walkers.state.accepted.reshape(self._shape).sum(axis=1)
 
     def _tune(self, before):
         s = self._walkers
         rate = (self._accepted() - before) / (self.replicas * s.steps)
         gain = GAIN / (1.0 + FADING * (s.sweeps - 1))
-        s.spread[:] = np.clip(s.spread * np.exp(gain * (rate - ACCEPTANCE)), 1e-4, 1.0)
+        spread = s.bath.spread
+        spread[:] = np.clip(spread * np.exp(gain * (rate - ACCEPTANCE)), 1e-4, 1.0)
         self._backend.push("spread")
 
     def recompute(self) -> float:
@@ -182,21 +194,23 @@ class Chains(Table):
     # --- looking ------------------------------------------------------------------------------------
     def _by_level(self, values):
         """(I, R, B, ...) with every walker at its temperature."""
-        s = self._walkers
-        rows = s.at + np.arange(s.groups)[:, None] * s.at.shape[1]
+        at = self._walkers.state.at
+        rows = at + np.arange(len(at))[:, None] * at.shape[1]
         return values[rows].reshape(self._shape + values.shape[1:])
 
     @property
     def weights(self):
         self._backend.pull("w", "at")
         s = self._walkers
-        w = s.turn(s.w)
+        w = s.turn(s.state.w)
         return self._by_level(w.astype(np.int8) if s.binary else w)
 
     @property
     def energy(self):
         self._backend.pull("energy", "at")
-        return self._by_level(self._walkers.energy)
+        s = self._walkers
+        energy = self._by_level(s.state.energy)
+        return energy if s.cost.energy == ERRORS else energy / s.cost.scale
 
     @property
     def stabilities(self):
@@ -206,11 +220,11 @@ class Chains(Table):
     @property
     def replica_index(self):
         self._backend.pull("at")
-        return self._walkers.at.reshape(self._shape).copy()
+        return self._walkers.state.at.reshape(self._shape).copy()
 
     @property
     def spread(self):
-        return self._walkers.spread.copy()
+        return self._walkers.bath.spread.copy()
 
     @property
     def sweeps_done(self) -> int:
@@ -220,13 +234,13 @@ class Chains(Table):
     def acceptance(self):
         self._backend.pull("accepted")
         s = self._walkers
-        return s.accepted.sum(axis=0) / max(1, s.groups * s.sweeps * s.steps)
+        return s.state.accepted.sum(axis=0) / max(1, s.groups * s.sweeps * s.steps)
 
     @property
     def exchange(self):
         self._backend.pull("swapped")
         s = self._walkers
-        return s.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
+        return s.state.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
 
     @property
     def device(self) -> str:
@@ -251,8 +265,7 @@ class Chains(Table):
         for name, value in expected.items():
             value[...] = snapshot[name]
         s.sweeps = int(snapshot["sweeps"])
-        if s.kind == "committee":
-            s.sum_up()
+        s.sum_up()
         self._backend.push()
         return self
 
@@ -263,6 +276,7 @@ class Chains(Table):
         rows = [
             ("N, P", f"{self.instances.n}, {self.instances.p}"),
             ("margin", f"{self.margin:g}"),
+            ("energy", self.cost),
             ("betas", ", ".join(f"{b:g}" for b in self.betas)),
             ("overlap", "free" if self.overlap is None else f"{self.overlap:.6g}"),
             ("sweeps", str(self.sweeps_done)),

@@ -21,9 +21,9 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.finite_size.chains import moves
+from flatphys.finite_size.chains.layout import FLIP, PAIR, ROTATE
 from flatphys.finite_size.chains.philox import EXCHANGE, MASK, MOVES, SHIFT, fill, philox
 
-FLIP, PAIR, ROTATE = 0, 1, 2
 BATCH = 256  # steps whose random numbers are made at once
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 UNIT = 2.0**-32
@@ -36,11 +36,11 @@ def below(word, m):
 
 
 @jit
-def accumulate(lo, hi, x, per_instance, w, h):
+def accumulate(x, per_instance, w, h):
     """h[walker, unit, :p] = sum_i w_i x_i over the inputs of the unit, in the order of i."""
     n, p = x.shape[1], x.shape[2]
     size = n // h.shape[1]
-    for walker in range(lo, hi):
+    for walker in range(len(w)):
         patterns, weights = x[walker // per_instance], w[walker]
         for unit in range(h.shape[1]):
             field = h[walker, unit, :p]
@@ -53,60 +53,19 @@ def accumulate(lo, hi, x, per_instance, w, h):
 
 
 @jit
-def sweep_bits(
-    lo, hi, steps, first, k0, k1, mode, agree, bits, per_instance, w, h, energy, level, order, tables, threshold, valid, accepted
-):
-    """Binary weights and +-1 patterns: `steps` steps of every walker, from step `first` on."""
-    n, b = w.shape[1], accepted.shape[1]
-    words = np.empty((4, BATCH), np.uint32)
-    upper, lower = np.empty(bits.shape[2], np.uint64), np.empty(bits.shape[2], np.uint64)
-    for walker in range(lo, hi):
-        x, weights, fields, table, places = bits[walker // per_instance], w[walker], h[walker, 0], tables[level[walker]], order[walker]
-        moves.mark(fields, threshold, 4 if mode == PAIR else 2, valid, upper, lower)
-        e, taken = energy[walker], 0
-        for start in range(0, steps, BATCH):
-            count = min(BATCH, steps - start)
-            fill(words, count, first + start, walker, MOVES, k0, k1)
-            for s in range(count):
-                if mode == FLIP:
-                    i = below(words[0, s], n)
-                    sign = ONES if weights[i] > 0 else np.uint64(0)
-                    de = moves.flip_change(x[i], sign, upper, lower)
-                    if de <= 0 or words[3, s] < table[de]:
-                        moves.flip_fields(fields, x[i], sign, threshold, valid, upper, lower)
-                        weights[i] = -weights[i]
-                        e += de
-                        taken += 1
-                else:
-                    here, there = below(words[0, s], agree), agree + below(words[1, s], n - agree)
-                    i, j = places[here], places[there]
-                    sign = ONES if weights[i] > 0 else np.uint64(0)
-                    other = ONES if weights[j] > 0 else np.uint64(0)
-                    de = moves.pair_change(x[i], sign, x[j], other, upper, lower)
-                    if de <= 0 or words[3, s] < table[de]:
-                        moves.pair_fields(fields, x[i], sign, x[j], other, threshold, valid, upper, lower)
-                        weights[i], weights[j] = -weights[i], -weights[j]
-                        places[here], places[there] = j, i
-                        e += de
-                        taken += 1
-        energy[walker] = e
-        accepted[walker // b, level[walker]] += taken
-
-
-@jit
-def choose(mode, n, low, size, agree, w0, w1):
+def choose(move, n, size, w0, w1):
     """The two sites of a move (for PAIR their places in the order of sites); the second is -1 without one.
 
-    Rotations choose both coordinates among `size` neighbours that belong together, from `low` on.
+    Rotations choose both coordinates among `size` neighbours that belong together, from `move.low` on.
     """
-    if mode == FLIP:
+    if move.mode == FLIP:
         return below(w0, n), -1
-    if mode == PAIR:
-        return below(w0, agree), agree + below(w1, n - agree)
-    i = below(w0, n - low)
+    if move.mode == PAIR:
+        return below(w0, move.agree), move.agree + below(w1, n - move.agree)
+    i = below(w0, n - move.low)
     first = i // size * size
     j = first + below(w1, size - 1)
-    return low + i, low + (j + 1 if j >= i else j)
+    return move.low + i, move.low + (j + 1 if j >= i else j)
 
 
 @jit
@@ -121,55 +80,74 @@ def turned(mode, a, b, spread, word):
 
 
 @jit
-def sweep_real(
-    lo,
-    hi,
-    steps,
-    first,
-    k0,
-    k1,
-    mode,
-    low,
-    agree,
-    x,
-    bits,
-    valid,
-    per_instance,
-    w,
-    h,
-    energy,
-    level,
-    order,
-    spread,
-    tables,
-    threshold,
-    accepted,
-):
-    """Real patterns or weights: `steps` steps of every walker, from step `first` on; `bits` is empty unless patterns are +-1."""
-    n, b = w.shape[1], accepted.shape[1]
+def sweep_bits(span, move, threshold, bath, patterns, state):
+    """Binary weights, +-1 patterns, errors counted: the steps of `span` for every walker of it."""
+    n, b, agree, pair = state.w.shape[1], state.accepted.shape[1], move.agree, move.mode == PAIR
+    valid = patterns.valid
     words = np.empty((4, BATCH), np.uint32)
-    spare = np.empty(h.shape[2])
-    for walker in range(lo, hi):
-        instance = walker // per_instance
-        patterns, weights, table, places = x[instance], w[walker], tables[level[walker]], order[walker]
-        width = spread[instance, level[walker]]
-        now, next_ = h[walker, 0], spare
-        e, taken = energy[walker], 0
-        for start in range(0, steps, BATCH):
-            count = min(BATCH, steps - start)
-            fill(words, count, first + start, walker, MOVES, k0, k1)
+    upper, lower = np.empty(valid.size, np.uint64), np.empty(valid.size, np.uint64)
+    for walker in range(span.lo, span.hi):
+        level = state.level[walker]
+        x, weights, fields = patterns.bits[walker // patterns.per_instance], state.w[walker], state.h[walker, 0]
+        table, rate, places = bath.words[level], bath.rates[level], state.order[walker]
+        moves.mark(fields, threshold, 4 if pair else 2, valid, upper, lower)
+        e, taken = state.energy[walker], 0
+        for start in range(0, span.steps, BATCH):
+            count = min(BATCH, span.steps - start)
+            fill(words, count, span.first + start, walker, MOVES, span.k0, span.k1)
             for s in range(count):
-                here, there = choose(mode, n, low, n - low, agree, words[0, s], words[1, s])
+                if not pair:
+                    i = below(words[0, s], n)
+                    sign = ONES if weights[i] > 0 else np.uint64(0)
+                    de = moves.flip_change(x[i], sign, upper, lower)
+                    if moves.accepts(table, rate, de, words[3, s]):
+                        moves.flip_fields(fields, x[i], sign, threshold, valid, upper, lower)
+                        weights[i] = -weights[i]
+                        e += de
+                        taken += 1
+                else:
+                    here, there = below(words[0, s], agree), agree + below(words[1, s], n - agree)
+                    i, j = places[here], places[there]
+                    sign = ONES if weights[i] > 0 else np.uint64(0)
+                    other = ONES if weights[j] > 0 else np.uint64(0)
+                    de = moves.pair_change(x[i], sign, x[j], other, upper, lower)
+                    if moves.accepts(table, rate, de, words[3, s]):
+                        moves.pair_fields(fields, x[i], sign, x[j], other, threshold, valid, upper, lower)
+                        weights[i], weights[j] = -weights[i], -weights[j]
+                        places[here], places[there] = j, i
+                        e += de
+                        taken += 1
+        state.energy[walker] = e
+        state.accepted[walker // b, level] += taken
+
+
+@jit
+def sweep_real(span, move, cost, bath, patterns, state):
+    """Real patterns or weights, any energy; the bits of `patterns` are empty unless they are +-1 and errors are counted."""
+    n, levels, mode, valid = state.w.shape[1], state.accepted.shape[1], move.mode, patterns.valid
+    words = np.empty((4, BATCH), np.uint32)
+    spare = np.empty(state.h.shape[2])
+    for walker in range(span.lo, span.hi):
+        instance, level = walker // patterns.per_instance, state.level[walker]
+        x, packed, weights, places = patterns.x[instance], patterns.bits[instance], state.w[walker], state.order[walker]
+        width, table, rate = bath.spread[instance, level], bath.words[level], bath.rates[level]
+        now, next_ = state.h[walker, 0], spare
+        e, taken = state.energy[walker], 0
+        for start in range(0, span.steps, BATCH):
+            count = min(BATCH, span.steps - start)
+            fill(words, count, span.first + start, walker, MOVES, span.k0, span.k1)
+            for s in range(count):
+                here, there = choose(move, n, n - move.low, words[0, s], words[1, s])
                 i, j = (np.int64(places[here]), np.int64(places[there])) if mode == PAIR else (here, there)
                 wi, wj = turned(mode, weights[i], weights[j], width, words[2, s])
                 if j < 0:
-                    new = moves.shift_one(now, next_, patterns[i], wi - weights[i], threshold)
+                    new = moves.shift_one(now, next_, x[i], wi - weights[i], cost)
                 elif valid.size > 0:
-                    packed = bits[instance]
-                    new = moves.shift_bits(now, next_, packed[i], wi - weights[i], packed[j], wj - weights[j], threshold, valid)
+                    a, b = wi - weights[i], wj - weights[j]
+                    new = moves.shift_bits(now, next_, packed[i], a, packed[j], b, cost.threshold, valid)
                 else:
-                    new = moves.shift_two(now, next_, patterns[i], wi - weights[i], patterns[j], wj - weights[j], threshold)
-                if new <= e or words[3, s] < table[new - e]:
+                    new = moves.shift_two(now, next_, x[i], wi - weights[i], x[j], wj - weights[j], cost)
+                if moves.accepts(table, rate, new - e, words[3, s]):
                     now, next_ = next_, now
                     e = new
                     taken += 1
@@ -179,27 +157,28 @@ def sweep_real(
                         if mode == PAIR:
                             places[here], places[there] = j, i
         if taken % 2 == 1:  # the fields of the last accepted move lie in the spare array
-            h[walker, 0, :] = now
-        h[walker, 0, x.shape[2] :] = 0.0  # padding: no junk in snapshots
-        energy[walker] = e
-        accepted[walker // b, level[walker]] += taken
+            state.h[walker, 0, :] = now
+        state.h[walker, 0, x.shape[1] :] = 0.0  # padding: no junk in snapshots
+        state.energy[walker] = e
+        state.accepted[walker // levels, level] += taken
 
 
 @jit
-def exchange(lo, hi, sweep, k0, k1, at, level, energy, swaps, swapped):
-    """Groups lo to hi: neighbours in temperature, alternately the even and the odd pairs, swap with min(1, exp(dbeta dE)).
+def exchange(span, bath, state):
+    """Groups of `span` at sweep `span.first`: neighbours in temperature, alternately the even and the odd pairs, swap.
 
-    With dE = E(colder) - E(hotter) a rise is accepted always, a fall by d if a random word lies below swaps[pair, d]; towards
-    beta = inf a fall never is.
+    The probability is min(1, exp(dbeta dE)) with dE = E(colder) - E(hotter): a rise is accepted always, a fall like a move whose
+    inverse temperature is the difference; towards beta = inf a fall never is.
     """
-    b = at.shape[1]
-    now = np.uint64(sweep)
-    for group in range(lo, hi):
-        for hot in range(sweep % 2, b - 1, 2):
+    at, energy, b = state.at, state.energy, state.at.shape[1]
+    now = np.uint64(span.first)
+    for group in range(span.lo, span.hi):
+        for hot in range(span.first % 2, b - 1, 2):
             u, v = at[group, hot], at[group, hot + 1]
             fall = energy[group * b + u] - energy[group * b + v]
-            word = philox(now & MASK, now >> SHIFT, np.uint64(group), EXCHANGE + (np.uint64(hot) << np.uint64(8)), k0, k1)[0]
-            if fall <= 0 or word < swaps[hot, fall]:
+            purpose = EXCHANGE + (np.uint64(hot) << np.uint64(8))
+            word = philox(now & MASK, now >> SHIFT, np.uint64(group), purpose, span.k0, span.k1)[0]
+            if moves.accepts(bath.swaps[hot], bath.gaps[hot], fall, word):
                 at[group, hot], at[group, hot + 1] = v, u
-                level[group * b + u], level[group * b + v] = hot + 1, hot
-                swapped[group, hot] += 1
+                state.level[group * b + u], state.level[group * b + v] = hot + 1, hot
+                state.swapped[group, hot] += 1

@@ -1,22 +1,19 @@
-"""The chains of `metropolis` as CUDA kernels (those of `committee`: `committee_cuda`): one block per walker, many walkers per device.
+"""The chains of `metropolis` as CUDA kernels: one block per walker, many walkers per device.  Here: what all kernels share, real fields,
+exchanges; integer fields are in `bits_cuda`, committees in `committee_cuda`.
 
-Random numbers, proposals and acceptance words are those of the CPU (its scalar functions are compiled for the GPU here), so that the
+Random numbers, proposals, prices and acceptance are those of the CPU (its scalar functions are compiled for the GPU here), so that the
 trajectories agree step by step: exactly where fields are integers, and as long as float64 rounding does not decide a comparison
 where they are real.
 
-How a block of T threads works on a walker, with patterns mu = 64 k + bit in word k, and k = t, t+T, ... owned by thread t:
+How a block of T threads works on a walker, thread t owning the patterns t, t+T, ... (or words of 64 of them):
 
-    * fields (as [bit][word], so that a warp touches neighbouring addresses), marks and weights live in shared memory;
     * every T steps each thread makes one Philox block and leaves it in shared memory for all;
-    * a proposal costs one word of patterns per 64 patterns: each thread counts its own marks, one atomic addition in shared memory and
-      one barrier give everybody the energy change; fields are touched only on acceptance, by their owner, without a further barrier.
+    * a proposal: each thread prices its own patterns, `block_sum` gives everybody the energy; fields are touched only on acceptance,
+      by their owner, without a further barrier (real fields are priced in a first pass and written in a second one).
 
-Sums rotate among three slots: slot s+1 is cleared before the barrier of step s, after which its last readers (step s-2) are gone and
-before which nobody adds to it.  A weight is written by every thread, always with the same value, after the barrier; its
-next reader is either the same thread or behind the next barrier.  So one barrier a step is enough.
-
-One warp (T = 32) suffices up to P = 2048, and its barrier is nearly free.  Real fields (float64) are counted in a first pass and
-written in a second one if the move is accepted.  Fields that do not fit the 48 KB of shared memory stay in global memory.
+A weight is written by every thread, always with the same value, after the barrier; its next reader is either the same thread or behind
+the next barrier.  So one barrier a step is enough.  One warp (T = 32) suffices up to P = 2048, and its barrier is nearly free.  Fields that
+do not fit the 48 KB of shared memory stay in global memory.
 
 The kernels have been run under numba's simulator and assembled for sm_90, not yet timed on a device.
 """
@@ -27,12 +24,15 @@ import numba
 import numpy as np
 from numba import cuda
 
-from flatphys.finite_size.chains.metropolis import FLIP, ONES, PAIR, below, choose, turned
-from flatphys.finite_size.chains.moves import LANES
+from flatphys.finite_size.chains.layout import PAIR
+from flatphys.finite_size.chains.metropolis import choose, turned
+from flatphys.finite_size.chains.moves import accepts as accepts_on_host
+from flatphys.finite_size.chains.moves import price
 from flatphys.finite_size.chains.philox import EXCHANGE, MASK, MOVES, SHIFT, philox
 
-ZERO, ONE = np.uint64(0), np.uint64(1)
 WORD_BYTES = 16  # of shared memory per thread: a Philox block
+
+accepts = cuda.jit(device=True)(accepts_on_host.py_func)  # it takes an array, which the simulator hands to no compiled function
 
 
 def kernel_of(registers):
@@ -54,256 +54,115 @@ def fill(words, left, step, walker, k0, k1):
     cuda.syncthreads()
 
 
-def bits_bytes(n, width, threads, itemsize):
-    """Shared memory of a block of `bits_kernel`, with the fields (their own part is returned second)."""
-    own = 2 * width + (n + LANES - 1) // LANES
-    return 8 * own + WORD_BYTES * threads, itemsize * LANES * width
+@cuda.jit(device=True)
+def clear(sums):
+    """Three empty slots for `block_sum`; every thread must call it."""
+    if cuda.threadIdx.x == 0:
+        for k in range(3):
+            sums[k] = 0
+    cuda.syncthreads()
 
 
-@functools.cache
-def bits_kernel(itemsize, shared):
-    """Binary weights and +-1 patterns: int16 or int32 fields, in shared memory or not."""
-    kind = numba.int16 if itemsize == 2 else numba.int32
+@cuda.jit(device=True)
+def block_sum(sums, slot, part):
+    """(the sum of `part` over the block, the slot of the next sum), with one barrier; every thread must call it.
 
-    @kernel_of(64)
-    def kernel(
-        walker0,
-        instance0,
-        steps,
-        first,
-        k0,
-        k1,
-        mode,
-        agree,
-        bits,
-        per_instance,
-        w,
-        h,
-        energy,
-        level,
-        order,
-        tables,
-        threshold,
-        valid,
-        accepted,
-    ):
-        local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-        instance = (walker0 + local) // per_instance - instance0
-        n, width, temperature = w.shape[1], bits.shape[2], level[local]
-        packs = (n + LANES - 1) // LANES
-        sums = cuda.shared.array(3, numba.int32)
-        whole = cuda.shared.array(0, numba.uint64)
-        upper, lower, signs = whole[:width], whole[width : 2 * width], whole[2 * width : 2 * width + packs]
-        start = 8 * (2 * width + packs)
-        words = cuda.shared.array(0, numba.uint32)[start // 4 : start // 4 + 4 * threads]
-        start += WORD_BYTES * threads
-        if shared:
-            fields = cuda.shared.array(0, kind)[start // itemsize : start // itemsize + LANES * width]
-            by_word, by_bit = 1, width
-            for mu in range(t, LANES * width, threads):
-                fields[mu % LANES * width + mu // LANES] = h[local, 0, mu]
-        else:
-            fields = h[local, 0]
-            by_word, by_bit = LANES, 1
-        for k in range(t, packs, threads):
-            pack = ZERO
-            for i in range(k * LANES, min(n, (k + 1) * LANES)):
-                if w[local, i] > 0:
-                    pack |= ONE << np.uint64(i % LANES)
-            signs[k] = pack
-        if t == 0:
-            for k in range(3):
-                sums[k] = 0
-        cuda.syncthreads()
-        limit = np.int32(threshold[0])
-        step = np.int32(4 if mode == PAIR else 2)
-        for k in range(t, width, threads):
-            u, v = ZERO, ZERO
-            for bit in range(LANES):
-                above = np.int32(fields[k * by_word + bit * by_bit] - limit)
-                if 0 <= above < step:
-                    u |= ONE << np.uint64(bit)
-                elif -step <= above < 0:
-                    v |= ONE << np.uint64(bit)
-            upper[k], lower[k] = u & valid[k], v & valid[k]
+    Sums rotate among three slots: the next one is cleared before the barrier, after which its last readers (two sums ago) are gone and
+    before which nobody adds to it.
+    """
+    following = slot + 1 if slot < 2 else 0
+    if cuda.threadIdx.x == 0:
+        sums[following] = 0
+    if part != 0:
+        cuda.atomic.add(sums, slot, part)
+    cuda.syncthreads()
+    return sums[slot], following
 
-        e, taken, slot = energy[local], 0, 0
-        for batch in range(0, steps, threads):
-            count = min(threads, steps - batch)
-            fill(words, count, first + batch, walker0 + local, k0, k1)
-            for s in range(count):
-                here, there = 0, 0
-                if mode == FLIP:
-                    i = below(words[s], n)
-                    j = i
-                else:
-                    here, there = below(words[s], agree), agree + below(words[threads + s], n - agree)
-                    i, j = np.int64(order[local, here]), np.int64(order[local, there])
-                word = words[3 * threads + s]
-                pack_i, pack_j = signs[i // LANES], signs[j // LANES]
-                bit_i, bit_j = ONE << np.uint64(i % LANES), ONE << np.uint64(j % LANES)
-                sign = ONES if pack_i & bit_i != ZERO else ZERO
-                other = ONES if pack_j & bit_j != ZERO else ZERO
-                part = 0
-                for k in range(t, width, threads):  # for a flip z = y, which leaves one formula
-                    y, z = bits[instance, i, k] ^ sign, bits[instance, j, k] ^ other
-                    part += np.int32(cuda.popc(upper[k] & ((y | z) ^ ONES))) - np.int32(cuda.popc(lower[k] & y & z))
-                following = slot + 1 if slot < 2 else 0
-                if t == 0:
-                    sums[following] = 0
-                if part != 0:
-                    cuda.atomic.add(sums, slot, part)
-                cuda.syncthreads()
-                de = sums[slot]
-                slot = following
-                if de <= 0 or np.uint64(word) < tables[temperature, de]:
-                    e += de
-                    taken += 1
-                    if mode == FLIP:
-                        signs[i // LANES] = pack_i ^ bit_i
-                    else:
-                        order[local, here], order[local, there] = j, i
-                        if i // LANES == j // LANES:
-                            signs[i // LANES] = pack_i ^ bit_i ^ bit_j
-                        else:
-                            signs[i // LANES], signs[j // LANES] = pack_i ^ bit_i, pack_j ^ bit_j
-                    for k in range(t, width, threads):
-                        y, z = bits[instance, i, k] ^ sign, bits[instance, j, k] ^ other
-                        u, v = ZERO, ZERO
-                        for bit in range(LANES):
-                            at = k * by_word + bit * by_bit
-                            change = np.int32(y & ONE)
-                            if mode == PAIR:
-                                change += np.int32(z & ONE) - 1
-                                change *= 4
-                            else:
-                                change = 4 * change - 2
-                            value = np.int32(fields[at] + change)
-                            fields[at] = value
-                            above = np.int32(value - limit)
-                            if 0 <= above < step:
-                                u |= ONE << np.uint64(bit)
-                            elif -step <= above < 0:
-                                v |= ONE << np.uint64(bit)
-                            y, z = y >> ONE, z >> ONE
-                        upper[k], lower[k] = u & valid[k], v & valid[k]
-        cuda.syncthreads()
-        for i in range(t, n, threads):
-            w[local, i] = 1 if signs[i // LANES] >> np.uint64(i % LANES) & ONE != ZERO else -1
-        if shared:
-            for mu in range(t, LANES * width, threads):
-                h[local, 0, mu] = fields[mu % LANES * width + mu // LANES]
-        if t == 0:
-            energy[local] = e
-            accepted[local // accepted.shape[1], temperature] += taken
 
-    return kernel
+@cuda.jit(device=True)
+def sites(move, places, n, size, w0, w1):
+    """(places of the order or sites, i, j or -1) of a move."""
+    here, there = choose(move, n, size, w0, w1)
+    if move.mode == PAIR:
+        return here, there, np.int64(places[here]), np.int64(places[there])
+    return here, there, np.int64(here), np.int64(there)
+
+
+@cuda.jit(device=True)
+def change(weights, i, j, wi, wj):
+    """Write the new weights of a move."""
+    weights[i] = wi
+    if j >= 0:
+        weights[j] = wj
 
 
 @functools.cache
 def real_kernel(shared):
-    """Gaussian patterns or spherical weights: float64 fields, in shared memory or not."""
+    """Gaussian patterns, spherical weights or energies other than errors: float64 fields, in shared memory or not."""
 
     @kernel_of(64)
-    def kernel(
-        walker0,
-        instance0,
-        steps,
-        first,
-        k0,
-        k1,
-        mode,
-        low,
-        agree,
-        x,
-        per_instance,
-        w,
-        h,
-        energy,
-        level,
-        order,
-        spread,
-        tables,
-        threshold,
-        accepted,
-    ):
+    def kernel(span, move, cost, bath, patterns, state):
         local, t, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-        instance = (walker0 + local) // per_instance - instance0
-        n, p, temperature = w.shape[1], x.shape[2], level[local]
-        sums = cuda.shared.array(3, numba.int32)
+        instance = (span.lo + local) // patterns.per_instance - patterns.first
+        x, n, p, level = patterns.x[instance], state.w.shape[1], patterns.x.shape[2], state.level[local]
+        weights, places = state.w[local], state.order[local]
+        sums = cuda.shared.array(3, numba.int64)
         words = cuda.shared.array(0, numba.uint32)[: 4 * threads]
         if shared:
             fields = cuda.shared.array(0, numba.float64)[2 * threads : 2 * threads + p]
             for mu in range(t, p, threads):
-                fields[mu] = h[local, 0, mu]
+                fields[mu] = state.h[local, 0, mu]
         else:
-            fields = h[local, 0]
-        if t == 0:
-            for k in range(3):
-                sums[k] = 0
-        cuda.syncthreads()
-        width = spread[instance, temperature]
-        e, taken, slot = energy[local], 0, 0
-        for batch in range(0, steps, threads):
-            count = min(threads, steps - batch)
-            fill(words, count, first + batch, walker0 + local, k0, k1)
+            fields = state.h[local, 0]
+        clear(sums)
+        width, table, rate = bath.spread[instance, level], bath.words[level], bath.rates[level]
+        e, taken, slot = state.energy[local], 0, 0
+        for batch in range(0, span.steps, threads):
+            count = min(threads, span.steps - batch)
+            fill(words, count, span.first + batch, span.lo + local, span.k0, span.k1)
             for s in range(count):
-                word = words[3 * threads + s]
-                here, there = choose(mode, n, low, n - low, agree, words[s], words[threads + s])
-                i, j = here, there
-                if mode == PAIR:
-                    i, j = np.int64(order[local, here]), np.int64(order[local, there])
+                here, there, i, j = sites(move, places, n, n - move.low, words[s], words[threads + s])
                 k = j if j >= 0 else i
-                wi, wj = turned(mode, w[local, i], w[local, k], width, words[2 * threads + s])
-                a, b = wi - w[local, i], 0.0
-                if j >= 0:
-                    b = wj - w[local, j]
-                part = 0
+                wi, wj = turned(move.mode, weights[i], weights[k], width, words[2 * threads + s])
+                word = words[3 * threads + s]
+                a, b = wi - weights[i], (wj - weights[k] if j >= 0 else 0.0)
+                part = np.int64(0)
                 for mu in range(t, p, threads):
-                    if fields[mu] + (a * x[instance, i, mu] + b * x[instance, k, mu]) < threshold:
-                        part += 1
-                following = slot + 1 if slot < 2 else 0
-                if t == 0:
-                    sums[following] = 0
-                if part != 0:
-                    cuda.atomic.add(sums, slot, part)
-                cuda.syncthreads()
-                de = sums[slot] - e
-                slot = following
-                if de <= 0 or np.uint64(word) < tables[temperature, de]:
-                    e += de
+                    part += price(cost, fields[mu] + (a * x[i, mu] + b * x[k, mu]))
+                new, slot = block_sum(sums, slot, part)
+                if accepts(table, rate, new - e, word):
+                    e = new
                     taken += 1
                     for mu in range(t, p, threads):
-                        fields[mu] += a * x[instance, i, mu] + b * x[instance, k, mu]
-                    w[local, i] = wi
-                    if j >= 0:
-                        w[local, j] = wj
-                        if mode == PAIR:
-                            order[local, here], order[local, there] = j, i
+                        fields[mu] += a * x[i, mu] + b * x[k, mu]
+                    change(weights, i, j, wi, wj)
+                    if move.mode == PAIR:
+                        places[here], places[there] = j, i
         cuda.syncthreads()
         if shared:
             for mu in range(t, p, threads):
-                h[local, 0, mu] = fields[mu]
+                state.h[local, 0, mu] = fields[mu]
         if t == 0:
-            energy[local] = e
-            accepted[local // accepted.shape[1], temperature] += taken
+            state.energy[local] = e
+            state.accepted[local // state.accepted.shape[1], level] += taken
 
     return kernel
 
 
 @cuda.jit
-def exchange_kernel(group0, sweep, k0, k1, at, level, energy, swaps, swapped):
-    """One thread a group: `metropolis.exchange`."""
+def exchange_kernel(span, bath, state):
+    """One thread a group: `metropolis.exchange`; `span.lo` is the number of the first group."""
+    at, energy = state.at, state.energy
     group, b = cuda.grid(1), at.shape[1]
     if group >= at.shape[0]:
         return
-    now = np.uint64(sweep)
-    for hot in range(sweep % 2, b - 1, 2):
+    now = np.uint64(span.first)
+    for hot in range(span.first % 2, b - 1, 2):
         u, v = at[group, hot], at[group, hot + 1]
         fall = energy[group * b + u] - energy[group * b + v]
         purpose = EXCHANGE + (np.uint64(hot) << np.uint64(8))
-        r0, r1, r2, r3 = philox(now & MASK, now >> SHIFT, np.uint64(group0 + group), purpose, k0, k1)
-        if fall <= 0 or r0 < swaps[hot, fall]:
+        word = philox(now & MASK, now >> SHIFT, np.uint64(span.lo + group), purpose, span.k0, span.k1)[0]
+        if accepts(bath.swaps[hot], bath.gaps[hot], fall, word):
             at[group, hot], at[group, hot + 1] = v, u
-            level[group * b + u], level[group * b + v] = hot + 1, hot
-            swapped[group, hot] += 1
+            state.level[group * b + u], state.level[group * b + v] = hot + 1, hot
+            state.swapped[group, hot] += 1

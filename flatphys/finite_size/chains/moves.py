@@ -17,8 +17,11 @@ vectors in LLVM's language, because its vectoriser does not find the packing of 
 With real patterns or weights the shifted fields are written to a second array, which takes the place of the first when the
 move is accepted (`shift_one`, `shift_two`; `shift_bits` for +-1 patterns, whose bits are an eighth of the bytes to fetch).
 
+Other energies than errors are counted in quanta of 2^-32 or so (`Cost.scale`), every pattern's rounded up: the sum is exact in any order,
+on every device, and it is 0 only where every pattern's is.  The chain samples the rounded energy.
+
 A move that raises the energy by d is accepted if a random 32-bit word lies below floor(2^32 exp(-beta d)): integers made once on
-the host, so that every device takes the same decisions.
+the host where they are few (errors), so that every device takes the same decisions.
 """
 
 import math
@@ -30,6 +33,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from flatphys._jit import jit
+from flatphys.kernels import channels
+from flatphys.kernels.codes import ERRORS
 
 WORD = 2.0**32
 LANES = 64  # patterns a word
@@ -194,32 +199,60 @@ def pair_fields(h, x, sign, z, other, threshold, valid, upper, lower):
         upper[k], lower[k] = u & valid[k], v & valid[k]
 
 
-# --- real fields ------------------------------------------------------------------------------------
+# --- real fields ---------------------------------------------------------------------------------
 @jit
-def shift_one(h, out, x, a, threshold):
-    """out = h + a x; returns the number of entries below the threshold."""
-    below = 0
+def price(cost, field):
+    """Quanta of energy of a pattern with this field."""
+    if cost.energy == ERRORS:
+        return np.int64(field < cost.threshold)
+    return np.int64(math.ceil(channels.cost(cost.energy, (cost.threshold - field) / cost.unit) * cost.scale))
+
+
+@jit
+def row_prices(cost, fields):
+    """Energy of every row of fields, in quanta."""
+    out = np.zeros(len(fields), np.int64)
+    for row in range(len(fields)):
+        for mu in range(fields.shape[1]):
+            out[row] += price(cost, fields[row, mu])
+    return out
+
+
+@jit
+def accepts(words, rate, rise, word):
+    """Whether a random word lets the energy rise by so many quanta; `words` has one entry where they are too many for a table."""
+    if rise <= 0:
+        return True
+    if words.size > 1:
+        return np.uint64(word) < words[rise]
+    return np.float64(word) < WORD * math.exp(-rate * rise)
+
+
+@jit
+def shift_one(h, out, x, a, cost):
+    """out = h + a x; returns its energy."""
+    total = 0
     for mu in range(h.size):
         t = h[mu] + a * x[mu]
         out[mu] = t
-        below += t < threshold
-    return below
+        total += price(cost, t)
+    return total
 
 
 @jit
-def shift_two(h, out, x, a, z, b, threshold):
-    """out = h + (a x + b z); returns the number of entries below the threshold."""
-    below = 0
+def shift_two(h, out, x, a, z, b, cost):
+    """out = h + (a x + b z); returns its energy."""
+    total = 0
     for mu in range(h.size):
         t = h[mu] + (a * x[mu] + b * z[mu])
         out[mu] = t
-        below += t < threshold
-    return below
+        total += price(cost, t)
+    return total
 
 
 @jit
 def shift_bits(h, out, x, a, z, b, threshold, valid):
-    """The same for +-1 patterns given by their bits."""
+    """The same for +-1 patterns given by their bits; returns how many entries lie below the threshold."""
     below = np.uint64(0)
     for k in range(x.size):
         below += popcount(turn_word(h, out, LANES * k, x[k], a, z[k], b, threshold) & valid[k])
