@@ -15,7 +15,7 @@ from flatphys.errors import ReplicaSymmetryWarning
 from flatphys.finite_size.chains.ensemble import Chains
 from flatphys.finite_size.chains.ladder import ladder
 from flatphys.finite_size.instances import make_instances
-from flatphys.finite_size.sampling import starting_weights
+from flatphys.finite_size.schedule import starting_weights
 from flatphys.plotting import style
 
 BETAS = (math.inf, 2.0)

@@ -4,7 +4,7 @@ The chains stay at overlap p with a reference w~, so that at beta = 0 their numb
 
     free_entropy(p, beta) = s(p) - alpha Int_0^beta e(p, beta') dbeta'
 
-with the mean fraction e of violated patterns.  The integral runs over a ladder of replica exchange from 0 to beta, between
+with the mean energy e of a pattern.  The integral runs over a ladder of replica exchange from 0 to beta, between
 rungs by Bennett's acceptance ratio and to beta = inf by the fraction of draws without violations (`finite_size.chains.ladder`): no
 quadrature error, no tail cut off.  At finite N the entropy without patterns is, exactly,
 
@@ -25,14 +25,17 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.finite_size import trained as finite
-from flatphys.finite_size.chains.ladder import ladder, log_ratios
+from flatphys.finite_size import measure
+from flatphys.finite_size.chains.ladder import ladder_of, log_ratios
 from flatphys.finite_size.estimate import FEWEST_SAMPLES, R_HAT_LIMIT, Estimate
+from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import half_error, slowest_rung
-from flatphys.finite_size.sampled_entropy import SampledLocalEntropy
-from flatphys.finite_size.sampling import DRAWS, choose_betas, default_patterns, starting_weights, whole
-from flatphys.model import Bayes, Gibbs, Model, Teacher, TreeCommittee, check_model
+from flatphys.finite_size.rules import fit, one_thread
+from flatphys.finite_size.run import SampledLocalEntropy
+from flatphys.finite_size.schedule import choose_betas, default_patterns, energy_name, sampled_channel, schedule, starting_weights
+from flatphys.kernels.codes import ERRORS
+from flatphys.model import ENERGIES, Bayes, GaussianMixture, Gibbs, Model, Teacher, TreeCommittee, check_model
 
 REFERENCES = ("learner", "teacher")
 
@@ -68,28 +71,24 @@ def _overlaps(overlap, distance, n: int, binary: bool) -> np.ndarray:
     return out
 
 
-def _reference(model, reference: str, instances, sweeps, seed, options) -> np.ndarray:
-    """One reference per instance, (count, n) with |w|^2 = n."""
-    count, n = instances.count, instances.n
-    if reference == "teacher":
-        return instances.teacher
-    if isinstance(model.learner, Gibbs):
+def _reference(model, instances, sweeps, seed, options) -> np.ndarray:
+    """Weights of the learner, one per instance, (count, n) with |w|^2 = n."""
+    count, n, learner = instances.count, instances.n, model.learner
+    if isinstance(learner, Gibbs):
         from flatphys.finite_size.chains.ensemble import Chains
 
-        learner = model.learner
-        betas = choose_betas(None, learner.beta, instances.p, 0.5 * math.erfc(-learner.margin / math.sqrt(2.0)))
-        own = {**options, "margin": learner.margin}
-        cold = np.zeros(2, dtype=bool)
-        chain = Chains(
-            instances, betas=betas, replicas=2, seed=seed + 500_009, start=starting_weights(instances, betas, cold, own, seed, 1), **own
-        )
+        channel = sampled_channel(learner.energy, learner.margin, learner.beta)
+        betas = choose_betas(None, channel, instances.p)
+        own = {**options, "margin": learner.margin, "energy": energy_name(channel)}
+        start = starting_weights(instances, betas, np.zeros(2, dtype=bool), own, seed, 1)
+        chain = Chains(instances, betas=betas, replicas=2, seed=seed + 500_009, start=start, **own)
         chain.advance(sweeps)
         return np.asarray(chain.weights[:, 0, -1])
     out = np.empty((count, n))
-    with finite.one_thread():
+    with one_thread():
         for k in range(count):
             x = instances.patterns[k].T.astype(np.float64)  # the labels are folded in
-            w, _ = finite.fit(model.learner, model.data, x, np.ones(len(x)), instances.alpha)
+            w, _ = fit(learner, model.data, x, np.ones(len(x)), instances.alpha)
             out[k] = w * (math.sqrt(n) / np.linalg.norm(w))
     return out
 
@@ -104,6 +103,7 @@ def sample_local_entropy(
     reference="learner",
     margin: float = 0.0,
     beta: float = math.inf,
+    energy: str = "errors",
     chains: int = 64,
     sweeps: int = 1000,
     device: str = "auto",
@@ -127,8 +127,8 @@ def sample_local_entropy(
     overlap : number or array in (-1, 1), or distance : number or array in (0, 1)
         Where; binary weights take the nearest whole number of flips.
     reference : "learner" or "teacher"
-    margin, beta : float
-        Of the counted weights.
+    margin, beta, energy : float, float, str
+        Of the counted weights, whatever those of the reference are.
     reference_sweeps : int, optional
         That equilibrate a Gibbs reference (default: 2 `sweeps`).
 
@@ -154,19 +154,44 @@ def sample_local_entropy(
     >>> found = fp.sample_local_entropy(model, 101, 0.5, distance=[0.1], **options)  # doctest: +SKIP
     """
     check_model(model)
-    n, seed = whole("n", n, 3), whole("seed", seed, 0)
+    n, seed = validate.integer("n", n, 3), validate.integer("seed", seed)
     alpha = validate.load(alpha)
-    replicas = whole("replicas", replicas, 1)
-    chains, sweeps = whole("chains", chains, 2 * replicas), whole("sweeps", sweeps, 2)
-    if chains % replicas:
-        raise InvalidInput(f"chains must be a multiple of replicas = {replicas}, got {chains}")
-    burn_in = sweeps // 2 if burn_in is None else whole("burn_in", burn_in, 0)
-    if burn_in >= sweeps:
-        raise InvalidInput(f"burn_in must be smaller than sweeps = {sweeps}, got {burn_in}")
-    every = max(1, (sweeps - burn_in) // DRAWS) if every is None else whole("every", every, 1)
-    reference_sweeps = 2 * sweeps if reference_sweeps is None else whole("reference_sweeps", reference_sweeps, 1)
+    plan = schedule(chains, replicas, sweeps, burn_in, every, (1, 2))
+    reference_sweeps = 2 * plan.sweeps if reference_sweeps is None else validate.integer("reference_sweeps", reference_sweeps, 1)
     reference = validate.choice("reference", reference, REFERENCES)
     margin, beta = validate.number("margin", margin), validate.number("beta", beta, 0.0, infinite=True)
+    energy = validate.choice("energy", energy, ENERGIES)
+    channel = sampled_channel(energy, margin, beta)
+    _refuse(model, reference)
+    kind = getattr(model.learner, "weights", "spherical")
+    overlaps = _overlaps(overlap, distance, n, kind == "binary")
+    instances = _instances(model, n, alpha, plan, seed, (kind, margin, patterns))
+    options = {"weights": kind, "margin": margin, "energy": energy_name(channel), "device": device, "threads": threads}
+    around = instances.teacher if reference == "teacher" else _reference(model, instances, reference_sweeps, seed, options)
+    columns, wrong = [], []
+    with Interruption() as ctrl_c, progress_bar(progress, plan.sweeps * overlaps.size, "sampling") as show:
+        for place, at in enumerate(overlaps.tolist()):
+            state = {"reference": around, "overlap": at, "replicas": plan.replicas, "seed": seed + 7919 * (place + 1), **options}
+            found = _sweep(instances, channel, plan, state, (energy, lambda done, place=place: show(place * plan.sweeps + done), ctrl_c))
+            if found is None:
+                break
+            columns.append(_one_overlap(instances, found, at, kind == "binary", plan.every))
+            wrong += _complaints(at, columns[-1], plan.chains)
+    if not columns:
+        raise KeyboardInterrupt("interrupted before the first overlap was done: there is nothing to estimate from")
+    if len(columns) < overlaps.size:
+        warnings.warn(f"interrupted after {len(columns)} of {overlaps.size} overlaps", InterruptedRunWarning, stacklevel=2)
+    if wrong:
+        warnings.warn(f"the local entropy has not converged: {'; '.join(wrong)}: raise sweeps", NotMixedWarning, stacklevel=2)
+    overlaps = overlaps[: len(columns)]
+    joined = {name: _stack([column[name] for column in columns]) for name in columns[0]}
+    what = (model, reference, n, instances.alpha, margin, beta, overlaps, 0.5 * (1.0 - overlaps))
+    size = {"instances": plan.count, "chains": plan.replicas, "sweeps": plan.sweeps, "seed": seed}
+    return SampledLocalEntropy(*what, **{"train_loss": None, **joined}, **size, cost=energy, complaints=wrong, estimates=joined)
+
+
+def _refuse(model, reference):
+    """What has no local entropy at finite N."""
     learner = model.learner
     if isinstance(getattr(learner, "network", None), TreeCommittee):
         raise InvalidInput(
@@ -180,91 +205,71 @@ def sample_local_entropy(
         raise InvalidInput(
             "learner Bayes has no single weight vector at finite N with a teacher; use reference='teacher' or a Gibbs learner"
         )
-    kind = getattr(learner, "weights", "spherical")
-    binary = kind == "binary"
-    counted = (
-        Model(model.data, learner if isinstance(learner, Gibbs) else Gibbs(kind))
-        if isinstance(model.data, Teacher) or isinstance(learner, Gibbs)
-        else model
-    )
+
+
+def _instances(model, n, alpha, plan, seed, counted):
+    """Instances of the reference's model; `counted` is the kind of weights, the margin and the patterns asked for."""
+    kind, margin, patterns = counted
+    learner = model.learner
     if patterns is None:
-        probe = Model(model.data, Gibbs(kind, margin)) if not hasattr(model.data, "variance") else model
+        probe = model if isinstance(model.data, GaussianMixture) else Model(model.data, Gibbs(kind, margin))
         other = default_patterns(model, n) if isinstance(learner, Gibbs) else "gaussian"
         patterns = default_patterns(probe, n) if other == "sign" else "gaussian"
-    overlaps = _overlaps(overlap, distance, n, binary)
+    own = isinstance(learner, Gibbs) or not isinstance(model.data, Teacher)
+    return make_instances(model if own else Model(model.data, Gibbs(kind)), n, alpha, count=plan.count, seed=seed, patterns=patterns)
+
+
+def _sweep(instances, channel, plan, state, asked):
+    """(betas, energies (count, replicas, rungs, draws), errors and losses of the last rung or None); None after Ctrl-C."""
     from flatphys.finite_size.chains.ensemble import Chains
-    from flatphys.finite_size.instances import make_instances
 
-    count = chains // replicas
-    instances = make_instances(counted, n, alpha, count=count, seed=seed, patterns=patterns)
-    options = {"weights": kind, "margin": margin, "device": device, "threads": threads}
-    around = _reference(model, reference, instances, reference_sweeps, seed, options)
-    p, alpha = instances.p, instances.p / n
-    columns, wrong = [], []
-    with Interruption() as ctrl_c, progress_bar(progress, sweeps * overlaps.size, "sampling") as show:
-        for place, at in enumerate(overlaps.tolist()):
-            state = {"reference": around, "overlap": at, "replicas": replicas, "seed": seed + 7919 * (place + 1), **options}
-            probe = Chains(instances, betas=(0.0,), **state)
-            violated = float(np.mean(probe.energy) / p)  # weights at this overlap that know nothing of the patterns
-            betas = ladder(beta, p, violated)
-            chain = Chains(instances, betas=betas, **state)
-            draws = (sweeps - burn_in) // every
-            energies = np.empty((count, replicas, len(betas), draws), dtype=np.int32)
-            for step in range(-(-burn_in // every) + draws):  # the burn-in in pieces of `every` as well, to hear Ctrl-C
-                draw = step - (-(-burn_in // every))
-                chain.advance(every if draw >= 0 or burn_in % every == 0 or step > 0 else burn_in % every)
-                if draw >= 0:
-                    energies[..., draw] = chain.energy
-                show(place * sweeps + chain.sweeps_done)
-                if ctrl_c.pressed:
-                    break
-            if ctrl_c.pressed:
-                break
-            columns.append(_one_overlap(energies, betas, n, p, at, binary, every))
-            wrong += _complaints(at, columns[-1], chains)
-    if not columns:
-        raise KeyboardInterrupt("interrupted before the first overlap was done: there is nothing to estimate from")
-    if len(columns) < overlaps.size:
-        warnings.warn(f"interrupted after {len(columns)} of {overlaps.size} overlaps", InterruptedRunWarning, stacklevel=2)
-    if wrong:
-        warnings.warn(f"the local entropy has not converged: {'; '.join(wrong)}: raise sweeps", NotMixedWarning, stacklevel=2)
-    overlaps = overlaps[: len(columns)]
-    joined = {name: _stack([column[name] for column in columns]) for name in columns[0]}
-    return SampledLocalEntropy(
-        model,
-        reference,
-        n,
-        alpha,
-        margin,
-        beta,
-        overlaps,
-        0.5 * (1.0 - overlaps),
-        **joined,
-        instances=count,
-        chains=replicas,
-        sweeps=sweeps,
-        seed=seed,
-        complaints=wrong,
-        estimates=joined,
-    )
+    energy, show, ctrl_c = asked
+    violated = None
+    if channel.energy == ERRORS:  # weights at this overlap that know nothing of the patterns
+        violated = float(np.mean(Chains(instances, betas=(0.0,), **state).energy) / instances.p)
+    betas = ladder_of(channel, instances.p, violated)
+    chain = Chains(instances, betas=betas, **state)
+    shape = (plan.count, plan.replicas, plan.draws)
+    energies = np.empty((plan.count, plan.replicas, len(betas), plan.draws), dtype=chain.energy.dtype)
+    series = None if energy == "errors" else (np.empty(shape), np.empty(shape))
+    before = -(-plan.burn_in // plan.every)  # the burn-in in pieces of `every` as well, to hear Ctrl-C
+    for draw in range(-before, plan.draws):
+        chain.advance(plan.every if draw != -before or plan.burn_in % plan.every == 0 else plan.burn_in % plan.every)
+        if draw >= 0:
+            energies[..., draw] = chain.energy
+            if series is not None:
+                stabilities = chain.stabilities[:, :, -1]
+                series[0][..., draw] = measure.errors(stabilities, channel.margin)
+                series[1][..., draw] = measure.mean_energy(stabilities, energy, channel.margin)
+        show(chain.sweeps_done)
+        if ctrl_c.pressed:
+            return None
+    return betas, energies, series
 
 
-def _one_overlap(energies, betas, n, patterns, overlap, binary, every) -> dict:
+def _one_overlap(instances, found, overlap, binary, every) -> dict:
     """The estimates at one overlap."""
+    betas, energies, series = found
+    n, patterns = instances.n, instances.p
     limit, finite_size = shell_entropy(n, overlap, binary)
     integral = log_ratios(energies, betas).sum(axis=1) / n
-    last = energies[:, :, -1] / n
-    energy = Estimate.of_series(last, every, resolution=1.0 / (n * last.size))
+    last = energies[:, :, -1]
+    step = 1.0 / (patterns * last.size)
+    energy = Estimate.of_series(last / n, every, resolution=step * patterns / n)
     cost = energy.values * betas[-1] if betas[-1] < math.inf else 0.0
     half = half_error(lambda part: log_ratios(part, betas).sum(axis=1) / n, energies)
     more = {"time_error": half, **slowest_rung(energies, every)}
-    return {
+    out = {
         "free_entropy": Estimate.of(limit + integral, **more),
         "value": Estimate.of(limit + integral + cost, **more),
         "finite_value": Estimate.of(finite_size + integral + cost, **more),
         "energy": energy,
-        "train_error": Estimate.of_series(energies[:, :, -1] / patterns, every, resolution=1.0 / (patterns * last.size)),
+        "train_error": Estimate.of_series(last / patterns if series is None else series[0], every, resolution=step),
     }
+    if series is not None:
+        out["energy"] = Estimate.of_series(series[1] * (patterns / n), every)
+        out["train_loss"] = Estimate.of_series(series[1], every)
+    return out
 
 
 def _complaints(overlap, column, chains) -> list[str]:

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from flatphys.finite_size import law
+from flatphys.finite_size import law, measure
 from flatphys.finite_size.chains.ladder import log_ratios
 from flatphys.finite_size.estimate import Estimate
+from flatphys.model import GaussianMixture
 
 KEPT = 4  # draws whose weights are kept, for questions asked later (local energy)
 
@@ -14,49 +15,61 @@ KEPT = 4  # draws whose weights are kept, for questions asked later (local energ
 class Record:
     """Series of a run: the learner's own temperature is the last rung, energies are kept for all of them.
 
-    Shapes: `energy` (instances, chains, rungs, draws), `overlap` (instances, pairs, draws), `teacher` (where there is one), `first`
-    and `second` moment of the stabilities (instances, chains, draws), `counts` (instances, bins), `weights`
-    (instances, kept draws, chains, n).
+    Shapes: `energy` (instances, chains, rungs, draws), `overlap` (instances, pairs, draws), `teacher` (with the teacher or the centre,
+    where there is one), `errors` and `loss` (energies other than errors: fraction below the margin, mean energy of a pattern), `first` and
+    `second` moment of the stabilities (instances, chains, draws), `counts` (instances, bins), `weights` (instances, kept draws, chains, n).
     """
 
-    def __init__(self, instances, chains: int, betas, draws: int, margin: float, binary: bool):
-        count, n = instances.count, instances.n
-        self.instances, self.betas, self.draws, self.done = instances, tuple(betas), draws, 0
+    _ARRAYS = ("energy", "overlap", "teacher", "errors", "loss", "first", "second", "counts", "weights")
+
+    def __init__(self, instances, learner, chains: int, betas, draws: int):
+        count, n, binary = instances.count, instances.n, learner.weights == "binary"
+        self.instances, self.learner, self.betas, self.draws, self.done = instances, learner, tuple(betas), draws, 0
         self.pairs = [(a, b) for a in range(chains) for b in range(a + 1, chains)]
-        lattice = binary and instances.kind == "sign" and instances.hidden is None
-        self.edges = law.edges(n, margin, lattice)
+        self.direction = instances.direction
+        self.edges = law.edges(n, learner.margin, binary and instances.kind == "sign" and instances.hidden is None)
         self.keep = sorted({(k + 1) * draws // KEPT - 1 for k in range(KEPT)} - {-1})
-        self.energy = np.zeros((count, chains, len(self.betas), draws), dtype=np.int32)
+        counted, series = learner.energy == "errors", (count, chains, draws)
+        whole = counted or self.betas[-1] == math.inf  # hard constraints count violations
+        self.energy = np.zeros((count, chains, len(self.betas), draws), dtype=np.int32 if whole else np.float64)
         self.overlap = np.zeros((count, len(self.pairs), draws))
-        self.teacher = np.zeros((count, chains, draws)) if instances.teacher is not None else None
-        self.first, self.second = np.zeros((count, chains, draws)), np.zeros((count, chains, draws))
+        self.teacher = None if self.direction is None else np.zeros(series)
+        self.errors, self.loss = (None, None) if counted else (np.zeros(series), np.zeros(series))
+        self.first, self.second = np.zeros(series), np.zeros(series)
         self.counts = np.zeros((count, self.edges.size - 1), dtype=np.int64)
         self.weights = np.zeros((count, len(self.keep), chains, n), dtype=np.int8 if binary else np.float64)
 
-    _ARRAYS = ("energy", "overlap", "teacher", "first", "second", "counts", "weights")
-
     def take(self, chains) -> None:
         """Write down the present state."""
-        t, n = self.done, self.instances.n
+        t = self.done
         self.energy[:, :, :, t] = chains.energy
         weights = np.asarray(chains.weights[:, :, -1])
         plain = weights.astype(np.float64)
         for k, (a, b) in enumerate(self.pairs):
-            self.overlap[:, k, t] = np.einsum("in,in->i", plain[:, a], plain[:, b]) / n
+            self.overlap[:, k, t] = measure.overlaps(plain[:, a], plain[:, b])
         if self.teacher is not None:
-            self.teacher[:, :, t] = np.einsum("irn,in->ir", plain, self.instances.teacher.astype(np.float64)) / n
+            self.teacher[:, :, t] = measure.overlaps(plain, self.direction.astype(np.float64))
         stabilities = np.asarray(chains.stabilities[:, :, -1], dtype=np.float64)
+        if self.loss is not None:
+            self.errors[:, :, t] = measure.errors(stabilities, self.learner.margin)
+            self.loss[:, :, t] = measure.mean_energy(stabilities, self.learner.energy, self.learner.margin)
         self.first[:, :, t] = stabilities.mean(axis=-1)
         self.second[:, :, t] = np.einsum("irp,irp->ir", stabilities, stabilities) / stabilities.shape[-1]
-        bins, width = self.edges.size - 1, self.edges[1] - self.edges[0]
-        # an edge belongs to the bin on its right; values of a rounding error below the margin's edge do not occur: weights are
-        # counted as violating by the same comparison
-        place = np.clip(np.floor((stabilities - self.edges[0]) / width), 0, bins - 1).astype(np.int64)
-        place += np.arange(len(place))[:, None, None] * bins
-        self.counts += np.bincount(place.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
+        self._count(stabilities)
         if t in self.keep:
             self.weights[:, self.keep.index(t)] = weights
         self.done += 1
+
+    def _count(self, stabilities):
+        """Add stabilities to the bins.
+
+        An edge belongs to the bin on its right; values of a rounding error below the margin's edge do not occur: weights are counted as
+        violating by the same comparison.
+        """
+        bins, width = self.edges.size - 1, self.edges[1] - self.edges[0]
+        place = np.clip(np.floor((stabilities - self.edges[0]) / width), 0, bins - 1).astype(np.int64)
+        place += np.arange(len(place))[:, None, None] * bins
+        self.counts += np.bincount(place.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
 
     def state(self) -> dict:
         """All arrays by name, for a checkpoint."""
@@ -73,34 +86,44 @@ class Record:
         """(instances, kept draws so far, chains, n)."""
         return self.weights[:, : sum(t < self.done for t in self.keep)]
 
-    def estimates(self, every: int, cold, p: int, learner, isotropic: bool) -> dict:
+    def estimates(self, every: int, cold) -> dict:
         """The scalar estimates by name, and the law of margins under "margins"."""
-        t, n, beta = self.done, self.instances.n, self.betas[-1]
+        t, n, p = self.done, self.instances.n, self.instances.p
         step = 1.0 / (p * self.first[:, :, :t].size)
-        energy = self.energy[:, :, -1, :t]
         more = {"every": every, "cold": cold}
-        out = {
-            "train_error": Estimate.of_series(energy / p, **more, resolution=step),
-            "energy": Estimate.of_series(energy / n, **more, resolution=step * p / n),
-            "overlap": Estimate.of_series(self.overlap[:, :, :t], every),
-        }
+        if self.loss is None:
+            energy = self.energy[:, :, -1, :t]
+            out = {"train_error": Estimate.of_series(energy / p, **more, resolution=step)}
+            out["energy"] = Estimate.of_series(energy / n, **more, resolution=step * p / n)
+        else:
+            out = {"train_error": Estimate.of_series(self.errors[:, :, :t], **more, resolution=step)}
+            out["train_loss"] = Estimate.of_series(self.loss[:, :, :t], **more)
+            out["energy"] = Estimate.of_series(self.loss[:, :, :t] * (p / n), **more)
+        out["overlap"] = Estimate.of_series(self.overlap[:, :, :t], every)
         if self.teacher is not None:
-            overlap = self.teacher[:, :, :t]
-            out["teacher_overlap"] = out["cosine"] = Estimate.of_series(overlap, **more)
-            if isotropic:
-                out["generalization_error"] = Estimate.of_series(np.arccos(np.clip(overlap, -1.0, 1.0)) / math.pi, **more)
+            out |= self._signal(self.teacher[:, :, :t], more)
         if self.betas[0] == 0.0 and len(self.betas) > 1:
-            out |= self._entropy(every, p, beta, learner)
+            out |= self._entropy(every)
         first, second = self.first[:, :, :t], self.second[:, :, :t]
         mean = Estimate.of_series(first, **more)
         spread = Estimate.of_series(law.variance_of_law(first, second), **more)
         out["margins"] = law.SampledMargins(mean, spread, edges=self.edges, counts=self.counts)
         return out
 
-    def _entropy(self, every, p, beta, learner):
+    def _signal(self, overlap, more):
+        """Estimates of the overlap with the teacher or the centre; the error on new examples is known for perceptrons."""
+        data = self.instances.model.data
+        name = "m" if isinstance(data, GaussianMixture) else "teacher_overlap"
+        out = {name: Estimate.of_series(overlap, **more)}
+        out["cosine"] = out[name]
+        if self.instances.hidden is None:
+            out["generalization_error"] = Estimate.of_series(measure.generalization_error(data, overlap), **more)
+        return out
+
+    def _entropy(self, every):
         """Free entropy and entropy by the integral over the ladder."""
-        n, energies = self.instances.n, self.energy[:, :, :, : self.done]
-        start = math.log(2.0) if learner.weights == "binary" else 0.0
+        n, beta, energies = self.instances.n, self.betas[-1], self.energy[:, :, :, : self.done]
+        start = math.log(2.0) if self.learner.weights == "binary" else 0.0
         free = start + log_ratios(energies, self.betas).sum(axis=1) / n
         slowest = slowest_rung(energies, every)
         entropy = free if beta == math.inf else free + beta * energies[:, :, -1].mean(axis=(1, 2)) / n

@@ -1,4 +1,4 @@
-"""Run: what a sampled or trained finite system says, each number with its errors."""
+"""Run and SampledLocalEntropy: what sampled or trained finite systems say, each number with its errors."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from flatphys.model import Model
 
 UNITS = {
     "train_error": "fraction of patterns",
-    "energy": "errors per weight",
-    "train_loss": "per pattern",
+    "energy": "per weight",
+    "train_loss": "mean energy (or loss) of a pattern",
     "overlap": "between two chains of an instance",
     "teacher_overlap": "with the teacher",
     "cosine": "with the teacher or the centre",
@@ -36,16 +36,17 @@ class Run(Table):
     ----------
     model, n, alpha : what was sampled; alpha = P/N with a whole number of patterns.
     estimates : dict of Estimate
-        Gibbs learners: train_error, energy, overlap (between chains of one instance, the theory's q), with a teacher
-        teacher_overlap (R), cosine and generalization_error (of Gaussian inputs: acos(overlap)/pi of each drawn weight
-        vector), with a ladder from beta = 0 free_entropy and entropy.  Trained rules: m, q, b, cosine, train_error,
+        Gibbs learners: train_error (fraction below the margin), train_loss (mean energy of a pattern, where the energy is not the
+        errors), energy (per weight), overlap (between chains of one instance, the theory's q), with a teacher teacher_overlap (R), on a
+        mixture m, with both cosine and for perceptrons generalization_error (of each drawn weight vector on Gaussian inputs), with a
+        ladder from beta = 0 free_entropy and entropy.  Trained rules: m, q, b, cosine, train_error,
         train_loss, generalization_error (fresh examples), margin (largest margin).
     margins : SampledMargins
         `.mean`, `.variance`, `.cdf(x)`.
     betas, acceptance, exchange : arrays
         Rungs of the ladder (the learner's own beta last), accepted moves on each, accepted exchanges between neighbours.
     energies : array (instances, chains, rungs, draws)
-        Violations, or None for trained rules.
+        Of all patterns together (errors, or hard constraints: violations); None for trained rules.
     complaints : list of str
         What has not mixed; empty for a good run (each is also a warning).
     interrupted : bool
@@ -116,7 +117,7 @@ class Run(Table):
             for k, row in enumerate(series):
                 axes[1].plot(sweeps, row, label=f"chain {k + 1} of each instance")
             axes[1].set_xlabel("sweeps")
-            axes[1].set_ylabel("training error")
+            axes[1].set_ylabel("energy per pattern")
             axes[1].legend()
         return axes
 
@@ -170,3 +171,97 @@ class Run(Table):
                 "exchange": list(map(float, self.exchange)),
             }
         return {**out, "complaints": self.complaints, "interrupted": self.interrupted}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SampledLocalEntropy(Table):
+    """Local entropies of finite systems, arrays over the overlaps.
+
+    Attributes
+    ----------
+    model : Model
+        Of the reference.
+    reference : str
+        "learner" or "teacher".
+    overlap, distance : array
+        As realised (binary weights: a whole number of flips).
+    value, free_entropy : Estimate
+        nats per weight, with the N = infinity entropy of the shell at beta = 0; value = free_entropy + beta energy.
+    finite_value : Estimate
+        (1/N) log of the number (binary) or of the density in p of the volume (spherical) at this N.
+    train_error, energy, train_loss : Estimate
+        Of the counted weights, at the last rung: fraction below the margin, energy per weight and per pattern (errors: train_loss is None).
+    r_hat : array
+        Of the slowest rung.
+    cost : str
+        The energy of the counted weights.
+    complaints : list of str
+    """
+
+    model: Model
+    reference: str
+    n: int
+    alpha: float
+    margin: float
+    beta: float
+    overlap: np.ndarray
+    distance: np.ndarray
+    value: Estimate
+    free_entropy: Estimate
+    finite_value: Estimate
+    train_error: Estimate
+    energy: Estimate
+    train_loss: Estimate | None
+    instances: int
+    chains: int
+    sweeps: int
+    seed: int = 0
+    cost: str = "errors"
+    complaints: list = field(default_factory=list)
+    estimates: dict = field(default_factory=dict)
+
+    def at(self, k: int) -> Estimate:
+        """The value at the k-th overlap as a scalar estimate (for `extrapolate`)."""
+        return Estimate.of(self.value.values[:, k])
+
+    def plot(self, axes=None, **style):
+        """Value against distance with error bars; returns the matplotlib axes."""
+        import matplotlib.pyplot as plt
+
+        axes = plt.gca() if axes is None else axes
+        axes.errorbar(self.distance, self.value.mean, self.value.error, **{"fmt": "o", "ms": 3.0, **style})
+        axes.set_xlabel("distance")
+        axes.set_ylabel("local entropy (nats per weight)")
+        return axes
+
+    def record(self) -> dict:
+        """Everything as plain values, for JSON."""
+        out = {
+            "reference": self.reference,
+            "n": self.n,
+            "alpha": self.alpha,
+            "counted": {"margin": self.margin, "beta": self.beta, "energy": self.cost},
+        }
+        out |= {"instances": self.instances, "chains": self.chains, "sweeps": self.sweeps, "seed": self.seed, "points": []}
+        for k, p in enumerate(self.overlap):
+            point = {"overlap": float(p), "distance": float(self.distance[k])}
+            for name, e in self.estimates.items():
+                point |= {name: float(e.mean[k]), f"{name}_error": float(e.error[k])}
+            out["points"].append(point | {"r_hat": float(self.value.r_hat[k])})
+        return out | {"complaints": self.complaints}
+
+    def _rows(self):
+        rows = [("overlap", f"{'distance':>10} {'value':>14} {'error':>9} {'train_error':>14} {'R-hat':>7}")]
+        for k, p in enumerate(self.overlap):
+            line = f"{self.distance[k]:>10.6g} {self.value.mean[k]:>14.8g} {self.value.error[k]:>9.2g}"
+            rows.append((figure(p), f"{line} {self.train_error.mean[k]:>14.8g} {self.value.r_hat[k]:>7.3f}"))
+        return rows + [("NOT MIXED" if i == 0 else "", text) for i, text in enumerate(self.complaints)]
+
+    def _title(self):
+        beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
+        beta += "" if self.cost == "errors" else f", energy {self.cost}"
+        around = "the teacher of" if self.reference == "teacher" else "the learner of"
+        return (
+            f"Local entropy at margin {self.margin:g}{beta} around {around} {self.model!r} at N = {self.n}, alpha = {self.alpha:.6g}: "
+            f"{self.instances} instances x {self.chains} chains, {self.sweeps} sweeps"
+        )

@@ -1,7 +1,7 @@
 """The chains of `metropolis.sweep_bits` as a CUDA kernel; see `metropolis_cuda` for how a block works.
 
-Patterns are mu = 64 k + bit in word k, and k = t, t+T, ... is owned by thread t.  Fields (as [bit][word], so that a warp touches neighbouring
-addresses), marks and weights live in shared memory; a proposal costs one word of patterns per 64 patterns.
+Patterns are mu = 64 k + bit in word k, and k = t, t+T, ... is owned by thread t.  Fields (as [bit][word], so that a warp touches
+neighbouring addresses), marks and weights live in shared memory; a proposal costs one word of patterns per 64 patterns.
 """
 
 import functools

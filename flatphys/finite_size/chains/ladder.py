@@ -6,9 +6,10 @@ Choice of the rungs.  Without correlations between patterns the fraction of viol
 
 so that sqrt(e) = sin(theta) gives ds = sqrt(Var E) dbeta = -2 sqrt(P) dtheta: in theta = asin sqrt(e) equal steps are
 equally likely to exchange.  Rungs are `STEP` standard deviations of the energy apart: P^(1/2) of them reach beta = inf,
-where theta = 0, and the last finite rung has about half a violation.
+where theta = 0, and the last finite rung has about half a violation.  Other energies have the mean e(beta) of a pattern with a Gaussian
+stability (`kernels.channels`) and Var(E) = -P de/dbeta: the same steps along s, by a sum over a fine grid in beta.
 
-Integral.  With E the number of violations, log Z(b) - log Z(a) = -Int_a^b <E> dbeta.  Between two rungs the
+Integral.  With E the energy (the number of violations), log Z(b) - log Z(a) = -Int_a^b <E> dbeta.  Between two rungs the
 integral is done exactly, without a quadrature rule, by the acceptance ratio of Bennett (1976): D = log Z(b)/Z(a) is the root of
 
     < 1/(1 + e^D / r) >_a = < 1/(1 + r / e^D) >_b,        r = exp(-(b-a) E)
@@ -20,6 +21,10 @@ import math
 
 import numpy as np
 
+from flatphys.kernels.channels import channel_scalars
+from flatphys.kernels.codes import ERRORS, Channel
+
+GRID = 400  # points in beta between the ends of a ladder of an energy other than errors
 STEP = 1.3  # standard deviations of the energy between rungs: neighbours then exchange in about a third of the attempts
 
 
@@ -45,10 +50,23 @@ def ladder(beta: float, patterns: int, violated: float = 0.5, start: float = 0.0
     return (float(start), *betas, float(beta))
 
 
+def ladder_of(channel: Channel, patterns: int, violated=None) -> tuple[float, ...]:
+    """Inverse temperatures from 0 to that of `channel`; `violated` as in `ladder`, by default that of standard normal stabilities."""
+    if channel.energy == ERRORS:
+        share = 0.5 * math.erfc(-channel.margin / math.sqrt(2.0)) if violated is None else violated
+        return ladder(channel.beta, patterns, share)
+    betas = channel.beta * np.linspace(0.0, 1.0, GRID + 1) ** 2
+    means = np.array([channel_scalars(channel._replace(beta=float(b)), channel.margin, 1.0)[1] for b in betas])
+    deviations = np.append(0.0, np.cumsum(np.sqrt(np.maximum(-np.diff(means), 0.0) * np.diff(betas) * patterns)))
+    count = max(1, math.ceil(deviations[-1] / STEP))
+    inner = np.interp(np.linspace(0.0, deviations[-1], count + 1)[1:-1], deviations, betas)
+    return (0.0, *inner.tolist(), float(channel.beta))
+
+
 def log_ratios(energies, betas) -> np.ndarray:
     """log Z(beta_k+1)/Z(beta_k) for every instance, shape (instances, rungs - 1).
 
-    `energies` (instances, chains, rungs, draws) counts violations.  -inf where the last rung is at beta = inf and no draw
+    `energies` (instances, chains, rungs, draws) are those of all patterns together.  -inf where the last rung is at beta = inf and no draw
     of the one before is free of violations.
     """
     energies = np.asarray(energies, dtype=float)

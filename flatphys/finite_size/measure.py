@@ -1,0 +1,126 @@
+"""What any weights do on any instances: errors, energies and losses of their stabilities, overlaps, local energies.
+
+Chains, trained rules and weights of one's own are measured here and nowhere else.  Weights have the shape (instances, ..., n); stabilities
+come from `Instances.stabilities`, the last axis of which runs over the patterns.
+"""
+
+import math
+
+import numpy as np
+from scipy import special
+
+from flatphys import validate
+from flatphys._jit import jit
+from flatphys.errors import InvalidInput
+from flatphys.finite_size.instances import draw
+from flatphys.kernels import channels, losses
+from flatphys.model import CustomLoss, GaussianMixture
+
+TEST_EXAMPLES = 4  # fresh examples per weight, for the generalization error of trained rules
+
+
+# --- stabilities ------------------------------------------------------------------------------------
+def errors(stabilities, margin: float = 0.0):
+    """The fraction of stabilities below the margin, over the last axis."""
+    return np.mean(stabilities < margin, axis=-1)
+
+
+def mean_energy(stabilities, energy: str, margin: float):
+    """The mean energy of a pattern ("errors", "hinge", "squared-hinge" or "square" of the model), over the last axis."""
+    out = np.empty(stabilities.size)
+    _costs(channels.CODES[energy], margin - stabilities.ravel(), out)
+    return out.reshape(stabilities.shape).mean(axis=-1)
+
+
+@jit
+def _costs(energy, gaps, out):
+    for mu in range(gaps.size):
+        out[mu] = channels.cost(energy, gaps[mu])
+
+
+def loss_of(loss, t):
+    """(l, l', l'') at margins t, of a loss by name or a `CustomLoss`; at a kink those from the right."""
+    if isinstance(loss, CustomLoss):
+        return tuple(np.vectorize(f, otypes=[float])(t) for f in (loss.value, loss.slope, loss.curvature))
+    out = np.empty((3, t.size))
+    _points(losses.CODES[loss], t.ravel(), out)
+    return tuple(out.reshape(3, *t.shape))
+
+
+@jit
+def _points(loss, t, out):
+    for mu in range(t.size):
+        out[0, mu], out[1, mu], out[2, mu] = losses.point(loss, t[mu])
+
+
+# --- overlaps ---------------------------------------------------------------------------------------
+def overlaps(weights, direction):
+    """w.direction/N of weights (instances, ..., n) with one direction per instance (instances, n)."""
+    return np.einsum("i...n,in->i...", weights, direction) / weights.shape[-1]
+
+
+def generalization_error(data, overlap):
+    """Probability that weights of |w|^2 = N err on a new, clean Gaussian example, given their overlap with the teacher or centre."""
+    if isinstance(data, GaussianMixture):
+        return special.ndtr(-np.asarray(overlap) / math.sqrt(data.variance))
+    return np.arccos(np.clip(overlap, -1.0, 1.0)) / math.pi
+
+
+def fresh_error(data, weights, bias: float, direction, rng) -> float:
+    """The fraction of fresh clean examples that weights of any norm, with a bias, get wrong."""
+    n = weights.size
+    fresh = draw(data, n, TEST_EXAMPLES * n, rng, direction)
+    return float(np.mean(fresh.clean * (fresh.x @ weights / math.sqrt(n) + bias) < 0.0))
+
+
+# --- the local energy -------------------------------------------------------------------------------
+def strengths(sigma, distance) -> tuple[str, np.ndarray]:
+    """The kind of perturbation and its strengths as an array, checked."""
+    if (sigma is None) == (distance is None):
+        raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
+    name, value = ("sigma", sigma) if sigma is not None else ("distance", distance)
+    try:
+        out = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    high = math.inf if name == "sigma" else 1.0
+    if out.size == 0 or not np.isfinite(out).all() or (out < 0.0).any() or (out > high).any():
+        raise InvalidInput(f"{name} must be finite and between 0 and {high:g}, got {value!r}")
+    return name, out
+
+
+def perturb(weights, kind: str, strength: float, binary: bool, rng) -> np.ndarray:
+    """Perturbed copies of weights (..., n): multiplicative noise, flips of binary weights, a rotation of others."""
+    w = np.asarray(weights, dtype=np.float64)
+    n = w.shape[-1]
+    if kind == "sigma":
+        return w * (1.0 + strength * rng.standard_normal(w.shape))
+    if binary:
+        flips = round(strength * n)  # exactly so many
+        chosen = rng.random(w.shape).argpartition(max(flips - 1, 0), axis=-1)[..., :flips]
+        signs = np.ones_like(w)
+        np.put_along_axis(signs, chosen, -1.0, axis=-1)
+        return w * signs
+    norm2 = np.sum(w * w, axis=-1, keepdims=True)
+    noise = rng.standard_normal(w.shape)
+    noise -= w * (np.sum(noise * w, axis=-1, keepdims=True) / norm2)
+    noise *= np.sqrt(norm2 / np.sum(noise * noise, axis=-1, keepdims=True))
+    overlap = 1.0 - 2.0 * strength
+    return overlap * w + math.sqrt(max(0.0, 1.0 - overlap * overlap)) * noise
+
+
+def local_energy(instances, weights, perturbation, rng, copies: int, *, binary: bool = False, bias=None) -> np.ndarray:
+    """The rise of the fraction of stabilities below 0 when weights (instances, ..., n) are perturbed.
+
+    `perturbation` is a kind with its strengths (`strengths`), `copies` how often each weight vector is perturbed; returns the mean over
+    weights and copies, (instances, *shape of the strengths).
+    """
+    kind, values = perturbation
+    copies = int(validate.number("perturbations", copies, 1, closed="["))
+    flat = np.asarray(weights).reshape(instances.count, -1, instances.n)
+    before = errors(instances.stabilities(flat, bias)).mean(axis=1)
+    many = np.repeat(flat, copies, axis=1)
+    out = np.empty((instances.count, values.size))
+    for i, strength in enumerate(values.ravel().tolist()):
+        out[:, i] = errors(instances.stabilities(perturb(many, kind, strength, binary, rng), bias)).mean(axis=1) - before
+    return out.reshape(instances.count, *values.shape)
