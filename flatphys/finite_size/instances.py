@@ -5,7 +5,7 @@ Instance k of a seed is drawn from its own stream, so it does not depend on how 
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
-from flatphys.model import DATA, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
+from flatphys.model import Data, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
@@ -45,6 +45,7 @@ def draw(data, n: int, patterns: int, rng, direction=None, kind: str = "gaussian
     Patterns are float32 ("gaussian", with a mixture its clouds) or int8 ("sign"), kept by weight: `x.T` is contiguous.
     A `direction` of one's own keeps the teacher or the centre, for fresh examples.
     """
+    validate.instance("data", data, get_args(Data))
     if kind == "sign":
         x = _signs(rng, (n, patterns))
     else:
@@ -60,8 +61,6 @@ def draw(data, n: int, patterns: int, rng, direction=None, kind: str = "gaussian
         x += (direction / math.sqrt(n)).astype(np.float32)[:, None]
         x *= y
         return Sample(x.T, y, y, direction)
-    if not isinstance(data, Teacher):
-        raise InvalidInput(f"data must be {', '.join(kind.__name__ for kind in DATA)}, got {data!r}")
     direction = _direction(rng, n, rule) if direction is None else direction
     field = _field(direction, x) if rule.layer is None else outputs(rule.layer, direction[None], x)[0]
     clean = np.where(field >= 0.0, 1, -1).astype(np.int8)

@@ -15,7 +15,7 @@ import pytest
 import flatphys as fp
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size.instances import make_instances
-from flatphys.finite_size.sampling import choose_betas, default_patterns
+from flatphys.finite_size.schedule import choose_betas, default_patterns, sampled_channel
 
 quick = pytest.mark.filterwarnings("ignore::flatphys.errors.NotMixedWarning")  # a few sweeps, for what does not need more
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", beta=1.0))
@@ -92,12 +92,14 @@ def test_patterns_are_signs_only_where_their_lattice_is_harmless():
 
 
 def test_the_ladder_is_chosen_given_or_refused():
-    assert choose_betas(None, 1.0, 100, 0.5) == (1.0,)
-    assert choose_betas(None, math.inf, 100, 0.5)[0] == 0.0
-    assert choose_betas([0.5, 1.0], 1.0, 100, 0.5) == (0.5, 1.0)
+    warm, hard = sampled_channel("errors", 0.0, 1.0), sampled_channel("hinge", 0.0, math.inf)
+    assert choose_betas(None, warm, 100) == (1.0,)
+    assert choose_betas(None, hard, 100) == choose_betas(True, sampled_channel("errors", 0.0, math.inf), 100)  # hard constraints
+    assert choose_betas(None, hard, 100)[0] == 0.0
+    assert choose_betas([0.5, 1.0], warm, 100) == (0.5, 1.0)
     for bad in ([1.0, 0.5], [0.5, 2.0], "on", [-1.0, 1.0]):
         with pytest.raises(InvalidInput, match="exchange must"):
-            choose_betas(bad, 1.0, 100, 0.5)
+            choose_betas(bad, warm, 100)
 
 
 def test_chains_that_have_not_mixed_say_so_and_what_to_do():
@@ -145,8 +147,7 @@ def test_trained_rules_agree_with_flatphys_finite_and_draw_their_patterns_again(
         assert abs(a.mean - b.mean) < 4.5 * math.hypot(a.error, b.error), name
     for a, b in ((run.local_energy(sigma=[0.5]), other.local_energy), (run.margins.cdf([0.0, 1.0]), other.margins_cdf)):
         assert np.all(np.abs(a.mean - b.mean) < 4.5 * np.hypot(a.error, b.error))
-    x, y, _, _ = run.source.draw(0)
-    t = y * (x @ run.source.weights[0]) / math.sqrt(120)
+    t = run.source.instance(0).patterns[0].T.astype(float) @ run.source.weights[0] / math.sqrt(120)
     assert run.margins.cdf(0.5).values[0] == pytest.approx(np.mean(t <= 0.5), abs=1e-12)
 
 

@@ -26,8 +26,7 @@ from numba import cuda
 
 from flatphys.finite_size.chains.layout import PAIR
 from flatphys.finite_size.chains.metropolis import choose, turned
-from flatphys.finite_size.chains.moves import accepts as accepts_on_host
-from flatphys.finite_size.chains.moves import price
+from flatphys.finite_size.chains.moves import accepts as accepts_on_host, price
 from flatphys.finite_size.chains.philox import EXCHANGE, MASK, MOVES, SHIFT, philox
 
 WORD_BYTES = 16  # of shared memory per thread: a Philox block

@@ -49,6 +49,16 @@ CASES = {
         dict(reference=np.ones(N), overlap=0.2),
         False,
     ),
+    "hinge flips": (STORAGE, {}, dict(energy="hinge", margin=0.3), False),
+    "squared hinge, exchange": (STORAGE, dict(patterns="gaussian"), dict(energy="squared-hinge", betas=(0.5, 1.0, 4.0)), False),
+    "square, rotations": (SPHERE, {}, dict(weights="spherical", energy="square", margin=1.0, tune=1), False),
+    "hinge pairs": (TEACHER, {}, dict(energy="hinge", margin=0.5, **PINNED), False),
+    "committee of erf, squared hinge": (
+        fp.Model(fp.Teacher(0.1), gibbs("spherical", "erf")),
+        dict(hidden=3, patterns="gaussian"),
+        dict(weights="spherical", energy="squared-hinge", margin=0.5),
+        False,
+    ),
     "spherical committee": (fp.Model(fp.RandomLabels(), gibbs("spherical", "relu")), dict(hidden=3), dict(weights="spherical"), False),
 }
 

@@ -22,6 +22,7 @@ SIMULATED = {
     "more patterns": ["more patterns than a word"],
     "real fields": ["gaussian flips", "gaussian pairs", "rotations", "rotations at fixed overlap"],
     "committees": ["committee of signs", "committee of erf", "committee of relu, pairs", "spherical committee"],
+    "energies": ["hinge flips", "squared hinge, exchange", "square, rotations", "hinge pairs", "committee of erf, squared hinge"],
     "memory": ["batches"],
 }
 

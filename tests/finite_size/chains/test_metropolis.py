@@ -13,7 +13,9 @@ from scipy import stats
 import flatphys as fp
 from flatphys.finite_size.chains import moves
 from flatphys.finite_size.chains.ensemble import Chains
+from flatphys.finite_size.chains.layout import Cost
 from flatphys.finite_size.instances import make_instances
+from flatphys.kernels.codes import ERRORS
 
 RANDOM = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 TIE = 1e-9  # enumerated stabilities are float64 sums: one that equals the margin must not count
@@ -260,5 +262,5 @@ def test_shifts_from_bits_are_those_from_the_patterns(p):
     h, a, b = 3.0 * rng.standard_normal(64 * words), *rng.standard_normal(2)
     out, plain = np.empty(64 * words), np.empty(p)
     below = moves.shift_bits(h, out, pack(x), a, pack(z), b, 0.3, pack(np.ones(p)))
-    assert below == moves.shift_two(h[:p], plain, x, a, z, b, 0.3) == np.count_nonzero(plain < 0.3)
+    assert below == moves.shift_two(h[:p], plain, x, a, z, b, Cost(ERRORS, 0.3, 1.0, 1.0)) == np.count_nonzero(plain < 0.3)
     assert np.allclose(out[:p], plain, rtol=0.0, atol=1e-15)
