@@ -48,6 +48,7 @@ _LAZY = {
     "optimal_l2": "flatphys.thresholds",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.sweeps.store",
+    "supported": "flatphys.questions.support",
     "phase_diagram": "flatphys.phase_diagrams",
     "precise": "flatphys.precise",
     "finite": "flatphys.finite_size.trained",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.observables.relative_flatness import relative_flatness as relative_flatness
     from flatphys.observables.replicated_entropy import replicated_entropy as replicated_entropy
     from flatphys.phase_diagrams.diagram import phase_diagram as phase_diagram
+    from flatphys.questions.support import supported as supported
     from flatphys.saddle.dispatch import branches as branches, solve as solve
     from flatphys.state import State as State
     from flatphys.sweeps.driver import sweep as sweep

@@ -13,10 +13,11 @@ def figure(value: Any) -> str:
     return str(value)
 
 
-def text_table(title: str, rows: list[tuple[str, str]]) -> str:
-    """Two aligned columns under a title."""
-    width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join([title] + [f"  {name:<{width}}  {value}" for name, value in rows])
+def text_table(title: str, lines: list) -> str:
+    """Aligned columns under a title."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([title, *("  " + line for line in aligned)])
 
 
 class Table:
@@ -35,11 +36,12 @@ class Table:
         return html_table(self._title(), self._rows())
 
 
-def html_table(title: str, rows: list[tuple[str, str]]) -> str:
-    """The same as an HTML table with a caption."""
+def html_table(title: str, lines: list) -> str:
+    """An HTML table with a caption; the first cell of a line is its head."""
     body = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left;font-family:monospace'>{html.escape(value)}</td></tr>"
-        for name, value in rows
+        f"<tr><th style='text-align:left'>{html.escape(head)}</th>"
+        + "".join(f"<td style='text-align:left;font-family:monospace'>{html.escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for head, *cells in lines
     )
     return f"<table><caption>{html.escape(title)}</caption><tbody>{body}</tbody></table>"

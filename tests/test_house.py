@@ -37,8 +37,8 @@ UNMENDED_BODIES = (
 UNMENDED_PARAMETERS = "finite_size/*.py:* numerics/quadrature.py:* observables/margins/*.py:* saddle/*.py:* thresholds/trace.py:*".split()
 UNMENDED_IMPORTS = {"_turn", "_error", "_slope", "_NUMBERS", "_road", "_state", "_reference", "finite._loss"}
 UNMENDED_ANNOTATIONS = (
-    "local_energy relative_flatness local_entropy replicated_entropy bayes_error separability_threshold sweep Store.records "
-    "Store.export sample sample_local_entropy extrapolate Run.local_energy Run.plot check make_instances Instances.stabilities "
+    "local_energy relative_flatness local_entropy replicated_entropy bayes_error separability_threshold "
+    "sample sample_local_entropy extrapolate Run.local_energy Run.plot check make_instances Instances.stabilities "
     "Chains.advance Chains.weights Chains.energy Chains.stabilities Chains.replica_index Chains.spread Chains.acceptance "
     "Chains.exchange Chains.restore"
 ).split()

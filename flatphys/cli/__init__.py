@@ -35,17 +35,11 @@ def _main(
 
 
 # Importing a module of commands registers them, in the order of --help.
-for _name in (
-    "states",
-    "local_entropy_command",
-    "replicated_command",
-    "questions",
-    "sweep_command",
-    "store_command",
-    "sample_command",
-    "check_command",
-    "figure_command",
-):
-    importlib.import_module(f"flatphys.cli.{_name}")
+_COMMANDS = (
+    *("solve", "curve", "margins", "local_energy", "relative_flatness", "local_entropy", "replicated", "threshold"),
+    *("sweep", "store", "supported", "sample", "check", "figure"),
+)
+for _name in _COMMANDS:
+    importlib.import_module(f"flatphys.cli.{_name}_command")
 
 __all__ = ["app"]

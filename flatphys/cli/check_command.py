@@ -26,7 +26,7 @@ from flatphys.cli.sample_command import (
     counted_weights,
     read_exchange,
 )
-from flatphys.cli.states import Branch, Json, chosen_state
+from flatphys.cli.shared import Branch, Json, chosen_state
 from flatphys.errors import InvalidInput
 from flatphys.validate import choice, load, number
 

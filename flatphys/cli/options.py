@@ -13,11 +13,28 @@ from typing import Annotated
 import typer
 
 from flatphys.errors import InvalidInput
-from flatphys.model import ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Model, Perceptron, RandomLabels, Teacher, TreeCommittee
+from flatphys.model import (
+    ACTIVATIONS,
+    ENERGIES,
+    ERM,
+    LOSSES,
+    WEIGHTS,
+    Bayes,
+    GaussianMixture,
+    Gibbs,
+    Hebb,
+    MaxMargin,
+    Model,
+    Perceptron,
+    RandomLabels,
+    Teacher,
+    TreeCommittee,
+)
 
 DATA = {"random-labels": RandomLabels, "teacher": Teacher, "gaussian-mixture": GaussianMixture}
 LEARNERS = {"gibbs": Gibbs, "erm": ERM, "max-margin": MaxMargin, "bayes": Bayes, "hebb": Hebb}
 NETWORKS = {"perceptron": Perceptron, "tree-committee": TreeCommittee}
+GRID = "START:STOP:COUNT, log:START:STOP:COUNT or a comma-separated list"
 
 
 def read_number(name: str, text: str) -> float:
@@ -32,6 +49,10 @@ def _read_text(name: str, text: str) -> str:
     return text
 
 
+def _either(names) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 @dataclass(frozen=True)
 class Field:
     """One field of a data class or learner as an option: `--name METAVAR`, a flag where `read` is None."""
@@ -44,14 +65,15 @@ class Field:
 
 FIELDS = (
     Field("flip", "P", "teacher: probability of an inverted training label, 0 <= P < 0.5  [default: 0]"),
-    Field("weights", "KIND", "gibbs, bayes: binary or spherical  [default: binary for gibbs, spherical for bayes]", _read_text),
+    Field("weights", "KIND", f"gibbs, bayes: {_either(WEIGHTS)}  [default: binary for gibbs, spherical for bayes]", _read_text),
     Field("margin", "KAPPA", "gibbs: stability that counts as correct, any sign  [default: 0]"),
     Field("beta", "BETA", "gibbs: inverse temperature > 0, or inf for hard constraints  [default: inf]"),
+    Field("energy", "ENERGY", f"gibbs: {_either(ENERGIES)}  [default: errors]", _read_text),
     Field("network", "NETWORK", "gibbs: perceptron or tree-committee (random labels)  [default: perceptron]", _read_text),
-    Field("activation", "PHI", "tree-committee: sign, erf or relu  [default: sign]", _read_text),
+    Field("activation", "PHI", f"tree-committee: {_either(ACTIVATIONS)}  [default: sign]", _read_text),
     Field("variance", "D", "gaussian-mixture: variance of each cloud  [default: 1]"),
     Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
-    Field("loss", "LOSS", "erm: square, logistic, hinge or squared_hinge  [default: logistic]", _read_text),
+    Field("loss", "LOSS", f"erm: {_either(LOSSES)}  [default: logistic]", _read_text),
     Field("l2", "L2", "erm: regularisation (l2/2)|w|^2 of the sum over patterns  [default: 0.1]"),
     Field("bias", "", "erm, max-margin, hebb: train a bias too (gaussian-mixture)  [default: no-bias]", None),
 )
@@ -64,6 +86,11 @@ class ModelOptions:
     data: str | None
     learner: str | None
     fields: dict
+
+    @property
+    def given(self) -> bool:
+        """Whether the user said anything about the model."""
+        return any(value is not None for value in (self.data, self.learner, *self.fields.values()))
 
     def model(self, data: str = "random-labels", learner: str = "gibbs") -> Model:
         """The model asked for; the arguments are the defaults of the question at hand."""
@@ -104,40 +131,96 @@ def _choose(option: str, name: str, table: dict):
 
 def takes_model(command):
     """Give `command` the model options of the table; it receives them as its argument `chosen`, a `ModelOptions`."""
-    signature = inspect.signature(command)
-    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != "chosen"]
+    learners = f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]"
     options = [
-        _option(
-            "data", Annotated[str | None, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")]
-        ),
-        _option(
-            "learner",
-            Annotated[
-                str | None,
-                typer.Option("--learner", metavar="LEARNER", help=f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]"),
-            ],
-        ),
+        _option("data", str, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")),
+        _option("learner", str, typer.Option("--learner", metavar="LEARNER", help=learners)),
     ]
     for field in FIELDS:
         if field.read is None:
-            options.append(_option(field.name, Annotated[bool | None, typer.Option(f"--{field.name}/--no-{field.name}", help=field.help)]))
+            options.append(_option(field.name, bool, typer.Option(f"--{field.name}/--no-{field.name}", help=field.help)))
         else:
-            options.append(
-                _option(field.name, Annotated[str | None, typer.Option(f"--{field.name}", metavar=field.metavar, help=field.help)])
-            )
-
-    def with_model(**given):
-        fields = {field.name: given.pop(field.name) for field in FIELDS}
-        return command(chosen=ModelOptions(given.pop("data"), given.pop("learner"), fields), **given)
-
-    with_model.__name__, with_model.__doc__ = command.__name__, command.__doc__
-    with_model.__signature__ = inspect.Signature([*own, *options])
-    with_model.__annotations__ = {p.name: p.annotation for p in with_model.__signature__.parameters.values()}
-    return with_model
+            options.append(_option(field.name, str, typer.Option(f"--{field.name}", metavar=field.metavar, help=field.help)))
+    return _extended(
+        command, "chosen", options, lambda given: ModelOptions(given["data"], given["learner"], {f.name: given[f.name] for f in FIELDS})
+    )
 
 
-def _option(name, annotation):
+def takes_options(*questions, without=()):
+    """Give a command the options of some questions; it receives what the user typed as its argument `given`, texts by option."""
+    merged = {}
+    for question in questions:
+        for option in question.options:
+            if option.name not in without:
+                merged.setdefault(option.spelled, []).append((question, option))
+
+    def parameter(spelled, uses):
+        option, texts = uses[0][1], {}
+        for question, one in uses:
+            texts.setdefault((one.metavar, one.help or GRID), []).append(question.name.replace("_", "-"))
+        names = "; ".join(f"{', '.join(owners)}: {text}" if len(questions) > 1 else text for (_, text), owners in texts.items())
+        if option.kind == "switch":
+            return _option(_identifier(spelled), bool, typer.Option(spelled, help=names))
+        metavar = "|".join(dict.fromkeys(part for shape, _ in texts for part in shape.split("|")))
+        return _option(_identifier(spelled), str, typer.Option(spelled, metavar=metavar, help=names))
+
+    options = [parameter(spelled, uses) for spelled, uses in merged.items()]
+    texts = {spelled: _identifier(spelled) for spelled in merged}
+    return lambda command: _extended(
+        command, "given", options, lambda given: {spelled: given[name] for spelled, name in texts.items() if given[name] is not None}
+    )
+
+
+def read_options(question, given: dict) -> dict:
+    """The question's options among what the user typed; one that belongs to another question is refused."""
+    mine = {option.spelled: option for option in question.options}
+    name = question.name.replace("_", "-")
+    for spelled in given:
+        if spelled not in mine:
+            from flatphys.questions.catalogue import QUESTIONS
+
+            others = [q for q in QUESTIONS.values() if q.command == question.command]
+            owners = [q.name.replace("_", "-") for q in others if any(option.spelled == spelled for option in q.options)]
+            raise InvalidInput(f"{spelled} applies to {', '.join(owners)}, not to {name}")
+    vectors = [option.spelled for option in question.options if option.vector]
+    chosen = [spelled for spelled in vectors if spelled in given]
+    if len(chosen) > 1 or (question.needs_vector and not chosen):
+        if len(vectors) == 1:
+            raise InvalidInput(f"{name} needs {vectors[0]}: {GRID}")
+        raise InvalidInput(f"give either {' or '.join(vectors)}, got {'both' if chosen else 'neither'}")
+    return {mine[spelled].name: _value(mine[spelled], text) for spelled, text in given.items()}
+
+
+def _value(option, text):
+    """What the text of an option stands for; the library checks it again, under its own name for it."""
+    if option.vector:
+        return read_grid(option.spelled, text)
+    value = read_number(option.spelled, text) if option.kind == "number" else text
+    return option.check(option.spelled, value) if option.flag else value
+
+
+def _identifier(spelled: str) -> str:
+    return spelled[2:].replace("-", "_")
+
+
+def _option(name, kind, option):
+    annotation = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _extended(command, argument: str, options: list, collect):
+    """`command` with further options in place of one argument, which is collected from them."""
+    signature = inspect.signature(command)
+    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values() if p.name != argument]
+
+    def run(**given):
+        extra = {option.name: given.pop(option.name) for option in options}
+        return command(**{argument: collect(extra)}, **given)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature([*own, *options])
+    run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
+    return run
 
 
 def read_grid(name: str, text: str) -> list[float]:

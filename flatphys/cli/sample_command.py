@@ -7,9 +7,9 @@ import typer
 
 import flatphys as fp
 from flatphys.cli import app
-from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, takes_model
+from flatphys.cli.options import GRID, ModelOptions, describe, read_grid, read_number, takes_model
 from flatphys.cli.output import as_json, collected_warnings, command, print_table, write
-from flatphys.cli.states import GRID, Alpha, Json, Out
+from flatphys.cli.shared import Alpha, Json, Out
 from flatphys.errors import InvalidInput
 from flatphys.validate import choice, load
 

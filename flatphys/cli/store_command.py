@@ -8,7 +8,7 @@ import typer
 from flatphys.cli import app
 from flatphys.cli.options import read_number
 from flatphys.cli.output import as_json, command, print_table, write
-from flatphys.cli.states import Json
+from flatphys.cli.shared import Json
 from flatphys.errors import InvalidInput
 
 store = typer.Typer(help="The store of results that sweeps keep: list, export, prune.", no_args_is_help=True, rich_markup_mode=None)

@@ -7,25 +7,15 @@ from typing import Annotated
 import typer
 
 from flatphys.cli import app
-from flatphys.cli.options import ModelOptions, describe, read_grid, takes_model
+from flatphys.cli.options import GRID, ModelOptions, describe, read_grid, takes_model, takes_options
 from flatphys.cli.output import as_json, collected_warnings, command, fail, write
-from flatphys.cli.states import GRID, Json
+from flatphys.cli.shared import Json
 from flatphys.cli.store_command import StorePath
 from flatphys.errors import InvalidInput, WorkerError
+from flatphys.questions.catalogue import QUESTIONS, question_of
 from flatphys.validate import choice
 
-QUESTION = (
-    "solve, local-energy, local-entropy, replicated-entropy, margins, relative-flatness, largest-overlap, ground-state, capacity, "
-    "max-margin, "
-    "at-line, freezing-beta, optimal-l2, bayes-error, separability-threshold, flatness-threshold, first-order-transition"
-)
-_LEARNERS = {
-    "relative_flatness": "erm",
-    "optimal_l2": "erm",
-    "largest_overlap": "erm",
-    "bayes_error": "bayes",
-    "separability_threshold": "max-margin",
-}
+SCALARS = tuple(dict.fromkeys(option.name for question in QUESTIONS.values() for option in question.options if not option.vector))
 INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 
 
@@ -40,8 +30,10 @@ INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
     "sweep --alpha 0.1:0.8:200 --scheduler tcp://10.0.0.1:8786 --out entropy.nc",
 )
 @takes_model
+@takes_options(*QUESTIONS.values(), without=SCALARS)
 def sweep(
     chosen: ModelOptions,
+    given: dict,
     alpha: Annotated[
         str | None, typer.Option("--alpha", metavar="GRID", help=f"Loads: {GRID}; questions without a load have none.")
     ] = None,
@@ -54,12 +46,9 @@ def sweep(
             "(ansatz=1RSB). Repeatable.",
         ),
     ] = None,
-    question: Annotated[str, typer.Option("--question", metavar="NAME", help=QUESTION)] = "solve",
-    sigma: Annotated[str | None, typer.Option("--sigma", metavar="GRID", help="local-energy: strengths of multiplicative noise.")] = None,
-    distance: Annotated[
-        str | None, typer.Option("--distance", metavar="GRID", help="local-energy, local-entropy, replicated-entropy: distances.")
-    ] = None,
-    overlap: Annotated[str | None, typer.Option("--overlap", metavar="GRID", help="local-entropy, replicated-entropy: overlaps.")] = None,
+    question: Annotated[
+        str, typer.Option("--question", metavar="NAME", help=", ".join(name.replace("_", "-") for name in QUESTIONS))
+    ] = "solve",
     out: Annotated[
         pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write FILE.nc (netCDF) or FILE.csv instead of printing CSV.")
     ] = None,
@@ -79,22 +68,17 @@ def sweep(
     Ctrl-C ends with what is done (exit status 130); the same command goes on from there.
     """
     import flatphys as fp
-    from flatphys.questions.catalogue import question_of
     from flatphys.sweeps.files import columns_of, csv_lines, save_dataset
 
     asked = question_of(question)
-    model = chosen.model(learner=_LEARNERS.get(asked.name, "gibbs"))
+    model = chosen.model(asked.data, asked.learner)
     if out is not None and json:
         raise InvalidInput("give either --out or --json")
     if out is not None:
         choice("--out must end in .nc or .csv: its suffix", out.suffix, (".nc", ".csv"))
     if no_store and store is not None:
         raise InvalidInput(f"--no-store and --store {store} exclude each other")
-    axes = {
-        name: read_grid(f"--{name}", text)
-        for name, text in (("sigma", sigma), ("distance", distance), ("overlap", overlap))
-        if text is not None
-    }
+    axes = {spelled[2:]: read_grid(spelled, text) for spelled, text in given.items()}
     for text in set_ or ():
         name, values = _setting(text)
         if name in axes or name == "alpha":

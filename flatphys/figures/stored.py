@@ -16,7 +16,8 @@ import time
 
 import platformdirs
 
-_PACKAGE = pathlib.Path(__file__).parents[1]
+from flatphys.sweeps.keys import fingerprint
+
 _STALE_SECONDS = 30 * 24 * 3600.0  # files of other versions unused for a month are removed
 
 
@@ -27,12 +28,8 @@ def version_key() -> str:
     import numpy
     import scipy
 
-    digest = hashlib.sha256(" ".join((platform.python_version(), numpy.__version__, scipy.__version__, numba.__version__)).encode())
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        if path.relative_to(_PACKAGE).parts[0] != "cli":
-            digest.update(path.relative_to(_PACKAGE).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    versions = (platform.python_version(), numpy.__version__, scipy.__version__, numba.__version__)
+    return hashlib.sha256(" ".join((*versions, fingerprint(("cli",)))).encode()).hexdigest()[:16]
 
 
 def folder(store) -> pathlib.Path | None:

@@ -1,10 +1,8 @@
-"""Many points: grid, questions, executors, progress.  `flatphys.sweep` is `sweeps.driver.sweep`.
+"""Many points: grid, executors, store.  `flatphys.sweep` is `sweeps.driver.sweep`.
 
 (The package is called sweeps because flatphys.sweep is the function.)
 
-    grid          the axes of a sweep, and the model, load and options of each point
-    questions     what a question is, and how an answer becomes named numbers
-    catalogue     what can be asked
+    grid          the axes of a sweep, and the model, load and options of each point (what can be asked: `flatphys.questions`)
     point         a chunk of points: values, or a status and a sentence
     continuation  minimisers of a loss, continued from anchors
     chunks        which points next, and how many

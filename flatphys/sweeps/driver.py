@@ -3,11 +3,14 @@
 import contextlib
 import os
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, SweepWarning
+from flatphys.model import Model
 from flatphys.questions.catalogue import question_of
 from flatphys.sweeps.chunks import Chunks
 from flatphys.sweeps.collector import Collector
@@ -17,12 +20,26 @@ from flatphys.sweeps.local import run_here
 from flatphys.sweeps.point import quiet
 from flatphys.sweeps.progress import Progress
 from flatphys.sweeps.remote import run_on
+from flatphys.sweeps.store import Store
 from flatphys.sweeps.table import Table
+
+if TYPE_CHECKING:
+    import xarray
 
 READ = 4096  # points asked of the store at a time
 
 
-def sweep(model, alpha=None, *, question=None, store=None, executor=None, workers=None, progress=None, **axes):
+def sweep(
+    model: Model,
+    alpha: Any = None,
+    *,
+    question: Callable | str | None = None,
+    store: Store | str | os.PathLike | None = None,
+    executor: Any = None,
+    workers: int | None = None,
+    progress: bool | Callable[[int, int], object] | None = None,
+    **axes: Any,
+) -> "xarray.Dataset":
     """One question at every point of a grid over the load, the model's fields and the question's options.
 
     Parameters
@@ -32,11 +49,10 @@ def sweep(model, alpha=None, *, question=None, store=None, executor=None, worker
     alpha : number or list > 0
         Loads P/N; left out for questions that have none (`capacity`, `at_line`, ...).
     question : function or str
-        `solve` (the default), `local_energy`, `local_entropy`, `replicated_entropy`, `margins` (moments; density and distribution function
-        with x=[...]), `relative_flatness`, `largest_overlap`, `ground_state`, `capacity`, `max_margin`, `at_line`, `freezing_beta`,
-        `optimal_l2`, `bayes_error`, `separability_threshold`, `flatness_threshold`, `first_order_transition`; or a function of your own,
-        called as f(model, alpha, **options) (f(model, **options) without alpha), that returns a number, a `State` or a dict of numbers.
-        Its attribute `vectors` may name options that it takes as whole arrays and answers with arrays along them.
+        `solve` (the default) or any other that `flatphys.supported()` lists, such as `local_energy`, `margins` (moments; density and
+        distribution function with x=[...]) or `capacity`; or a function of your own, called as f(model, alpha, **options)
+        (f(model, **options) without alpha), that returns a number, a `State` or a dict of numbers.  Its attribute `vectors` may name
+        options that it takes as whole arrays and answers with arrays along them.
     **axes
         Fields of the model by their dotted names ("learner.margin", "data.flip", "learner.network.activation", "learner"), and options of
         the question (sigma, distance, ansatz, ...).  A list or array makes an axis, one value a coordinate without a dimension.  Questions
@@ -139,7 +155,6 @@ def _opened(store, plan, stack):
     if store is None:
         return None, None
     from flatphys.sweeps.keys import Keys
-    from flatphys.sweeps.store import Store
 
     if not isinstance(store, (Store, str, os.PathLike)):
         raise InvalidInput(f"store must be a path or a Store, got {store!r}")

@@ -200,7 +200,7 @@ class Plan:
         varying = [i for i, axis in enumerate(self.axes) if axis.kind == OPTION]
         load = next((i for i, axis in enumerate(self.axes) if axis.kind == LOAD), None)
         options = dict(self.options)
-        if self.vector is not None:
+        if self.vector is not None and self.question.along is None:
             options[self.vector.key] = np.array(self.vector.values, dtype=float)
         for point, index in zip(np.asarray(points).tolist(), self.indices(points).tolist()):
             fields = [index[i] for i in self._fields]
@@ -237,6 +237,9 @@ def plan(model: Model, alpha, question: Question, given: dict) -> Plan:
                 options[key] = values[0]
                 continue
         axes.append(Axis(key, kind, key, values, not is_list(value)))
+    if question.along is not None:
+        name, size = question.along
+        vector = Axis(name, OPTION, name, tuple(range(1, size + 1)), False)
     axes, vector = _named(axes, vector)
     out = Plan(model, question, axes, vector, options)
     _check_models(out, names)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.questions.question import NEGATIVE, REASONS, UNSTABLE
+from flatphys.model import ERM
+from flatphys.questions.answer import NEGATIVE, REASONS, UNSTABLE
 
 INTERRUPTED, FAILED, INVALID, UNDEFINED = "interrupted", "failed", "invalid_input", "undefined"
 STATUSES = {
@@ -142,6 +144,15 @@ def compute(plan, points, keep_going=lambda: True) -> Block:
     return out.block(clock())
 
 
+def solved(model, alpha, ansatz="RS"):
+    """The dominant state; minimisers of a loss are continued."""
+    if isinstance(model.learner, ERM) and ansatz == "RS":
+        from flatphys.sweeps.continuation import solve_minimiser
+
+        return solve_minimiser(model, alpha)
+    return fp.solve(model, alpha, ansatz=ansatz)
+
+
 class Interrupted(Exception):
     """Ctrl-C during `compute`; carries the block of the points that were finished."""
 
@@ -158,7 +169,7 @@ def _clock():
 def _asked(ask, model, alpha, options, found, size):
     """(scalars, vectors, status, message, branch) of one point."""
     try:
-        answer = ask(model, alpha, **options)
+        answer = ask(model, alpha, solved, **options)
     except tuple(_ERRORS) as error:
         return {}, {}, _ERRORS[next(kind for kind in type(error).__mro__ if kind in _ERRORS)], _line(error), ""
     except Exception as error:  # a user's own function, or a defect of ours: the other points go on, this one says so
@@ -176,27 +187,29 @@ def _asked(ask, model, alpha, options, found, size):
     if size is not None and vectors:
         status, message = _along(answer, vectors, status, message, size)
     elif size is not None and answer.status is not None:
-        status, message = _spread(answer.status, {})
+        status, message = _spread(answer, answer.status)
     return answer.scalars, vectors, status, message, answer.branch
 
 
 def _along(answer, vectors, status, message, size):
     """Status and message of every element: those of the equations, else those of the reference."""
     if answer.status is not None:
-        each = answer.status.copy()
+        each = np.array(answer.status, dtype="<U16")
         if status == UNSTABLE:  # the reference's own replicon; the sign of a count was read element by element
             each[each == "ok"] = UNSTABLE
-        return _spread(each, {UNSTABLE: message} if status == UNSTABLE else {})
+            answer.reasons[UNSTABLE] = message
+        return _spread(answer, each)
     gone = np.any([np.isnan(array) for array in vectors.values()], axis=0)
     if status == "ok" and gone.any():
-        return _spread(np.where(gone, UNDEFINED, "ok"), {UNDEFINED: "the answer is nan"})
+        answer.reasons[UNDEFINED] = "the answer is nan"
+        return _spread(answer, np.where(gone, UNDEFINED, "ok"))
     return status, message
 
 
-def _spread(each, own):
+def _spread(answer, each):
     """Texts along the vector option, one text where all are equal."""
-    status = tuple(each.tolist())
-    message = tuple(own.get(name) or REASONS.get(name, "") for name in status)
+    status = tuple(map(str, each))
+    message = tuple(answer.reasons.get(name) or REASONS.get(name, "") for name in status)
     if len(set(status)) == 1:
         return status[0], message[0]
     return status, message

@@ -7,6 +7,7 @@ import os
 import pathlib
 import sqlite3
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Store(Database):
                 raise self._damaged(error) from None
         return [{"id": i, "created": created, "points": points, **_described(json.loads(text))} for i, text, created, points in rows]
 
-    def records(self, problem: int | None = None):
+    def records(self, problem: int | None = None) -> Iterator[dict]:
         """Every point (of one problem) as a flat dict: problem, question, numbers of the model, values, status, message.
 
         Where the question has an array option, one dict per element.
@@ -90,7 +91,7 @@ class Store(Database):
                 where = common | dict(zip(entry["place"], np.frombuffer(place, dtype="<f8").tolist()))
                 yield from _rows(where, axis, block)
 
-    def export(self, path, problem: int | None = None) -> pathlib.Path:
+    def export(self, path: str | os.PathLike, problem: int | None = None) -> pathlib.Path:
         """Write the points (of one problem) as a table: netCDF (.nc, one dimension "point") or CSV (.csv)."""
         from flatphys.sweeps.files import save_records
 

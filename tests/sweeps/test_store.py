@@ -1,6 +1,8 @@
 """Store: points come back to the last bit, once; two writers agree; what is no store, old or damaged is refused with a sentence."""
 
+import ast
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -108,11 +110,35 @@ def test_points_of_another_version_of_the_solvers_are_not_read(path, monkeypatch
         assert store.count() == 2 and store.prune(other_versions=True) == 1 and [entry["current"] for entry in store.problems()] == [True]
 
 
-def test_the_version_follows_the_sources_of_the_solvers():
-    assert len(keys.solver_version()) == 16
-    package = keys.pathlib.Path(keys.__file__).parent.parent
-    for name in keys._SOURCES:
-        assert (package / name).exists(), name
+def test_the_version_follows_every_source_but_those_that_compute_nothing(tmp_path, monkeypatch):
+    copy = tmp_path / "flatphys"
+    shutil.copytree(keys._PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(keys, "_PACKAGE", copy)
+
+    def version():
+        return keys.fingerprint.__wrapped__(keys.SILENT)
+
+    for room in sorted(path for path in copy.iterdir() if path.suffix == ".py" or path.is_dir()):
+        before, source = version(), room if room.is_file() else sorted(room.rglob("*.py"))[-1]
+        source.write_text(source.read_text() + "\n# edited\n")
+        assert (version() == before) == (room.name in keys.SILENT), room.name
+    before = version()
+    (copy / "a_new_room").mkdir()
+    (copy / "a_new_room" / "a_new_solver.py").write_text("")
+    assert version() != before
+
+
+def test_no_source_that_computes_numbers_imports_one_that_does_not_count():
+    """But for drawing and printing, and the table of public names."""
+    rooms = {name.removesuffix(".py") for name in keys.SILENT} - {"display", "plotting"}
+    for path in keys._PACKAGE.rglob("*.py"):
+        place = path.relative_to(keys._PACKAGE)
+        if place.parts[0] in (*keys.SILENT, "__init__.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.startswith(f"flatphys.{room}") for name in names for room in rooms), path
 
 
 def test_functions_of_ones_own_need_a_version(path, no_work):

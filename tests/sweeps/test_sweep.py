@@ -248,9 +248,18 @@ def test_attributes_say_what_was_computed():
     assert table.attrs["model"] == repr(MODEL) and table.attrs["question"] == "local_entropy"
     assert json.loads(table.attrs["options"]) == {"beta": "2.0"}
     assert table.attrs["flatphys_version"] == fp.__version__ and table.attrs["numpy_version"] == np.__version__
-    assert table.attrs["tolerance_residual"] > 0.0 and (table.residual <= table.attrs["tolerance_residual"]).all()
     assert table.value.attrs == {"long_name": "local entropy", "units": "nats per weight"}
     assert all(isinstance(value, (str, int, float)) for value in table.attrs.values())
+
+
+def test_the_tolerances_are_those_that_the_states_met(tmp_path):
+    loads = [0.5, 2.0]
+    table = sweep(MODEL, alpha=loads, store=tmp_path / "s.sqlite")
+    state = fp.solve(MODEL, 0.5)
+    assert (table.attrs["tolerance_residual"], table.attrs["tolerance_quadrature"]) == (state.tolerance, state.quadrature_tolerance)
+    assert float(table.residual[0]) <= state.tolerance and "tolerance_residual" not in table
+    assert same(table, sweep(MODEL, alpha=loads, store=tmp_path / "s.sqlite"))  # they are kept with the points
+    assert "tolerance_residual" not in sweep(MODEL, question=fp.capacity).attrs  # none is known, none is guessed
 
 
 def test_netcdf_gives_the_same_table_back(tmp_path):
@@ -364,7 +373,7 @@ def no_work(monkeypatch):
         ({"alpha": 0.5, "data.flip": [0.1]}, "is no field of"),
         ({"alpha": 0.5, "learner.margin": [0.1, math.nan]}, "margin must be a finite number, got nan"),
         ({"alpha": 0.5, "learner.weights": ["binary", "sphercal"]}, "did you mean 'spherical'"),
-        ({"alpha": 0.5, "data": [fp.GaussianMixture()]}, "is not defined on"),
+        ({"alpha": 0.5, "learner": [fp.ERM()]}, "is not defined on"),
         ({"alpha": 0.5, "ansatz": "2RSB"}, "ansatz must be one of"),
         ({"alpha": 0.5, "ansats": "RS"}, "did you mean 'ansatz'"),
         ({"alpha": 0.5, "question": "sole"}, "did you mean 'solve'"),
