@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import ERF, RELU, SIGN
-from flatphys.kernels.networks import network_code, output_scale
+from flatphys.kernels.codes import ERF
+from flatphys.kernels.networks import network_code, output_scale, phi
 
 ROUNDING = 6144.0  # 1.5 2^12: float64 has a spacing of 2^-40 around it
 
@@ -46,14 +46,8 @@ def layer_of(network, n: int, hidden: int, integers: bool = False) -> Layer:
 
 @jit
 def activate(code, h):
-    """phi(h) rounded to a multiple of 2^-40; sign(0) = +1; nan for an unknown code."""
-    if code == SIGN:
-        return 1.0 if h >= 0.0 else -1.0
-    if code == ERF:
-        return (math.erf(h) + ROUNDING) - ROUNDING
-    if code == RELU:
-        return (max(h, 0.0) + ROUNDING) - ROUNDING
-    return math.nan
+    """phi(h) rounded to a multiple of 2^-40."""
+    return (phi(code, h) + ROUNDING) - ROUNDING
 
 
 @jit

@@ -13,7 +13,7 @@ from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
-from flatphys.model import Data, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
+from flatphys.model import ACTIVATIONS, Data, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
@@ -234,7 +234,8 @@ def _hidden(model, n, hidden):
         return None
     if callable(network.activation):
         raise InvalidInput(
-            f"activation must be one of 'sign', 'erf', 'relu' in the sampler, got a function of one's own ({network.activation!r})"
+            f"activation must be one of {', '.join(map(repr, ACTIVATIONS))} in the sampler, got a function of one's own "
+            f"({network.activation!r})"
         )
     if not isinstance(model.learner, Gibbs) or hidden is None:
         raise InvalidInput("hidden must be the number of units of the tree committee, got None")

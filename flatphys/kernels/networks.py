@@ -13,9 +13,11 @@ the pattern term of every saddle is the perceptron's with Q replaced by
 Everything is written in Q and eps = 1-Q, both given by the caller, so that neither a small Q nor a small eps costs digits:
 1-c = (4/pi) asin sqrt(eps/2) for sign, which has a square-root singularity at Q = 1.
 
-A network travels through the jitted code as one float64 array: its code, then what the kernel needs.  A further activation is
-one entry in `_BUILT_IN` and one line in each of the three functions below.  A user's own activation is a table of series
-(`kernels.activation`), carried by the same array so that nothing is compiled anew.
+A network travels through the jitted code as one float64 array: its code, then what the kernel needs.  A user's own activation is a
+table of series (`kernels.activation`), carried by the same array so that nothing is compiled anew.
+
+To add an activation: its code in `kernels.codes`, its name in `model.ACTIVATIONS` and `CODES`, K(1) - K(0) in `VARIANCE`, one line in `phi`
+(for finite systems) and in each of the three functions of the overlap.
 
 Sources: Barkai, Hansel & Sompolinsky 1992; Engel et al. 1992 (committee machines); Cho & Saul 2009 (kernels).
 """
@@ -27,16 +29,17 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.activation import NEAR, TERMS, TOP, moments, table
-from flatphys.model import Perceptron
-
-PERCEPTRON, SIGN, ERF, RELU, TABLE = 0, 1, 2, 3, 4
-_BUILT_IN = {"sign": SIGN, "erf": ERF, "relu": RELU}
-_ARRAYS = {code: np.array([float(code)]) for code in (PERCEPTRON, *_BUILT_IN.values())}
-PERCEPTRON_NET = _ARRAYS[PERCEPTRON]
+from flatphys.kernels.codes import ERF, PERCEPTRON, RELU, SIGN, TABLE
+from flatphys.model import ACTIVATIONS, Perceptron
 
 _ERF_A = 2.0 / 3.0
 _ERF_ASIN = math.asin(_ERF_A)
 _ERF_ROOT = math.sqrt(1.0 - _ERF_A * _ERF_A)
+
+CODES = dict(zip(ACTIVATIONS, (SIGN, ERF, RELU)))
+VARIANCE = {SIGN: 1.0, ERF: 2.0 / math.pi * _ERF_ASIN, RELU: 0.5 - 0.5 / math.pi}  # K(1) - K(0)
+_ARRAYS = {code: np.array([float(code)]) for code in (PERCEPTRON, *CODES.values())}
+PERCEPTRON_NET = _ARRAYS[PERCEPTRON]
 
 
 def network_code(network) -> np.ndarray:
@@ -48,7 +51,7 @@ def network_code(network) -> np.ndarray:
         return PERCEPTRON_NET
     if callable(network.activation):
         return _tabulated(network.activation)
-    return _ARRAYS[_BUILT_IN[network.activation]]
+    return _ARRAYS[CODES[network.activation]]
 
 
 @lru_cache(maxsize=128)
@@ -60,7 +63,19 @@ def output_scale(network) -> float:
     """sqrt(K(1) - K(0)): raw pre-activations sum_l c_l phi(h_l)/sqrt K are this times the normalised ones of the theory."""
     if callable(network.activation):
         return math.sqrt(moments(network.activation)[1])
-    return {SIGN: 1.0, ERF: math.sqrt(2.0 / math.pi * _ERF_ASIN), RELU: math.sqrt(0.5 - 0.5 / math.pi)}[_BUILT_IN[network.activation]]
+    return math.sqrt(VARIANCE[CODES[network.activation]])
+
+
+@jit
+def phi(code, h):
+    """The activation itself; sign(0) = +1."""
+    if code == SIGN:
+        return 1.0 if h >= 0.0 else -1.0
+    if code == ERF:
+        return math.erf(h)
+    if code == RELU:
+        return max(h, 0.0)
+    return math.nan
 
 
 def first_slope(net) -> float:
