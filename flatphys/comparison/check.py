@@ -19,28 +19,20 @@ from flatphys import validate
 from flatphys.comparison.report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
-from flatphys.finite_size.integrate import SampledLocalEntropy
-from flatphys.finite_size.run import Run
+from flatphys.finite_size.run import Run, SampledLocalEntropy
+from flatphys.model import Bayes, Gibbs, MaxMargin, Teacher
+from flatphys.numerics.roots import bracketed
+from flatphys.observables.local_energy import local_energy
+from flatphys.observables.local_entropy import LocalEntropy, local_entropy, teacher_state
+from flatphys.observables.margins import margins
+from flatphys.saddle.dispatch import branches
 from flatphys.state import State
 
 BOUND = 4.0
 SIGMAS = (0.2, 0.5, 1.0)
 DISTANCES = (0.05, 0.2)
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribution functions are compared
-NAMES = {  # estimate of a run -> attribute of a state
-    "train_error": "train_error",
-    "train_loss": "train_loss",
-    "overlap": "q",
-    "teacher_overlap": "R",
-    "cosine": "cosine",
-    "generalization_error": "generalization_error",
-    "free_entropy": "free_entropy",
-    "entropy": "entropy",
-    "m": "m",
-    "q": "q",
-    "b": "b",
-    "margin": "margin",
-}
+RENAMED = {"overlap": "q", "teacher_overlap": "R"}  # estimates of a run that have another name in a state
 
 
 def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order: int = 1, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
@@ -79,8 +71,6 @@ def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order:
     >>> fp.check(fp.solve(run.model, run.alpha), run).passed
     True
     """
-    from flatphys.observables.local_entropy import LocalEntropy
-
     bound = validate.number("bound", bound, 0.0)
     finite_size = validate.number("finite_size", finite_size, 0.0, closed="[")
     runs = list(run) if isinstance(run, (list, tuple)) else [run]
@@ -114,15 +104,16 @@ def _same(theory, runs, kind):
             raise InvalidInput(f"run must be at the theory's load alpha = {alpha:g}, got {run.alpha:g}: solve at run.alpha")
 
 
+def _is_teacher(state) -> bool:
+    """Whether the state is the teacher itself."""
+    return isinstance(state.model.data, Teacher) and state.order.get("q") == 1.0
+
+
 def _at_load(state, alpha):
     """The state itself, or that of the same branch at a run's own load (which whole patterns move by up to 1/(2N))."""
-    from flatphys.saddle.dispatch import branches
-
     if abs(state.alpha - alpha) < 1e-12:
         return state
-    if state.branch == "teacher" and state.order.get("q") == 1.0:
-        from flatphys.observables.local_entropy import teacher_state
-
+    if _is_teacher(state):
         return teacher_state(state.model, alpha)
     for other in branches(state.model, alpha) if state.ansatz == "RS" else []:
         if other.branch == state.branch:
@@ -134,19 +125,12 @@ def _at_load(state, alpha):
 
 def _state_items(state, runs, sigma, distance):
     """(name, [(theory, estimate) of each run]) of a state."""
-    from flatphys.observables.local_energy import local_energy
-    from flatphys.observables.margins import margins
-
     _same(state, runs, Run)
     out, states = [], [_at_load(state, run.alpha) for run in runs]
-    for name, attribute in NAMES.items():
-        if (
-            getattr(state, attribute, None) is None
-            or not all(name in run.estimates for run in runs)
-            or (name == "cosine" and "teacher_overlap" in runs[0].estimates)
-        ):
-            continue
-        out.append((name, [(getattr(s, attribute), run.estimates[name]) for s, run in zip(states, runs)]))
+    for name in runs[0].estimates:
+        attribute, repeats = RENAMED.get(name, name), name == "cosine" and "teacher_overlap" in runs[0].estimates
+        if not repeats and all(name in run.estimates for run in runs) and getattr(state, attribute, None) is not None:
+            out.append((name, [(getattr(s, attribute), run.estimates[name]) for s, run in zip(states, runs)]))
     laws = [margins(s) for s in states]
     out += [
         (f"margins.{name}", [(getattr(law, name), getattr(run.margins, name)) for law, run in zip(laws, runs)])
@@ -157,24 +141,29 @@ def _state_items(state, runs, sigma, distance):
         pairs = [(law.cdf(x), _element(run.margins.cdf([x]), 0)) for law, x, run in zip(laws, where, runs)]
         out.append((f"margins.cdf({where[-1]:.3g})", pairs))
     if all(run.source is not None for run in runs):
-        fixed = hasattr(state.model.learner, "weights") or state.branch == "max_margin"
-        for kind, values in (("sigma", sigma), ("distance", distance if fixed else np.array([]))):
-            if not values.size:
-                continue
-            found, theory = [], []
-            for s, run in zip(states, runs):  # whole flips
-                actual = np.rint(values * run.n) / run.n if kind == "distance" else values
-                found.append(run.local_energy(**{kind: actual}))
-                theory.append(np.atleast_1d(local_energy(s, **{kind: actual})))
-            for i, x in enumerate(values.tolist()):
-                out.append((f"local_energy({kind}={x:g})", [(float(t[i]), _element(e, i)) for t, e in zip(theory, found)]))
+        norm = isinstance(state.model.learner, (Gibbs, Bayes, MaxMargin))
+        for kind, values in (("sigma", sigma), ("distance", distance if norm else np.array([]))):
+            out += _local_energies(states, runs, kind, values)
     return out
+
+
+def _local_energies(states, runs, kind, values):
+    """The items of one kind of perturbation."""
+    if not values.size:
+        return []
+    found, theory = [], []
+    for state, run in zip(states, runs):  # whole flips
+        actual = np.rint(values * run.n) / run.n if kind == "distance" else values
+        found.append(run.local_energy(**{kind: actual}))
+        theory.append(np.atleast_1d(local_energy(state, **{kind: actual})))
+    return [
+        (f"local_energy({kind}={x:g})", [(float(t[i]), _element(e, i)) for t, e in zip(theory, found)])
+        for i, x in enumerate(values.tolist())
+    ]
 
 
 def _places(law):
     """Stabilities at some levels of the law, away from its atoms (where a finite sample's step lies elsewhere)."""
-    from flatphys.numerics.roots import bracketed
-
     out = []
     for level in LEVELS:
         low, high = law.support
@@ -193,7 +182,7 @@ def _element(estimate: Estimate, i: int) -> Estimate:
 
 def _local_entropy_items(theory, runs):
     _same(theory, runs, SampledLocalEntropy)
-    teacher = theory.reference.branch == "teacher" and theory.reference.order.get("q") == 1.0
+    teacher = _is_teacher(theory.reference)
     overlap = theory.overlap.ravel()
     for run in runs:
         if (run.reference == "teacher") != teacher:
@@ -217,8 +206,6 @@ def _local_entropy_items(theory, runs):
 
 def _asked_again(theory, run):
     """The same local entropy at the load and the overlaps that the run could realise."""
-    from flatphys.observables.local_entropy import local_entropy
-
     if abs(theory.reference.alpha - run.alpha) < 1e-12 and np.abs(theory.overlap.ravel() - run.overlap).max() < 1e-12:
         return theory
     return local_entropy(_at_load(theory.reference, run.alpha), overlap=run.overlap, margin=theory.margin, beta=theory.beta)

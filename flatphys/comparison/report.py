@@ -8,6 +8,8 @@ import numpy as np
 
 from flatphys.display import Table
 from flatphys.finite_size.estimate import Extrapolation
+from flatphys.observables.local_entropy import local_entropy
+from flatphys.observables.margins import margins
 from flatphys.state import State
 
 
@@ -111,8 +113,6 @@ class CheckReport(Table):
         left, right = axes
         run = self.runs[-1]
         if isinstance(self.theory, State):
-            from flatphys.observables.margins import margins
-
             law = margins(self.theory)
             x, density = run.margins.density(40)
             grid = np.linspace(x[0], x[-1], 400)
@@ -149,8 +149,6 @@ class CheckReport(Table):
 
     def _curve(self):
         """(distance, value) of the theory on a grid around the points that were compared."""
-        from flatphys.observables.local_entropy import local_entropy
-
         points = self.theory.distance.ravel()
         grid = np.linspace(0.7 * points.min(), min(1.15 * points.max(), 0.99), 40)
         with warnings.catch_warnings():

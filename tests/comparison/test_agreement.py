@@ -5,30 +5,31 @@ import math
 
 import pytest
 
-from flatphys.comparison.agreement import full_cases, quick_cases, write_report
-from flatphys.comparison.check import agreement
-from flatphys.model import ERM, GaussianMixture, Gibbs, RandomLabels, Teacher
+from flatphys.comparison.agreement import write_report
+from flatphys.comparison.cases import Around, AroundTeacher, full_cases, quick_cases, storage
+from flatphys.model import ENERGIES, ERM, WEIGHTS, GaussianMixture, Gibbs, RandomLabels, Teacher
 
 
 def test_the_full_list_holds_every_agreement_that_is_asked_for():
     cases = full_cases()
     assert len({case.name for case in cases}) == len(cases)
-    storage = {
-        (c.model.learner.weights, c.alpha, c.model.learner.beta) for c in cases if isinstance(c.model.data, RandomLabels) and not c.around
+    plain = [c for c in cases if not isinstance(c, Around)]
+    stored = {
+        (c.model.learner.weights, c.alpha, c.model.learner.beta)
+        for c in plain
+        if isinstance(c.model.data, RandomLabels) and c.model.learner.energy == "errors"
     }
-    assert storage >= {(w, a, b) for w in ("binary", "spherical") for a in (0.5, 1.0, 2.0) for b in (0.5, 1.0, 2.0)}
-    students = {
-        (c.alpha, c.options["start"])
-        for c in cases
-        if isinstance(c.model.data, Teacher) and isinstance(c.model.learner, Gibbs) and not c.around
-    }
+    assert stored >= {(w, a, b) for w in ("binary", "spherical") for a in (0.5, 1.0, 2.0) for b in (0.5, 1.0, 2.0)}
+    gibbs = [c for c in plain if isinstance(c.model.learner, Gibbs)]
+    students = {(c.alpha, c.options["start"]) for c in gibbs if isinstance(c.model.data, Teacher)}
     assert students >= {(a, s) for a in (0.5, 0.9) for s in ("hot", "cold")}
+    assert {(c.model.learner.weights, c.model.learner.energy) for c in gibbs} == {(w, e) for w in WEIGHTS for e in ENERGIES}
     assert any(
         isinstance(c.model.data, GaussianMixture) and isinstance(c.model.learner, ERM) and c.model.learner.loss == "logistic" for c in cases
     )
-    around = [c for c in cases if c.around]
+    around = [c for c in cases if isinstance(c, Around)]
     assert {len(c.around.get("distance", c.around.get("overlap"))) for c in around} == {3}
-    assert any(c.around.get("reference") == "teacher" for c in around) and any(isinstance(c.model.learner, ERM) for c in around)
+    assert any(isinstance(c, AroundTeacher) for c in around) and any(isinstance(c.model.learner, ERM) for c in around)
     assert max(n for c in cases for n in c.sizes) >= 2000
 
 
@@ -49,6 +50,6 @@ def test_a_short_version_agrees_and_is_written_in_full(tmp_path):
 
 
 def test_a_case_that_fails_is_named_and_the_report_says_no(tmp_path, monkeypatch):
-    case = agreement._storage("binary", 0.5, 0.5, (61,), chains=8, sweeps=100)
+    case = storage("binary", 0.5, 0.5, (61,), chains=8, sweeps=100)
     path, passed = write_report(tmp_path, cases=[case], bound=1e-6, device="cpu", say=lambda text: None)
     assert not passed and "binary-0.5-0.5" in path.read_text().split("beyond the bound")[1]
