@@ -48,78 +48,86 @@ class Work(NamedTuple):
 def workspace(n):
     """Buffers for n unknowns, all of which count in absolute units; change `floor` and `slope` for others."""
     f, jac, trial, new_f, new_jac = np.empty(n), np.empty((n, n)), np.empty(n), np.empty(n), np.empty((n, n))
-    return Work(f, jac, trial, new_f, new_jac, np.empty(n), np.empty(n), np.empty((n, n)), np.ones(n), np.zeros(n), np.zeros(5))
+    return Work(f, jac, trial, new_f, new_jac, np.empty(n), np.empty(n), np.empty((n, n + 1)), np.ones(n), np.zeros(n), np.zeros(5))
 
 
 @jit
 def copy(source, target):
-    """target = source, for arrays of any shape (a plain loop compiles faster than slices)."""
-    a, b = source.ravel(), target.ravel()
-    for i in range(a.size):
-        b[i] = a[i]
+    """target = source, for vectors (a plain loop compiles faster than slices)."""
+    for i in range(source.size):
+        target[i] = source[i]
 
 
 @jit
-def eliminate(jac, rhs):
-    """Solve jac y = rhs in place by elimination with pivoting; y is left in rhs. False if singular."""
-    n = rhs.size
+def factorise(jac, mat):
+    """Elimination with pivoting: mat becomes the triangles of jac, its last column the rows' order. False if jac is singular."""
+    n = jac.shape[0]
+    for i in range(n):
+        for k in range(n):
+            mat[i, k] = jac[i, k]
     for col in range(n):
         best = col
         for row in range(col + 1, n):
-            if abs(jac[row, col]) > abs(jac[best, col]):
+            if abs(mat[row, col]) > abs(mat[best, col]):
                 best = row
-        pivot = jac[best, col]
-        if not abs(pivot) > 0.0:
+        mat[col, n] = best
+        if not abs(mat[best, col]) > 0.0:
             return False
         if best != col:
             for k in range(n):
-                jac[col, k], jac[best, k] = jac[best, k], jac[col, k]
-            rhs[col], rhs[best] = rhs[best], rhs[col]
+                mat[col, k], mat[best, k] = mat[best, k], mat[col, k]
         for row in range(col + 1, n):
-            factor = jac[row, col] / pivot
+            factor = mat[row, col] / mat[col, col]
+            mat[row, col] = factor
             if factor != 0.0:
-                for k in range(col, n):
-                    jac[row, k] -= factor * jac[col, k]
-                rhs[row] -= factor * rhs[col]
-    for col in range(n - 1, -1, -1):
-        for k in range(col + 1, n):
-            rhs[col] -= jac[col, k] * rhs[k]
-        rhs[col] /= jac[col, col]
+                for k in range(col + 1, n):
+                    mat[row, k] -= factor * mat[col, k]
     return True
 
 
 @jit
-def length_of(work, dx, x):
-    """Size of a step in the units of its unknowns."""
-    length = 0.0
-    for j in range(x.size):
-        length = max(length, abs(dx[j]) / (work.floor[j] + work.slope[j] * abs(x[j])))
-    return length
+def substitute(mat, rhs):
+    """Solve jac y = rhs in place with what `factorise` has made of jac."""
+    n = rhs.size
+    for col in range(n):
+        best = int(mat[col, n])
+        rhs[col], rhs[best] = rhs[best], rhs[col]
+    for col in range(n):
+        for row in range(col + 1, n):
+            rhs[row] -= mat[row, col] * rhs[col]
+    for col in range(n - 1, -1, -1):
+        for k in range(col + 1, n):
+            rhs[col] -= mat[col, k] * rhs[k]
+        rhs[col] /= mat[col, col]
 
 
 @jit
-def shortened(work, x, damping):
-    """work.trial = x - damping * dx."""
-    work.size[2] = damping
+def length_of(dx, x, floor, slope):
+    """Size of a step in the units of its unknowns."""
+    length = 0.0
     for j in range(x.size):
-        work.trial[j] = x[j] - damping * work.dx[j]
+        length = max(length, abs(dx[j]) / (floor[j] + slope[j] * abs(x[j])))
+    return length
 
 
 @jit
 def propose(work, x, tolerance):
     """The first trial of a new step from x; or how the search has ended."""
-    if not work.size[0] > tolerance:
+    size = work.size
+    if not size[0] > tolerance:
         return CONVERGED
-    if work.size[4] >= MAX_STEPS:
+    if size[4] >= MAX_STEPS:
         return OUT_OF_BUDGET
-    copy(work.f, work.dx)
-    copy(work.jac, work.mat)
-    if not eliminate(work.mat, work.dx):
+    dx = work.dx
+    copy(work.f, dx)
+    if not factorise(work.jac, work.mat):
         return SINGULAR
-    length = length_of(work, work.dx, x)
-    work.size[1], work.size[3] = length, 0.0
-    work.size[4] += 1.0
-    shortened(work, x, min(1.0, LONGEST / length))
+    substitute(work.mat, dx)
+    length = length_of(dx, x, work.floor, work.slope)
+    size[1], size[2], size[3] = length, min(1.0, LONGEST / length), 0.0
+    size[4] += 1.0
+    for j in range(x.size):
+        work.trial[j] = x[j] - size[2] * dx[j]
     return RUNNING
 
 
@@ -127,30 +135,31 @@ def propose(work, x, tolerance):
 def begin(work, x, size, tolerance):
     """Start from x, whose residuals, Jacobian and residual `size` are known; nan ends the search."""
     work.size[0], work.size[4] = size, 0.0
-    if math.isnan(size):
-        return SINGULAR
-    return propose(work, x, tolerance)
+    return SINGULAR if math.isnan(size) else propose(work, x, tolerance)
 
 
 @jit
 def proceed(work, x, new, tolerance):
     """Take or shorten the step whose residual is `new`; the next trial, or how the search has ended."""
-    accepted = False
+    size, accepted = work.size, False
     if new < math.inf:
         copy(work.new_f, work.look)
-        copy(work.jac, work.mat)
-        eliminate(work.mat, work.look)
-        accepted = new <= TIGHT or length_of(work, work.look, x) < work.size[1]
+        substitute(work.mat, work.look)
+        accepted = new <= TIGHT or length_of(work.look, x, work.floor, work.slope) < size[1]
     if not accepted:
-        work.size[3] += 1.0
-        if work.size[3] >= MAX_HALVINGS:
+        size[2] *= 0.5
+        size[3] += 1.0
+        if size[3] >= MAX_HALVINGS:
             return FOLD
-        shortened(work, x, 0.5 * work.size[2])
+        for j in range(x.size):
+            work.trial[j] = x[j] - size[2] * work.dx[j]
         return RUNNING
-    if work.size[1] < ROUNDING and not new < work.size[0]:
+    if size[1] < ROUNDING and not new < size[0]:
         return OUT_OF_BUDGET
-    copy(work.trial, x)
-    copy(work.new_f, work.f)
-    copy(work.new_jac, work.jac)
-    work.size[0] = new
+    size[0] = new
+    for j in range(x.size):
+        x[j] = work.trial[j]
+        work.f[j] = work.new_f[j]
+        for k in range(x.size):
+            work.jac[j, k] = work.new_jac[j, k]
     return propose(work, x, tolerance)

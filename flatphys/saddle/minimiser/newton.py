@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.numerics.compiled_newton import RUNNING, begin, copy, eliminate, proceed, workspace
+from flatphys.numerics.compiled_newton import RUNNING, begin, factorise, proceed, substitute, workspace
 from flatphys.saddle.minimiser.averages import K2, LOSS, A, B, C, Y, averages
 
 N = 4  # unknowns: tau, log T, log V, beta
@@ -102,8 +102,10 @@ def tangent(p, at, rates, buf, work, dx):
     dx[1] = rates.alpha
     dx[2] = 0.0 if p.hard else -(at.l2 * rates.l2 + (slack - at.l2) * rates.alpha) / slack
     dx[3] = 0.0
-    copy(work.jac, work.mat)
-    return eliminate(work.mat, dx)
+    if not factorise(work.jac, work.mat):
+        return False
+    substitute(work.mat, dx)
+    return True
 
 
 @jit
@@ -111,6 +113,7 @@ def judge(p, at, x, buf, work):
     """(error of x by the second rule, E l, E k^2) at a solution x: the Newton step that the second rule would make."""
     equations(p, at, x, 1, buf, work.f, work.jac)
     f = work.f
-    eliminate(work.jac, f)
+    factorise(work.jac, work.mat)
+    substitute(work.mat, f)
     error = max(abs(f[0]) / max(abs(x[0]), 1e-300), abs(f[1]), abs(f[2]), abs(f[3]) / (1.0 + abs(x[3])))
     return error, buf.table[LOSS, 0], buf.table[K2, 0]
