@@ -17,7 +17,7 @@ import numpy as np
 from flatphys import plotting as p
 from flatphys.model import ERM, GaussianMixture, Model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.minimiser.states import generalization_error
+from flatphys.saddle.minimiser.newton import GOOD
 from flatphys.thresholds import bayes_error, separability_threshold
 from flatphys.thresholds.optimal import Regularisation, optimal_l2
 from flatphys.thresholds.trace import Frame, follow, graph
@@ -113,8 +113,8 @@ class Regularised:
         nan where nothing was solved.
         """
         system = Regularisation(Model(data("unbalanced", math.exp(z[1])), ERM("logistic", bias=True)), math.exp(z[0]))
-        x = system.solve(np.array([self.l2 * factor]))
-        return math.nan if x is None else system.slope(self.l2 * factor, x[0])[0] / generalization_error(system.p, x[0])
+        found = system.solve(self.l2 * factor)
+        return system.slope(self.l2 * factor, found)[0] / system.error(found) if found.residual <= GOOD else math.nan
 
     def offset(self, z) -> np.ndarray:
         """[log(this l2/the best one)] to first order: slope over curvature, since the valley is flat where the clouds are broad."""

@@ -27,14 +27,10 @@ def good(tolerance: Tolerance, residual: float, quadrature: float = 0.0, *number
 
 def accept(state: State, tolerance: Tolerance, advice: str) -> State:
     """`state`, which keeps the tolerance it has met, or `NotConverged`; `advice` tells what the user can do."""
-    numbers = dict(state.order)
-    for name in NUMBERS:
-        value = getattr(state, name)
-        if value is not None:
-            numbers[name] = value
-    if good(tolerance, state.residual, state.quadrature_error, *numbers.values()):
-        object.__setattr__(state, "tolerance", tolerance.residual)  # set here and nowhere else
-        object.__setattr__(state, "quadrature_tolerance", tolerance.quadrature)
+    fields = state.__dict__
+    numbers = [*state.order.values(), *[fields[name] for name in NUMBERS]]
+    if good(tolerance, state.residual, state.quadrature_error) and not [x for x in numbers if x != x]:
+        fields["tolerance"], fields["quadrature_tolerance"] = tolerance  # set here and nowhere else
         return state
     subject = f"the {state.branch} branch of {state.model!r} at alpha={state.alpha:g}"
     if not state.residual <= tolerance.residual:
@@ -42,5 +38,5 @@ def accept(state: State, tolerance: Tolerance, advice: str) -> State:
     elif not state.quadrature_error <= tolerance.quadrature:
         reason = f"is known only to {state.quadrature_error:.1e} (two quadrature rules differ by that; tolerance {tolerance.quadrature:g})"
     else:
-        reason = f"has no value of {', '.join(name for name, x in numbers.items() if x != x)}"
+        reason = f"has no value of {', '.join(name for name, x in zip([*state.order, *NUMBERS], numbers) if x != x)}"
     raise NotConverged(f"{subject} {reason}: {advice}", state.order, state.residual)

@@ -10,8 +10,6 @@ import functools
 import math
 from dataclasses import replace
 
-import numpy as np
-
 from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser.newton import GOOD, Setting
 from flatphys.saddle.minimiser.path import solve_from
@@ -23,12 +21,11 @@ LOWEST = 1e-6  # l2 below which a point is solved on its own: the response grows
 
 @functools.lru_cache(maxsize=4096)
 def _anchor(model, row: int, column: int):
-    """(solver, its parameters, setting, unknowns) at a site of the lattice, None where it has no solution."""
+    """(solver, its parameters, setting, solution) at a site of the lattice, None where it has no solution."""
     at = Setting(math.exp(SPACING * row), math.exp(SPACING * column))
     machinery, p = road(model.data, replace(model.learner, l2=at.l2), at.alpha)
-    out, info = np.empty((1, 4)), np.full((1, 4), math.nan)
-    machinery.solve_path(p, np.array([at.alpha]), np.array([at.l2]), out, info)
-    return (machinery, p, at, out[0]) if info[0, 0] <= GOOD else None
+    found = machinery.solve_point(p, *at)
+    return (machinery, p, at, found) if found.residual <= GOOD else None
 
 
 def solve_minimiser(model, alpha: float):
@@ -40,8 +37,6 @@ def solve_minimiser(model, alpha: float):
     anchor = _anchor(template, round(math.log(alpha) / SPACING), round(math.log(l2) / SPACING))
     if anchor is None:
         return solve_erm(model, alpha)
-    machinery, p, start, unknowns = anchor
-    x, info = unknowns.copy(), np.empty(4)
-    if not solve_from(p, start, Setting(alpha, l2), x, info):
-        return solve_erm(model, alpha)
-    return state_at(model, alpha, machinery, p, x, info)
+    machinery, p, start, known = anchor
+    found = solve_from(p, start, known, alpha, l2)
+    return state_at(model, alpha, machinery, p, found) if found.residual <= GOOD else solve_erm(model, alpha)

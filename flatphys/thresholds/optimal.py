@@ -28,8 +28,8 @@ from flatphys.numerics.roots import bracketed
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.minimiser.closed import bayes_error_mixture
 from flatphys.saddle.minimiser.custom import compiled
-from flatphys.saddle.minimiser.newton import Setting
-from flatphys.saddle.minimiser.states import generalization_error, parameters, solve_erm
+from flatphys.saddle.minimiser.newton import Solution
+from flatphys.saddle.minimiser.states import generalization_error, order_parameters, parameters, solve_erm
 
 LOWEST, HIGHEST, PER_DECADE = -8.0, 6.0, 4  # the search, in decades of l2
 FLAT = 1e-9  # a derivative below this fraction of what it is made of has no sign that could be trusted
@@ -52,26 +52,26 @@ def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
     return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
 
 
-def error_slope(p, x, dx) -> tuple[float, float]:
-    """(d generalization error/d log l2, size of the terms that it is the sum of) from x and d x/d log l2.
+def error_slope(p, solution, dx) -> tuple[float, float]:
+    """(d generalization error/d log l2, size of the terms that it is the sum of) from d x/d log l2 at a solution.
 
     For clouds in units of the larger G(z_y).
     """
-    tau, one = x[0], 1.0 + x[0] * x[0]
+    tau, one = solution.tau, 1.0 + solution.tau * solution.tau
     if p.labels.kind != MIXTURE:
         return -dx[0] / (math.pi * one), math.nan
     root = math.sqrt(p.variance * one)
-    shift = p.anchor * math.exp(-x[1])  # b/T = shift + beta
+    shift = p.anchor * math.exp(-solution.log_t)  # b/T = shift + beta
     terms = []
     for y, share in ((1.0, p.positive), (-1.0, 1.0 - p.positive)):
-        numerator = tau + y * (shift + x[3])
+        numerator = tau + y * (shift + solution.beta)
         z = numerator / root
         dz = (dx[0] + y * (dx[3] - shift * dx[1])) / root - z * tau * dx[0] / one
         terms.append((share, z, dz))
     near = min(z * z for _, z, _ in terms)
     weights = [share * math.exp(0.5 * (near - z * z)) for share, z, _ in terms]
-    total = -sum(w * dz for w, (_, _, dz) in zip(weights, terms, strict=True))
-    return total, sum(w * max(abs(dz), LEAST) for w, (_, _, dz) in zip(weights, terms, strict=True))
+    total = -sum(w * dz for w, (_, _, dz) in zip(weights, terms))
+    return total, sum(w * max(abs(dz), LEAST) for w, (_, _, dz) in zip(weights, terms))
 
 
 class Regularisation:
@@ -81,26 +81,25 @@ class Regularisation:
         self.alpha, self.machinery = alpha, compiled(model.learner.loss)
         self.p = parameters(model.data, model.learner, self.machinery)
 
-    def solve(self, l2s):
-        """Unknowns at an array of l2, each from its neighbour; None if one of them was not solved."""
-        out, info = np.empty((l2s.size, 4)), np.empty((l2s.size, 4))
-        solved = self.machinery.solve_path(self.p, np.full(l2s.size, self.alpha), l2s, out, info)
-        return out if solved == l2s.size else None
+    def solve(self, l2: float) -> Solution:
+        """The solution at one l2."""
+        return self.machinery.solve_point(self.p, self.alpha, l2)
 
-    def slope(self, l2: float, x=None) -> tuple[float, float]:
-        """`error_slope` at l2, where the unknowns are x; nan where nothing is solved."""
-        if x is None:
-            found = self.solve(np.array([l2]))
-            if found is None:
-                return math.nan, math.nan
-            x = found[0]
+    def solve_all(self, l2s) -> list[Solution]:
+        """The solutions at an array of l2, each from its neighbour, up to the first that is not found."""
+        out = np.empty((l2s.size, len(Solution._fields)))
+        solved = self.machinery.solve_path(self.p, np.full(l2s.size, self.alpha), l2s, out)
+        return [Solution(*row) for row in out[:solved].tolist()]
+
+    def slope(self, l2: float, solution: Solution) -> tuple[float, float]:
+        """`error_slope` at a solution."""
         dx = np.empty(4)
-        self.machinery.sensitivity(self.p, Setting(self.alpha, l2), x, dx)
-        return error_slope(self.p, x, dx)
+        self.machinery.sensitivity(self.p, self.alpha, l2, np.array(solution[:4]), dx)
+        return error_slope(self.p, solution, dx)
 
-    def error(self, l2: float) -> float:
-        """The generalization error."""
-        return generalization_error(self.p, self.solve(np.array([l2]))[0])
+    def error(self, solution: Solution) -> float:
+        """The generalization error of a solution."""
+        return generalization_error(self.p, order_parameters(self.p, solution))
 
 
 def optimal_l2(model: Model, alpha: float) -> float:
@@ -115,13 +114,17 @@ def optimal_l2(model: Model, alpha: float) -> float:
         raise InvalidInput(f"optimal_l2 needs an ERM learner, got {learner!r}")
     system = Regularisation(model, alpha)
     l2s = 10.0 ** np.linspace(HIGHEST, LOWEST, round((HIGHEST - LOWEST) * PER_DECADE) + 1)
-    out = system.solve(l2s)
-    if out is None:
+    found = system.solve_all(l2s)
+    if len(found) < l2s.size:
         solve_erm(replace(model, learner=replace(learner, l2=1.0)), alpha)  # raises what is wrong, if it is physics
         raise NotConverged(f"the search for the best l2 of {learner} at alpha = {alpha:g} met a point that was not solved")
-    slopes, sizes = np.array([system.slope(l2, x) for x, l2 in zip(out, l2s.tolist(), strict=True)]).T
+    slopes, sizes = np.array([system.slope(l2, x) for x, l2 in zip(found, l2s.tolist())]).T
     if system.p.labels.kind != MIXTURE:
         sizes = np.full(l2s.size, np.max(np.abs(slopes)))
+
+    def slope(log_l2):
+        l2 = math.exp(log_l2)
+        return system.slope(l2, system.solve(l2))[0]
 
     # From strong to weak regularisation; where the error has settled, the sign of its slope is noise.
     steep = np.flatnonzero(np.abs(slopes) > FLAT * sizes)
@@ -132,11 +135,11 @@ def optimal_l2(model: Model, alpha: float) -> float:
                 f"the best l2 of {learner} at alpha = {alpha:g} lies beyond 1e{HIGHEST:g}: "
                 f"the clouds are balanced but for {abs(model.data.positive - 0.5):.1e}"
             )
-        candidates.append((generalization_error(system.p, out[0]), math.inf))
-    for i, j in zip(steep[:-1], steep[1:], strict=True):
+        candidates.append((system.error(found[0]), math.inf))
+    for i, j in zip(steep[:-1], steep[1:]):
         if slopes[i] > 0.0 > slopes[j]:
-            best = math.exp(bracketed(lambda log_l2: system.slope(math.exp(log_l2))[0], math.log(l2s[j]), math.log(l2s[i])))
-            candidates.append((system.error(best), best))
+            best = math.exp(bracketed(slope, math.log(l2s[j]), math.log(l2s[i])))
+            candidates.append((system.error(system.solve(best)), best))
     if slopes[steep[-1]] > 0.0:
-        candidates.append((generalization_error(system.p, out[-1]), 0.0))
+        candidates.append((system.error(found[-1]), 0.0))
     return min(candidates)[1]

@@ -31,11 +31,14 @@ class Machinery(NamedTuple):
     untrain: Any
     bends: Any
     bias_alone: Any
+    solve_point: Any
     solve_path: Any
     sensitivity: Any
+    slope_at_zero: float
 
 
-_FUNCTIONS = (losses.point, losses.response, losses.untrain, losses.bends, path.bias_alone, path.solve_path, path.sensitivity)
+_OF_LOSS = (losses.point, losses.response, losses.untrain, losses.bends)
+_OF_PATH = (path.bias_alone, path.solve_point, path.solve_path, path.sensitivity)
 
 
 def _replacements(value, slope, curvature) -> dict:
@@ -108,7 +111,8 @@ def _around(function, built, tag):
 def compiled(loss) -> Machinery:
     """The solver for a loss by name or a `CustomLoss`."""
     if not isinstance(loss, CustomLoss):
-        return Machinery(CODES[loss], *_FUNCTIONS)
+        return Machinery(CODES[loss], *_OF_LOSS, *_OF_PATH, losses.point(CODES[loss], 0.0)[1])
     tag = _tag(loss)
     built = {old: _named(new, tag) for old, new in _replacements(loss.value, loss.slope, loss.curvature).items()}
-    return Machinery(CUSTOM, *(_around(function, built, tag) for function in _FUNCTIONS))
+    functions = [_around(function, built, tag) for function in (*_OF_LOSS, *_OF_PATH)]
+    return Machinery(CUSTOM, *functions, loss.slope(0.0))

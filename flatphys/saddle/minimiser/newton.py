@@ -19,6 +19,22 @@ N = 4  # unknowns: tau, log T, log V, beta
 GOOD = 1e-11  # a larger residual is never returned as a solution
 
 
+class Solution(NamedTuple):
+    """The four unknowns, the residual, the change of the unknowns by the second quadrature rule, E l and E k^2.
+
+    The last three are nan where the residual exceeds GOOD.
+    """
+
+    tau: float
+    log_t: float
+    log_v: float
+    beta: float
+    residual: float
+    quadrature: float
+    loss: float
+    k2: float
+
+
 class Setting(NamedTuple):
     """Where a minimiser is asked for: load and strength of the regularisation (their logarithms, where rates are meant)."""
 
@@ -109,11 +125,14 @@ def tangent(p, at, rates, buf, work, dx):
 
 
 @jit
-def judge(p, at, x, buf, work):
-    """(error of x by the second rule, E l, E k^2) at a solution x: the Newton step that the second rule would make."""
-    equations(p, at, x, 1, buf, work.f, work.jac)
-    f = work.f
-    factorise(work.jac, work.mat)
-    substitute(work.mat, f)
-    error = max(abs(f[0]) / max(abs(x[0]), 1e-300), abs(f[1]), abs(f[2]), abs(f[3]) / (1.0 + abs(x[3])))
-    return error, buf.table[LOSS, 0], buf.table[K2, 0]
+def solution_at(p, at, x, size, buf, work):
+    """The solution with unknowns x and residual `size`; its quadrature error is the Newton step that the second rule would make."""
+    error = loss = k2 = math.nan
+    if size <= GOOD:
+        step = work.dx
+        equations(p, at, x, 1, buf, step, work.jac)
+        factorise(work.jac, work.mat)
+        substitute(work.mat, step)
+        error = max(abs(step[0]) / max(abs(x[0]), 1e-300), abs(step[1]), abs(step[2]), abs(step[3]) / (1.0 + abs(x[3])))
+        loss, k2 = buf.table[LOSS, 0], buf.table[K2, 0]
+    return Solution(x[0], x[1], x[2], x[3], size, error, loss, k2)

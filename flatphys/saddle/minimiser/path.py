@@ -12,7 +12,7 @@ from flatphys.kernels.codes import MIXTURE, Minimiser
 from flatphys.kernels.losses import point
 from flatphys.numerics.compiled_newton import TIGHT, copy
 from flatphys.saddle.minimiser.averages import B, buffers
-from flatphys.saddle.minimiser.newton import GOOD, N, Setting, equations, judge, newton, tangent, workspace_of_four
+from flatphys.saddle.minimiser.newton import GOOD, N, Setting, equations, newton, solution_at, tangent, workspace_of_four
 
 LOOSE = 1e-4  # enough for a point on the way
 MAX_STEPS = 200  # of the continuation
@@ -163,9 +163,26 @@ def solve(p, goal, x, buf, work):
 
 
 @jit
-def solve_path(p, alphas, l2s, out, info):
-    """Solve at every (alphas[i], l2s[i]), each from its neighbour: rows of out are x, of info (residual,
-    quadrature error, E l, E k^2).  Stops at the first failure; returns the number solved."""
+def solve_point(p, alpha, l2):
+    """The solution at one setting, from no other."""
+    buf, work, x, at = buffers(), workspace_of_four(), np.zeros(N), Setting(alpha, l2)
+    return solution_at(p, at, x, solve(p, at, x, buf, work), buf, work)
+
+
+@jit
+def solve_from(p, start, known, alpha, l2):
+    """The solution at (alpha, l2), from a known one at the setting `start`."""
+    buf, work, at = buffers(), workspace_of_four(), Setting(alpha, l2)
+    x = np.array([known.tau, known.log_t, known.log_v, known.beta])
+    return solution_at(p, at, x, follow(p, start, at, x, buf, work), buf, work)
+
+
+@jit
+def solve_path(p, alphas, l2s, out):
+    """Solve at every (alphas[i], l2s[i]), each from its neighbour; rows of `out` are the fields of solutions.
+
+    Stops at the first failure; returns the number solved.
+    """
     buf, work, x = buffers(), workspace_of_four(), np.zeros(N)
     for i in range(alphas.size):
         size, at = math.nan, Setting(alphas[i], l2s[i])
@@ -173,28 +190,17 @@ def solve_path(p, alphas, l2s, out, info):
             size = follow(p, Setting(alphas[i - 1], l2s[i - 1]), at, x, buf, work)
         if not size <= GOOD:
             size = solve(p, at, x, buf, work)
-        copy(x, out[i])
-        info[i, 0] = size
+        answer = solution_at(p, at, x, size, buf, work)
+        for k, value in enumerate(answer):
+            out[i, k] = value
         if not size <= GOOD:
             return i
-        info[i, 1], info[i, 2], info[i, 3] = judge(p, at, x, buf, work)
     return alphas.size
 
 
 @jit
-def solve_from(p, start, goal, x, info):
-    """Carry the solution x from one setting to another; info as a row of `solve_path`'s.  Returns whether it was reached."""
-    buf, work = buffers(), workspace_of_four()
-    info[0] = follow(p, start, goal, x, buf, work)
-    if not info[0] <= GOOD:
-        return False
-    info[1], info[2], info[3] = judge(p, goal, x, buf, work)
-    return True
-
-
-@jit
-def sensitivity(p, at, x, dx):
-    """dx = d x/d log l2 at a solution x; False where the Jacobian is singular."""
-    buf, work = buffers(), workspace_of_four()
+def sensitivity(p, alpha, l2, x, dx):
+    """dx = d x/d log l2 at unknowns x that solve the equations; False where the Jacobian is singular."""
+    buf, work, at = buffers(), workspace_of_four(), Setting(alpha, l2)
     equations(p, at, x, 0, buf, work.f, work.jac)
     return tangent(p, at, Setting(0.0, 1.0), buf, work, dx)

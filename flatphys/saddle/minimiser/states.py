@@ -30,12 +30,13 @@ from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.saddle.minimiser.collapse import collapse_load
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.saddle.minimiser.largest_margin import separability
-from flatphys.saddle.minimiser.newton import GOOD
+from flatphys.saddle.minimiser.newton import GOOD, Solution
 from flatphys.saddle.minimiser.skew import skew_cdf
 from flatphys.state import State
 
 TOLERANCE = Tolerance(GOOD, 1e-8)
 ADVICE = "a larger l2, or a load further from the separability threshold, is easier"
+CLOUDS = Labels(MIXTURE, 0.0)
 NEAR_ONE = 1e-9  # relative distance of alpha from the interpolation threshold that counts as there
 
 
@@ -45,7 +46,7 @@ def parameters(data, learner, machinery, hard=False) -> Minimiser:
         return Minimiser(machinery.code, Labels(TEACHER, data.flip), 1.0, 0.5, False, hard, 0.0)
     bias = learner.bias and data.positive != 0.5  # balanced classes: b = 0 by symmetry
     anchor = float(machinery.bias_alone(machinery.code, data.positive)) if bias else 0.0
-    return Minimiser(machinery.code, Labels(MIXTURE, 0.0), data.variance, data.positive, bias, hard, anchor)
+    return Minimiser(machinery.code, CLOUDS, data.variance, data.positive, bias, hard, anchor)
 
 
 def road(data, learner, alpha: float):
@@ -78,9 +79,7 @@ def road(data, learner, alpha: float):
 def solve_erm(model, alpha: float) -> State:
     """State of ERM(loss, l2, bias) on GaussianMixture or, without bias, on Teacher."""
     machinery, p = road(model.data, model.learner, alpha)
-    out, info = np.empty((1, 4)), np.empty((1, 4))
-    machinery.solve_path(p, np.array([alpha]), np.array([model.learner.l2]), out, info)
-    return state_at(model, alpha, machinery, p, out[0], info[0])
+    return state_at(model, alpha, machinery, p, machinery.solve_point(p, alpha, model.learner.l2))
 
 
 def solve_erm_path(model, alpha=None, l2=None) -> list[State]:
@@ -92,48 +91,44 @@ def solve_erm_path(model, alpha=None, l2=None) -> list[State]:
     alphas, l2s = (np.ascontiguousarray(a, dtype=float) for a in np.broadcast_arrays(np.atleast_1d(alpha), l2))
     models = {value: replace(model, learner=replace(model.learner, l2=value)) for value in dict.fromkeys(l2s.tolist())}
     if not np.all(l2s > 0.0):
-        return [solve_erm(models[v], a) for v, a in zip(l2s.tolist(), alphas.tolist(), strict=True)]
+        return [solve_erm(models[v], a) for v, a in zip(l2s.tolist(), alphas.tolist())]
     machinery, p = road(model.data, models[l2s[0]].learner, float(alphas[0]))
-    out, info = np.empty((alphas.size, 4)), np.full((alphas.size, 4), math.nan)
-    machinery.solve_path(p, alphas, l2s, out, info)
-    points = zip(l2s.tolist(), alphas.tolist(), out, info.tolist(), strict=True)
-    return [state_at(models[v], a, machinery, p, x, row) for v, a, x, row in points]
+    out = np.full((alphas.size, len(Solution._fields)), math.nan)
+    machinery.solve_path(p, alphas, l2s, out)
+    return [state_at(models[v], a, machinery, p, Solution(*row)) for v, a, row in zip(l2s.tolist(), alphas.tolist(), out.tolist())]
 
 
-def order_parameters(p, x) -> dict:
-    """The order parameters at unknowns x of `saddle.minimiser.newton`."""
-    tau, big_t, beta = float(x[0]), math.exp(x[1]), float(x[3])
+def order_parameters(p, solution) -> dict:
+    """The order parameters of a solution."""
+    big_t = math.exp(solution.log_t)
     return {
-        "m": tau * big_t,
-        "q": big_t * big_t * (1.0 + tau * tau),
-        "V": math.inf if p.hard else math.exp(x[2]),
-        "b": p.anchor + beta * big_t if p.bias else 0.0,
+        "m": solution.tau * big_t,
+        "q": big_t * big_t * (1.0 + solution.tau * solution.tau),
+        "V": math.inf if p.hard else math.exp(solution.log_v),
+        "b": p.anchor + solution.beta * big_t if p.bias else 0.0,
         "q_orthogonal": big_t * big_t,
     }
 
 
-def generalization_error(p, x) -> float:
-    """Error on a new, clean example at unknowns x."""
+def generalization_error(p, order) -> float:
+    """Error on a new, clean example at order parameters."""
     if p.labels.kind != MIXTURE:
-        return math.atan2(1.0, float(x[0])) / math.pi
-    order = order_parameters(p, x)
+        return math.atan2(math.sqrt(order["q_orthogonal"]), order["m"]) / math.pi
     return mixture_error(p.positive, order["m"], order["b"], math.sqrt(p.variance * order["q"]))
 
 
-def state_at(model, alpha, machinery, p, x, info) -> State:
-    """The state at unknowns x, with (residual, quadrature error, E l, E k^2) as `saddle.minimiser.path` reports them."""
-    residual, quadrature, train_loss, k2 = info
-    if not residual <= GOOD:
+def state_at(model, alpha, machinery, p, solution) -> State:
+    """The state of a solution; raises what is wrong where it is none."""
+    if not solution.residual <= GOOD:
         _refuse_collapse(model, alpha, p)
-        x = np.clip(x, -300.0, 300.0)  # whatever it is, it has exponentials: `accept` refuses it
-        quadrature = train_loss = k2 = math.nan
-    order = order_parameters(p, x)
-    tau, c = float(x[0]), order["V"] * p.variance
-    s = math.sqrt(p.variance * order["q"])
+        # whatever they are, the unknowns have exponentials: `accept` refuses them
+        solution = Solution(*np.clip(solution[:4], -300.0, 300.0).tolist(), *solution[4:])
+    order, tau = order_parameters(p, solution), solution.tau
+    c, s = order["V"] * p.variance, math.sqrt(p.variance * order["q"])
     if p.hard:
-        train_error, train_loss = 0.0, 0.0 * train_loss
+        train_error, train_loss = 0.0, 0.0 * solution.loss
     else:
-        edge = c * machinery.point(p.loss, 0.0)[1]  # omega above which a pattern ends correctly classified
+        train_loss, edge = solution.loss, c * machinery.slope_at_zero  # edge: omega above which a pattern ends correctly classified
         if p.labels.kind == MIXTURE:
             train_error = mixture_error(p.positive, order["m"] - edge, order["b"], s)
         else:
@@ -145,11 +140,11 @@ def state_at(model, alpha, machinery, p, x, info) -> State:
         order=order,
         train_error=train_error,
         train_loss=train_loss,
-        generalization_error=generalization_error(p, x),
+        generalization_error=generalization_error(p, order),
         cosine=tau / math.sqrt(1.0 + tau * tau),
-        at_eigenvalue=1.0 - alpha * (1.0 if p.hard else c) ** 2 * k2,
-        residual=residual,
-        quadrature_error=quadrature,
+        at_eigenvalue=1.0 - alpha * (1.0 if p.hard else c) ** 2 * solution.k2,
+        residual=solution.residual,
+        quadrature_error=solution.quadrature,
     )
     return accept(state, TOLERANCE, ADVICE)
 

@@ -304,7 +304,7 @@ def test_all_built_in_losses_share_one_compiled_signature():
     for loss in CODES:
         fp.solve(fp.Model(fp.Teacher(0.1), fp.ERM(loss, 0.1)), 1.0)
         fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM(loss, 0.1, True)), 1.0)
-    assert len(path.solve_path.signatures) == 1
+    assert len(path.solve_point.signatures) == 1
 
 
 def test_bad_input_is_named():
