@@ -88,11 +88,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.state import State as State
     from flatphys.sweeps.driver import sweep as sweep
     from flatphys.sweeps.store import Store as Store
-    from flatphys.thresholds.capacity import (
-        capacity as capacity,
-        max_margin as max_margin,
-        separability_threshold as separability_threshold,
-    )
+    from flatphys.thresholds.capacity import capacity as capacity, max_margin as max_margin
     from flatphys.thresholds.dense import (
         replicated_flatness_threshold as replicated_flatness_threshold,
         vanishing_external_y as vanishing_external_y,
@@ -100,6 +96,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.thresholds.flatness import flatness_threshold as flatness_threshold
     from flatphys.thresholds.freezing import at_line as at_line, freezing_beta as freezing_beta, ground_state as ground_state
     from flatphys.thresholds.optimal import bayes_error as bayes_error, optimal_l2 as optimal_l2
+    from flatphys.thresholds.separability import separability_threshold as separability_threshold
     from flatphys.thresholds.transition import first_order_transition as first_order_transition
 
 _MODULES = ("precise", "finite")  # public names that are modules themselves

@@ -36,7 +36,7 @@ FLAT = 1e-9  # a derivative below this fraction of what it is made of has no sig
 LEAST = 0.1  # dz/d log l2 that counts as made of at least
 
 
-def bayes_error(data, alpha: float, weights: str = "spherical") -> float:
+def bayes_error(data: Teacher | GaussianMixture, alpha: float, weights: str = "spherical") -> float:
     """The least generalization error that any rule can have on `data` at load alpha.
 
     Parameters

@@ -6,7 +6,7 @@ from flatphys.model import GaussianMixture, Teacher
 from flatphys.saddle.minimiser.largest_margin import separability
 
 
-def separability_threshold(data, bias: bool = False) -> float:
+def separability_threshold(data: GaussianMixture | Teacher, bias: bool = False) -> float:
     """The load up to which some weights (and bias) classify every training pattern correctly.
 
     Parameters

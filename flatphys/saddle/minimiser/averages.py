@@ -30,13 +30,12 @@ from flatphys.kernels.codes import TEACHER
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
 from flatphys.numerics.gaussian import density
-from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, gaussian_nodes, panel_nodes
+from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, REACH, gaussian_nodes, panel_nodes
 
 A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages
 TAU, LOG_T, LOG_V, BIAS = 1, 2, 3, 4  # its columns: derivatives; column 0 is the value
 ROWS, COLUMNS = 6, 5
 
-REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
 MAX_DEPTH = 40  # a panel is halved at most so often: 1e-12 of its length
 ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest response
 
