@@ -25,6 +25,11 @@ def problem_of(model: Model) -> Problem:
         channel, net = channel_of(learner.energy, learner.margin, learner.beta), network_code(learner.network)
     if not isinstance(data, Teacher):
         kind = RANDOM
+    elif channel.energy == SQUARE_ENERGY and channel.margin < 1e-100:
+        raise InvalidInput(
+            f"margin must be > 0 for the energy 'square' with a teacher, got {channel.margin!r}: at margin 0 it does not see the labels, "
+            f"and a negative one asks for the opposite of the positive"
+        )
     elif channel == (ERRORS, 0.0, posterior):
         kind = NISHIMORI
     else:

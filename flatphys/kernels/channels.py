@@ -43,6 +43,7 @@ LOSS = {HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losses.SQUARED_HINGE, 
 
 # The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
+STEEP = 3.0  # where zeros are farther off, what bounds a rule is that f turns as the Gaussian's tail does, on a scale of 1
 
 
 # --- hard constraints: every energy with a flat side at beta = inf ----------------------------------------------------------
@@ -135,7 +136,7 @@ def hinge_cost(t):
 def hinge_features(beta, sigma):
     """Zeros of f, symmetric around x = c/2: from those of H at c = inf off to 3.02, 3.56, 4.16 at c = 1, 0.1, 0.01."""
     c = beta * sigma
-    re, im = H_ZERO_RE + 1.25 / (1.0 + 2.0 * c**0.7), H_ZERO_IM + 0.26 * math.log1p(0.4 / c)
+    re, im = H_ZERO_RE + 1.25 / (1.0 + 2.0 * c**0.7), min(STEEP, H_ZERO_IM + 0.26 * math.log1p(0.4 / c))
     return re, im, c - re, im
 
 
@@ -179,7 +180,7 @@ def squared_hinge_cost(t):
 def squared_hinge_features(beta, sigma):
     """Zeros of f: as for the hinge; 2.87, 3.12, 3.73, 4.41 at c = 10, 1, 0.1, 0.01."""
     c = beta * sigma * sigma
-    return H_ZERO_RE + 1.6 / (1.0 + math.sqrt(c)), H_ZERO_IM + 0.28 * math.log1p(1.0 / c), 0.0, math.inf
+    return H_ZERO_RE + 1.6 / (1.0 + math.sqrt(c)), min(STEEP, H_ZERO_IM + 0.28 * math.log1p(1.0 / c)), 0.0, math.inf
 
 
 # --- square: (kappa - Delta)^2/2 --------------------------------------------------------------------------------------------

@@ -1,26 +1,29 @@
-"""Relative flatness of a loss minimiser: |w|^2 Tr Hessian/N of the mean training loss.
+"""Relative flatness of trained weights: |w|^2 Tr Hessian/N of the mean training loss or energy.
 
 For one layer of weights (Petzka et al., arXiv 1912.00058 and NeurIPS 2021)
 
     |w|^2 Tr[(1/P) sum_mu l''(t_mu) x_mu x_mu^T/N]/N = q D E l''(t),
 
 with D = |x|^2/N the variance of the patterns' noise and t the training stabilities.  It does not change
-when the weights are multiplied by a factor and the loss is evaluated at the margin divided by it.
+when the weights are multiplied by a factor and the loss is evaluated at the margin divided by it.  For the square the average is 1, for
+the squared hinge, whose curvature jumps at its margin, the share of patterns below it.
 """
 
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.model import ERM, GaussianMixture
+from flatphys.model import ERM, GaussianMixture, Gibbs, TreeCommittee
 from flatphys.observables.margins.minimiser import law
 from flatphys.saddle.minimiser.custom import compiled
 
 
 def relative_flatness(state) -> float:
-    """q D E l''(t) of an ERM state; the hinge loss, whose curvature is a point mass at its kink, has none."""
+    """q D E l''(t) of an ERM or Gibbs state; hinge (its curvature is a point mass at the kink) and counted errors have none."""
     learner = getattr(state.model, "learner", None)
+    if isinstance(learner, Gibbs):
+        return _of_energy(state, learner)
     if not isinstance(learner, ERM):
-        raise InvalidInput(f"relative flatness needs a loss: the learner must be ERM, got {learner!r}")
+        raise InvalidInput(f"relative flatness needs a loss: the learner must be ERM or Gibbs, got {learner!r}")
     if learner.loss == "hinge":
         raise InvalidInput("relative flatness is not defined for the hinge loss, whose curvature is a point mass at margin 1")
     machinery, dist = compiled(learner.loss), law(state)
@@ -35,3 +38,12 @@ def relative_flatness(state) -> float:
     data = state.model.data
     variance = data.variance if isinstance(data, GaussianMixture) else 1.0
     return state.q * variance * float(dist.expect(curvature))
+
+
+def _of_energy(state, learner) -> float:
+    """E energy''(Delta) on |w|^2 = N."""
+    if learner.energy in ("errors", "hinge"):
+        raise InvalidInput(f"energy must be 'square' or 'squared-hinge' for relative flatness, got {learner.energy!r}: it has no Hessian")
+    if isinstance(learner.network, TreeCommittee):
+        raise InvalidInput(f"network must be Perceptron() for relative flatness, got {learner.network!r}: the formula is that of one layer")
+    return 1.0 if learner.energy == "square" else state.train_error

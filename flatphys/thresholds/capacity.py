@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
-from flatphys.kernels.codes import RANDOM, SPHERICAL, Problem
+from flatphys.kernels.codes import RANDOM, SPHERICAL, SQUARE_ENERGY, Problem
 from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
-from flatphys.problem import problem_of
+from flatphys.problem import problem_of, refuse_energies
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
+from flatphys.saddle.equilibrium.ground import spherical_capacity
 from flatphys.state import State
 from flatphys.thresholds.separability import separability_threshold
 from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
@@ -27,6 +28,8 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     labels and c'(1) times that alpha_c for a tree committee; at negative margin, and for most committees, an upper
     bound that ansatz="1RSB" improves.  The answer is inf with a teacher and margin <= 0, and for spherical
     committees of an activation that jumps (sign: capacity grows with the number K of hidden units without bound).
+    Every energy with a flat side means the same constraints; the square wants every stability equal to the margin, which spherical
+    weights reach up to 1/(1+kappa^2) (random labels) and binary ones at no load.
 
     Parameters
     ----------
@@ -40,23 +43,25 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     if isinstance(model.learner, MaxMargin):
         return separability_threshold(model.data, model.learner.bias)
     problem = gibbs_problem(model, "capacity", hard=True)
-    spherical, random, margin = problem.weights == SPHERICAL, problem.labels.kind == RANDOM, problem.channel.margin
+    spherical, random = problem.weights == SPHERICAL, problem.labels.kind == RANDOM
     if ansatz == "1RSB":
+        refuse_energies(model, "the capacity with one step of replica-symmetry breaking")
         if not (spherical and random):
             raise InvalidInput(
                 f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
                 f"only of spherical weights with random labels and negative margin"
             )
-        return rsb_capacity.capacity(margin, problem.net)[0]
-    if spherical:
-        if random:
-            return last_slope(problem.net) * margin_limit.random_label_capacity(margin)
-        return margin_limit.capacity_teacher(margin, problem.labels.flip)[0]
-    return capacity_state(model, problem).alpha
+        return rsb_capacity.capacity(problem.channel.margin, problem.net)[0]
+    return spherical_capacity(problem) if spherical else capacity_state(model, problem).alpha
 
 
 def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
+    if problem.channel.energy == SQUARE_ENERGY:
+        raise InvalidInput(
+            f"energy must not be 'square' for the capacity of binary weights, got {model.learner!r}: no such weights reach the margin "
+            f"exactly on every pattern at any load, see ground_state"
+        )
     if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
@@ -78,6 +83,8 @@ def max_margin(model: Model, alpha: float) -> float:
         return solve(model, alpha).margin
     problem = gibbs_problem(model, "max_margin", hard=True)
     slope, random, flip = last_slope(problem.net), problem.labels.kind == RANDOM, problem.labels.flip
+    if problem.channel.energy == SQUARE_ENERGY and problem.weights == SPHERICAL:
+        return margin_limit.exact_margin(alpha / slope, problem.labels) if slope < math.inf else math.inf
     if problem.weights == SPHERICAL:
         if random:
             return margin_limit.largest_margin_random(alpha / slope) if slope < math.inf else math.inf

@@ -5,17 +5,19 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
-from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, SQUARE_ENERGY
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import branch_names, roots
 from flatphys.saddle.equilibrium.ground import solve_ground_state
-from flatphys.saddle.equilibrium.states import state_at, warn
+from flatphys.saddle.equilibrium.states import solvable, state_at, warn
 from flatphys.state import State
 from flatphys.thresholds.capacity import capacity_state
 from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
+
+COLDEST = {True: 9.0, False: 14.0}  # log beta up to which freezing is sought: a continuous energy freezes later, next to capacity
 
 
 def at_line(model: Model) -> float:
@@ -26,6 +28,7 @@ def at_line(model: Model) -> float:
     non-negative margin: stable up to capacity).
     """
     problem = gibbs_problem(model, "at_line")
+    solvable(model)
     state = zero_on_branches(model, problem, "replicon")
     if state is None:
         raise NoSolution(f"the replicon of {model!r} stays positive: replica symmetry is stable up to the end of the branch")
@@ -74,7 +77,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
         if now.entropy < 0.0:
             break
         lo = hi
-        if hi > 9.0:
+        if hi > COLDEST[model.learner.energy == "errors"]:
             raise NoSolution(
                 f"{model!r} does not freeze at alpha={alpha:g} at any beta up to {math.exp(hi):.0f}: "
                 f"below its capacity the entropy of the ground state is positive"
@@ -96,13 +99,13 @@ def freezing_beta(model: Model, alpha: float) -> float:
 
 
 def ground_state(model: Model, alpha: float) -> State:
-    """Zero temperature above capacity: the state of least train error, at the learner's margin.
+    """Zero temperature above capacity: the state of least energy, at the learner's margin (`train_loss` per pattern).
 
-    Spherical weights: replica symmetric (Gardner & Derrida 1988), a lower bound on the train error, with
-    `beta_one_minus_q` = lim beta (1-q); a tree committee has the perceptron's at the load alpha/c'(1), and with an
+    Spherical weights: replica symmetric (Gardner & Derrida 1988; every energy: `saddle.equilibrium.limit`), where unstable a lower
+    bound, with `beta_one_minus_q` = lim beta (1-q); a tree committee has the perceptron's at the load alpha/c'(1), and with an
     activation that jumps (sign) no such state, as every load can be stored.  Binary weights: the frozen state, found at the beta where
     the entropy vanishes (`state.model.learner.beta`).  Raises `InvalidInput` below capacity, where the
-    least train error is zero, and warns (`ReplicaSymmetryWarning`) where the state is only a bound.
+    least energy is zero, and warns (`ReplicaSymmetryWarning`) where the state is only a bound.
     """
     check_model(model)
     alpha = validate.load(alpha)
@@ -111,7 +114,7 @@ def ground_state(model: Model, alpha: float) -> State:
         state = solve_ground_state(model, alpha)
         warn(state)
         return state
-    limit = capacity_state(model, problem).alpha
+    limit = 0.0 if problem.channel.energy == SQUARE_ENERGY else capacity_state(model, problem).alpha
     if not alpha > limit:
         raise InvalidInput(
             f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be "

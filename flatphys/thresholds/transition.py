@@ -12,7 +12,7 @@ from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.curve import roots
 from flatphys.saddle.equilibrium.follow import Chord, ChordPoint
-from flatphys.saddle.equilibrium.states import state_at, teacher_free_entropy
+from flatphys.saddle.equilibrium.states import solvable, state_at, teacher_free_entropy
 from flatphys.state import State
 from flatphys.thresholds.walk import Walk
 
@@ -79,7 +79,7 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     check_model(model)
     if not isinstance(model.data, Teacher) or not isinstance(model.learner, (Gibbs, Bayes)):
         raise InvalidInput(f"first_order_transition needs Teacher data and a Gibbs or Bayes learner, got {model!r}")
-    problem = problem_of(model)
+    problem = solvable(model)
     walk = Walk(problem)
     curve, has_teacher = walk.curve, walk.curve.has_teacher
     if not curve.resolved and not (has_teacher and curve.folds):

@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 
 import flatphys as fp
 from flatphys.numerics.quadrature import buffers
+from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.branch import curve_point
-from flatphys.saddle.equilibrium.curve import Code
 from flatphys.thresholds.spinodal import Folds
 
 
@@ -89,9 +89,9 @@ def test_the_load_turns_around_above_the_critical_margin_and_not_below(lines):
     assert cusp == pytest.approx((1.7692278723, -0.1662517175), abs=1e-8)
     assert {(float(lines[name].alpha[-1]), float(lines[name].margin[-1])) for name in ("student spinodal", "teacher spinodal")} == {cusp}
     for margin, turns in ((cusp[1] + 1e-4, 2), (cusp[1] - 1e-4, 0)):
-        args, guess, loads = Code(model(margin)).args, 0.0, []
+        problem, guess, loads = problem_of(model(margin)), 0.0, []
         for s in np.arange(0.7, 0.95, 2e-3):
-            la, guess, _ = curve_point(*args, s, guess, 0, *buffers())
+            la, guess, _ = curve_point(problem, s, guess, buffers())
             loads.append(la)
         assert np.count_nonzero(np.diff(np.sign(np.diff(loads)))) == turns
 

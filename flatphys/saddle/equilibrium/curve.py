@@ -16,6 +16,7 @@ from flatphys.saddle.equilibrium.branch import root_at_load
 from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord, teacher_state_exists
 
 MOST_POINTS = 4096
+ALMOST_ZERO = -25.0  # log q_hat where a curve leaves q = 0
 LOG_LARGE = 14.0  # a million patterns per weight
 NOISE = 1e-11  # differences of log alpha below this have no sign
 ROUNDS, FINEST = 12, 1e-3  # folds closer than this along the curve differ by 1e-9 in the load
@@ -141,20 +142,27 @@ class Curve:
 
     def _name(self) -> list[str]:
         low, high = branch_names(self.problem.labels.kind)
+        low = high if self.points[0, 0] == ALMOST_ZERO else low
         return [("intermediate" if p.direction < 0 else (low if i == 0 else high)) for i, p in enumerate(self.pieces)]
 
 
 def start(problem: Problem) -> tuple[float, float]:
-    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0."""
+    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0.
+
+    The square at margin 0 is even and has a0 = 0: its curve leaves the solution q = 0 at a load that is not small.
+    """
     a0 = abs(first_field(problem.channel))
+    if a0 == 0.0:
+        return ALMOST_ZERO, ALMOST_ZERO
     low = 2.0 * math.log(a0) + math.log(first_slope(problem.net)) - 18.0
     return low, low + (math.log(label_slope(problem.labels, 0.0, 0.0) / a0) if problem.labels.kind == TEACHER else 0.0)
 
 
 @lru_cache(maxsize=512)
 def first_field(ch: Channel) -> float:
-    """a of a pattern where q = 0."""
-    return channel(ch, ch.margin, 1.0)[1]
+    """a of a pattern where q = 0; 0 where its square would underflow."""
+    a = channel(ch, ch.margin, 1.0)[1]
+    return a if a * a > 1e-250 else 0.0
 
 
 def curve_of(problem: Problem) -> Curve:
@@ -177,7 +185,7 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
         s, r, la, direction = piece
         if stable_only and direction < 0.0:
             continue
-        if i == 0 and log_alpha < la[0]:  # before the first point both conjugates are proportional to alpha
+        if i == 0 and log_alpha < la[0] and s[0] != ALMOST_ZERO:  # before the first point both conjugates are proportional to alpha
             shift = log_alpha - la[0]
             found.append((name, root_at_load(problem, log_alpha, (s[0] + shift, r[0] + shift), (-math.inf, s[1]), direction, buffers())))
             continue

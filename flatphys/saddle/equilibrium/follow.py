@@ -223,7 +223,7 @@ def follow(problem, start, v_min, points, nodes):
     if math.isnan(value) or inner > 1e4 * CLOSE:
         return 0, False, 1.0
     s[0], r[0], la[0] = start[0], (start[1] + y if teacher else start[0]), value
-    n, step, exact = 1, FIRST, True
+    n, step, exact = 1, FIRST, False
     pace = Pace(math.sqrt(0.5), math.sqrt(0.5), 0.0, math.sqrt(0.5), 0.0, 0.0)  # both conjugates are proportional to the load at its start
     side, leaping, leapt, crept = 1.0, False, 1.0, 0
     while n < s.size:

@@ -22,7 +22,7 @@ from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.limit import (
     COUNTED,
     capacity_teacher,
-    exact,
+    exact_capacity,
     ground_response,
     hard,
     largest_margin_teacher,
@@ -68,13 +68,10 @@ def solve_max_margin(model: Model, alpha: float) -> State:
 def spherical_capacity(problem) -> float:
     """The load up to which spherical weights of energy 0 exist (replica symmetric)."""
     (energy, margin, _), labels = problem.channel, problem.labels
-    slope = last_slope(problem.net)
     if energy == SQUARE_ENERGY:
-        if labels.kind == RANDOM:
-            return slope / (1.0 + margin * margin)
-        return saddle(exact(margin), labels)[1]
+        return last_slope(problem.net) * exact_capacity(margin, labels)
     if labels.kind == RANDOM:
-        return slope * random_label_capacity(margin)
+        return last_slope(problem.net) * random_label_capacity(margin)
     return capacity_teacher(margin, labels.flip)[0]
 
 

@@ -33,7 +33,6 @@ from flatphys.numerics.roots import bracketed
 
 LOWEST = -12.0  # the Gaussian measure below is 1e-33
 COUNTED = -1  # in place of a loss: errors are counted
-STIFF = 1e300  # c of a loss that must vanish: its products stay finite
 
 
 class Response(NamedTuple):
@@ -66,11 +65,6 @@ class Moments(NamedTuple):
 def hard(margin: float) -> Response:
     """No pattern may stay below the margin."""
     return Response(COUNTED, margin, math.inf)
-
-
-def exact(margin: float) -> Response:
-    """Every pattern must reach the margin exactly: the square's energy 0."""
-    return Response(losses.SQUARE, margin, STIFF)
 
 
 def ground_response(channel, c: float) -> Response:
@@ -201,6 +195,28 @@ def capacity_teacher(kappa, flip):
         return math.inf, math.inf
     k, alpha = saddle(hard(kappa), Labels(TEACHER, flip))
     return alpha, k
+
+
+def exact_capacity(margin, labels):
+    """The load up to which spherical weights have every stability equal to the margin.
+
+    With t = kappa for every field and s = W'(0) the equations are R = alpha kappa s and 1 - R^2 = alpha (1 + kappa^2 - 2 kappa s R).
+    """
+    s = _slope_of(labels)
+    square = margin * margin
+    return 2.0 / (1.0 + square + math.sqrt((1.0 + square) ** 2 - 4.0 * square * s * s))
+
+
+def exact_margin(load, labels):
+    """The largest margin that every stability can equal at this load, the inverse of `exact_capacity`."""
+    if load >= 1.0:
+        raise NoSolution(f"every stability equals the same margin only below one pattern per weight, got alpha={load:g}")
+    s = _slope_of(labels)
+    return math.sqrt((1.0 - load) / (load * (1.0 - load * s * s)))
+
+
+def _slope_of(labels):
+    return label_slope(labels, 0.0, 0.0) if labels.kind != RANDOM else 0.0
 
 
 def largest_margin_random(alpha):

@@ -28,7 +28,7 @@ import warnings
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
-from flatphys.kernels.networks import first_slope, last_slope
+from flatphys.kernels.networks import first_slope, last_slope, overlap_curvature
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
 from flatphys.problem import problem_of
@@ -44,14 +44,14 @@ from flatphys.state import State
 TOLERANCE = Tolerance(1e-11, 1e-6)
 ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha or the margin a little"
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
-UNIQUE_MARGIN = (
-    2.0  # with random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it; not a user's own activation)
-)
+# With random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it), but for the square and, maybe, a user's
+# own activation.
+UNIQUE_MARGIN = 2.0
 
 
 def _exact(model: Model, alpha: float, order: dict, **values) -> State:
     """A state in closed form."""
-    return accept(State(model, alpha, order, at_eigenvalue=1.0, residual=0.0, quadrature_error=0.0, **values), TOLERANCE, ADVICE)
+    return accept(State(model, alpha, order, residual=0.0, quadrature_error=0.0, **values), TOLERANCE, ADVICE)
 
 
 def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
@@ -69,6 +69,7 @@ def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
         generalization_error=0.0,
         bayes_error=0.0,
         cosine=1.0,
+        at_eigenvalue=1.0,
     )
 
 
@@ -79,9 +80,10 @@ def teacher_free_entropy(problem: Problem, alpha: float) -> float:
 
 
 def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
-    """The limit q_hat -> 0, where the conjugates underflow: constraints that (almost) every weight obeys or violates alike."""
+    """The limit q_hat -> 0: constraints that (almost) every weight obeys or violates alike, and an even energy."""
     ch = problem.channel
-    log_f, (share, loss) = channel(ch, ch.margin, 1.0)[0], channel_scalars(ch, ch.margin, 1.0)
+    (log_f, a, b), (share, loss) = channel(ch, ch.margin, 1.0), channel_scalars(ch, ch.margin, 1.0)
+    slope, bend = first_slope(problem.net), overlap_curvature(problem.net, 0.0, 1.0)
     free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * log_f
     order = {"q": 0.0, "one_minus_q": 1.0, "q_hat": 0.0}
     half = cosine = None
@@ -100,6 +102,7 @@ def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
         generalization_error=half,
         bayes_error=half,
         cosine=cosine,
+        at_eigenvalue=1.0 - alpha * (slope * slope * b * b + bend * a * a),
     )
 
 
@@ -147,11 +150,11 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
 
 def branches(model: Model, alpha: float) -> list[State]:
     """Every saddle point at this load, the dominant one first (see the module's docstring)."""
-    return _ordered(model, _solvable(model), alpha, stable_only=False)
+    return _ordered(model, solvable(model), alpha, stable_only=False)
 
 
-def _solvable(model: Model) -> Problem:
-    """The problem of a model whose weights exist at some load."""
+def solvable(model: Model) -> Problem:
+    """The problem of a model whose weights have a volume at some load."""
     problem = problem_of(model)
     if problem.channel.energy == SQUARE_ENERGY and problem.channel.beta == math.inf:
         raise Unsatisfiable(
@@ -163,11 +166,12 @@ def _solvable(model: Model) -> Problem:
 
 def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) -> list[State]:
     random = problem.labels.kind == RANDOM
-    if _underflows(problem, alpha):
-        return [_empty_state(model, problem, alpha)]
+    found = [_empty_state(model, problem, alpha)] if _underflows(problem, alpha) else []
+    if found and problem.channel.energy != SQUARE_ENERGY:
+        return found
     if random:
         _raise_beyond_capacity(model, problem, alpha)
-    found = [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
+    found += [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
     if curve_of(problem).has_teacher:
         found.append(_teacher_state(model, problem, alpha))
     if not random and not curve_of(problem).resolved:
@@ -202,9 +206,9 @@ def _refuse_unresolved(model: Model, problem: Problem, alpha: float, found: list
 
 def dominant(model: Model, alpha: float) -> State:
     """The dominant saddle point at this load, without warnings."""
-    problem = _solvable(model)
+    problem = solvable(model)
     ch = problem.channel
-    if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE:
+    if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE and ch.energy != SQUARE_ENERGY:
         _raise_beyond_capacity(model, problem, alpha)
         log_alpha = math.log(alpha)
         stretch = 0.0

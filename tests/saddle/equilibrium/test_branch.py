@@ -8,27 +8,33 @@ import pytest
 
 import flatphys as fp
 from flatphys.errors import NoSolution, NotConverged
+from flatphys.kernels.channels import CODES
+from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, Channel, Labels, Problem
 from flatphys.kernels.networks import network_code
 from flatphys.model import ACTIVATIONS
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium.averages import BINARY, RANDOM, SPHERICAL, log_alphas
+from flatphys.saddle.equilibrium.averages import log_alphas
 from flatphys.saddle.equilibrium.states import UNIQUE_MARGIN
 
 
-def load_curve(weights, kappa, beta, log_q_hat, network=None):
+def load_curve(weights, kappa, beta, log_q_hat, network=None, energy="errors"):
     net = network_code(network or fp.Perceptron())
-    return np.array([log_alphas(weights, RANDOM, 0.0, kappa, beta, net, s, s, 0, *buffers())[0] for s in log_q_hat])
+    problem = Problem(weights, Labels(RANDOM, 0.0), Channel(CODES[energy], kappa, beta), net)
+    return np.array([log_alphas(problem, s, s, 0, buffers())[0] for s in log_q_hat])
 
 
+@pytest.mark.parametrize("energy", ["errors", "hinge", "squared-hinge"])
 @pytest.mark.parametrize("network", [fp.Perceptron(), *map(fp.TreeCommittee, ACTIVATIONS)])
 @pytest.mark.parametrize("weights", [BINARY, SPHERICAL])
 @pytest.mark.parametrize("kappa", [-UNIQUE_MARGIN, -1.9, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, UNIQUE_MARGIN])
-def test_with_random_labels_and_moderate_margin_the_load_rises_along_the_curve_at_every_beta(weights, kappa, network):
+def test_with_random_labels_and_moderate_margin_the_load_rises_along_the_curve_at_every_beta(weights, kappa, network, energy):
     """What lets `solve` search one root without tracing the curve (equilibrium.UNIQUE_MARGIN).  The scan ends where
     the slope has become as small as the rounding, at 1-q of about 1e-6."""
     s = np.arange(-12.0, 24.0 if weights == SPHERICAL else 14.0, 0.2)
     for beta in (*np.exp(np.linspace(math.log(0.01), math.log(200.0), 25)), math.inf):
-        la = load_curve(weights, kappa, beta, s, network)
+        if energy != "errors" and beta == math.inf:
+            continue  # the same hard constraints
+        la = load_curve(weights, kappa, beta, s, network, energy)
         step = np.diff(la)
         assert (step > -1e-11).all(), (beta, s[np.argmin(step)], step.min())
 

@@ -9,10 +9,13 @@ from hypothesis import given, settings, strategies as st
 
 import flatphys as fp
 from flatphys.errors import NotConverged
+from flatphys.kernels.codes import RANDOM, TEACHER
+from flatphys.model import ENERGIES
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import newton
-from flatphys.saddle.equilibrium.averages import RANDOM, TEACHER, log_alphas
-from flatphys.saddle.equilibrium.curve import Code, curve_of, roots
+from flatphys.problem import problem_of
+from flatphys.saddle.equilibrium.averages import log_alphas
+from flatphys.saddle.equilibrium.curve import curve_of, roots
 from flatphys.thresholds.spinodal import Folds
 
 CRITICAL = 1.7692278723, -0.1662517175  # load and margin of the cusp: tests/thresholds/test_spinodal.py
@@ -23,7 +26,7 @@ def student(margin, beta=math.inf, flip=0.0):
 
 
 def curve(margin, beta=math.inf, flip=0.0):
-    return curve_of(Code(student(margin, beta, flip)).args)
+    return curve_of(problem_of(student(margin, beta, flip)))
 
 
 @pytest.mark.parametrize("margin", [-1e-6, -1e-4, -1e-3, -2e-3, -5e-3, -0.0075, -0.05, -0.16225, -0.165, -0.1662])
@@ -106,10 +109,10 @@ def test_at_margin_zero_and_large_beta_the_curve_goes_straight_on_where_another_
         assert [s.free_entropy for s in soft] == pytest.approx([s.free_entropy for s in at_zero], abs=1e-5)
 
 
-def _brute_force(code):
+def _brute_force(problem):
     """(s, r, log alpha) of every change of sign of log alpha_q - log alpha_R on a grid: no curve is followed."""
     ss, rr = np.arange(-2.0, 3.0, 0.1), np.arange(-4.0, 6.0, 0.2)
-    loads = np.array([[log_alphas(*code.args, r, s, 0, *buffers()) for r in rr] for s in ss])
+    loads = np.array([[log_alphas(problem, r, s, 0, buffers()) for r in rr] for s in ss])
     loads[~np.isfinite(loads)] = math.nan
     gap, la = loads[..., 0] - loads[..., 1], loads[..., 0]
     for i, j in zip(*np.nonzero(gap[:, 1:] * gap[:, :-1] < 0.0)):
@@ -123,14 +126,17 @@ def _brute_force(code):
     margin=st.floats(-1.5, 1.5).filter(lambda k: abs(k) > 0.06),
     log_beta=st.one_of(st.just(math.inf), st.floats(-1.0, 3.5)),
     flip=st.one_of(st.just(0.0), st.floats(0.01, 0.3)),
+    energy=st.sampled_from(ENERGIES),
 )
-def test_no_saddle_lies_off_the_curve(weights, margin, log_beta, flip):
-    code = Code(fp.Model(fp.Teacher(flip), fp.Gibbs(weights, margin, math.exp(log_beta))))
-    assert code.kind == TEACHER
-    found = curve_of(code.args)
-    a, b = (np.array([found.s[k], found.partner[k]]).T for k in (slice(-1), slice(1, None)))
+def test_no_saddle_lies_off_the_curve(weights, margin, log_beta, flip, energy):
+    if energy == "square":  # no solution with hard constraints; a negative margin is the positive one of the opposite weights
+        margin, log_beta = abs(margin), min(log_beta, 3.5)
+    problem = problem_of(fp.Model(fp.Teacher(flip), fp.Gibbs(weights, margin, math.exp(log_beta), energy=energy)))
+    assert problem.labels.kind == TEACHER
+    found = curve_of(problem)
+    a, b = (found.points[:2, k].T for k in (slice(-1), slice(1, None)))
     along = b - a
-    for s, r, _ in _brute_force(code):
+    for s, r, _ in _brute_force(problem):
         t = np.clip(np.sum(((s, r) - a) * along, axis=1) / np.sum(along**2, axis=1), 0.0, 1.0)
         assert np.min(np.linalg.norm(a + t[:, None] * along - (s, r), axis=1)) < 0.1
 
@@ -144,16 +150,19 @@ NETWORKS = [fp.Perceptron(), *map(fp.TreeCommittee, ("sign", "erf", "relu"))]
     network=st.sampled_from(NETWORKS),
     margin=st.floats(-4.5, 1.0),
     log_beta=st.one_of(st.just(math.inf), st.floats(-2.0, 4.0)),
+    energy=st.sampled_from(ENERGIES),
 )
-def test_a_ten_times_finer_grid_finds_no_more_folds_with_random_labels(weights, network, margin, log_beta):
-    code = Code(fp.Model(fp.RandomLabels(), fp.Gibbs(weights, margin, math.exp(log_beta), network=network)))
-    assert code.kind == RANDOM
-    found = curve_of(code.args)
-    la = np.array([log_alphas(*code.args, s, s, 0, *buffers())[0] for s in np.arange(-8.0, min(found.s[-1], 25.0), 0.02)])
+def test_a_ten_times_finer_grid_finds_no_more_folds_with_random_labels(weights, network, margin, log_beta, energy):
+    if energy == "square":  # no solution with hard constraints; the curve of margin 0 starts elsewhere
+        margin, log_beta = margin if abs(margin) > 0.1 else 0.1, min(log_beta, 4.0)
+    problem = problem_of(fp.Model(fp.RandomLabels(), fp.Gibbs(weights, margin, math.exp(log_beta), network, energy)))
+    assert problem.labels.kind == RANDOM
+    found = curve_of(problem)
+    la = np.array([log_alphas(problem, s, s, 0, buffers())[0] for s in np.arange(-8.0, min(found.points[0, -1], 25.0), 0.02)])
     step = np.diff(la)
     step = step[np.abs(step) > 1e-11]
     assert np.count_nonzero(step[1:] * step[:-1] < 0.0) == len(found.folds)
-    for place in np.linspace(found.la[0] + 1.0, min(found.la.max(), 8.0) - 1e-3, 5):
-        solutions = roots(code, place)
+    for place in np.linspace(found.points[2, 0] + 1.0, min(found.points[2].max(), 8.0) - 1e-3, 5):
+        solutions = roots(problem, place)
         assert len(solutions) == np.count_nonzero((la[1:] - place) * (la[:-1] - place) < 0.0) or place < la[0] or place > la[-1]
-        assert all(residual < 1e-11 for *_, residual in solutions)
+        assert all(root.residual < 1e-11 for _, root in solutions)

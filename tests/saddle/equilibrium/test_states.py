@@ -12,7 +12,8 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import FlatphysError, NegativeEntropyWarning, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.saddle.equilibrium.curve import Code, roots
+from flatphys.problem import problem_of
+from flatphys.saddle.equilibrium.curve import roots
 from flatphys.saddle.equilibrium.states import state_at
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "equilibrium.jsonl").read_text().splitlines()]
@@ -208,9 +209,9 @@ def test_nishimori_identities_emerge_from_the_general_equations(weights, flip, l
     assume(bound)  # beyond the spinodal of binary weights only the teacher is left
     bound = bound[0]
     model = fp.Model(fp.Teacher(flip), fp.Gibbs(weights, 1e-12, beta))
-    code = Code(model)
-    student = next(root for root in roots(code, log_alpha) if root[0] == "student")
-    general = state_at(model, code, alpha, *student[:3])
+    problem = problem_of(model)
+    student = next(root for name, root in roots(problem, log_alpha) if name == "student")
+    general = state_at(model, problem, alpha, "student", student.s, student.r)
     assert general.R == pytest.approx(general.q, rel=1e-8)
     assert general.R_hat == pytest.approx(general.q_hat, rel=1e-8)
     for name in ("q", "q_hat", "free_entropy", "entropy", "train_error", "generalization_error", "bayes_error", "at_eigenvalue"):
