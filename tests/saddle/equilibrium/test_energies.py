@@ -96,7 +96,8 @@ def test_cold_energies_reach_their_ground_state_above_capacity(energy, data, net
         names.append("train_error")
     for name in names:
         one, two = (getattr(state, name) for state in near)
-        assert abs(getattr(least, name) - two) < 3e-2 * abs(getattr(least, name)), name
+        scale = 1.0 if name == "at_eigenvalue" else abs(getattr(least, name))  # the replicon's rest falls as 1/sqrt(beta)
+        assert abs(getattr(least, name) - two) < 2e-2 * scale, name
         assert abs(getattr(least, name) - two) < abs(getattr(least, name) - one) + 1e-12, name
     assert 2e5 * near[1].one_minus_q == pytest.approx(least.beta_one_minus_q, rel=2e-2)
     assert least.residual < 1e-10 and math.isfinite(least.at_eigenvalue)
