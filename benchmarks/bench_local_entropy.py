@@ -2,7 +2,7 @@
 
 Columns: time of a cold single point (start at d = 1/4, then continuation) and per point of a 50-point curve;
 integrand evaluations per point of the curve; nanoseconds per evaluation, beside the cost of one
-`error_counting` call in a tight loop (the least an evaluation can cost).
+`channel` call in a tight loop (the least an evaluation can cost).
 """
 
 import argparse
@@ -15,18 +15,21 @@ import numpy as np
 
 import flatphys as fp
 from flatphys._jit import jit
-from flatphys.kernels.counting import error_counting
-from flatphys.observables.local_entropy import _reference, local_entropy, teacher_state, zero_crossings
-from flatphys.saddle.franz_parisi.curve import Curve
+from flatphys.kernels.channels import channel
+from flatphys.kernels.codes import ERRORS, Channel
+from flatphys.observables.local_entropy import local_entropy
+from flatphys.saddle.franz_parisi.curve import curve_around
+from flatphys.saddle.franz_parisi.reference import teacher_state
+from flatphys.thresholds.crossings import zero_crossings
 from flatphys.thresholds.flatness import flatness_threshold
 
 
 @jit
 def evaluations(n):
-    """n calls of the channel, whose results are used."""
-    total = 0.0
+    """n calls of the channel of hard constraints, whose results are used."""
+    total, hard = 0.0, Channel(ERRORS, 0.0, math.inf)
     for i in range(n):
-        log_f, a, b, _ = error_counting(-3.0 + 6.0 * i / n, math.inf)
+        log_f, a, b = channel(hard, -3.0 + 6.0 * i / n, 1.0)
         total += log_f + a + b
     return total
 
@@ -73,12 +76,12 @@ def main():
         grid = np.geomspace(low, high, 50)
         one = best(lambda s=state, d=distance, m=margin, b=beta: local_entropy(s, distance=d, margin=m, beta=b))
         many = best(lambda s=state, d=grid, m=margin, b=beta: local_entropy(s, distance=d, margin=m, beta=b), 1)
-        curve = Curve(_reference(state), margin, beta)
+        curve = curve_around(state, Channel(ERRORS, margin, beta))
         for d in sorted(grid, key=lambda d: abs(math.log(d / 0.25))):
             point = curve.at(float(d))
             if point is not None:
                 curve.read(point)
-        count = curve.problem.evaluations
+        count = curve.equations.evaluations
         rows.append(
             {
                 "point": name,
@@ -95,9 +98,9 @@ def main():
         "flatness_threshold": best(lambda: flatness_threshold(binary), 1),
     }
     if arguments.json:
-        print(json.dumps({"points": rows, "seconds": whole, "error_counting_ns": bare}, indent=1))
+        print(json.dumps({"points": rows, "seconds": whole, "channel_ns": bare}, indent=1))
         return
-    print(f"{'point':40s} {'single':>10s} {'in a curve':>12s} {'evaluations':>12s} {'each':>8s}   (error_counting alone {bare:.1f} ns)")
+    print(f"{'point':40s} {'single':>10s} {'in a curve':>12s} {'evaluations':>12s} {'each':>8s}   (channel alone {bare:.1f} ns)")
     for r in rows:
         print(f"{r['point']:40s} {r['single_ms']:7.1f} ms {r['curve_ms_per_point']:9.2f} ms {r['evaluations']:12.0f} {r['ns']:5.0f} ns")
     for name, seconds in whole.items():

@@ -30,9 +30,9 @@ _LAZY = {
     "local_energy": "flatphys.observables.local_energy",
     "relative_flatness": "flatphys.observables.relative_flatness",
     "local_entropy": "flatphys.observables.local_entropy",
-    "zero_crossings": "flatphys.observables.local_entropy",
+    "zero_crossings": "flatphys.thresholds.crossings",
     "largest_overlap": "flatphys.observables.largest_overlap",
-    "teacher_state": "flatphys.observables.local_entropy",
+    "teacher_state": "flatphys.saddle.franz_parisi.reference",
     "flatness_threshold": "flatphys.thresholds.flatness",
     "replicated_entropy": "flatphys.observables.replicated_entropy",
     "replicated_flatness_threshold": "flatphys.thresholds.dense",
@@ -74,21 +74,19 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.sampling import sample as sample
     from flatphys.observables.largest_overlap import largest_overlap as largest_overlap
     from flatphys.observables.local_energy import local_energy as local_energy
-    from flatphys.observables.local_entropy import (
-        local_entropy as local_entropy,
-        teacher_state as teacher_state,
-        zero_crossings as zero_crossings,
-    )
+    from flatphys.observables.local_entropy import local_entropy as local_entropy
     from flatphys.observables.margins import margins as margins
     from flatphys.observables.relative_flatness import relative_flatness as relative_flatness
     from flatphys.observables.replicated_entropy import replicated_entropy as replicated_entropy
     from flatphys.phase_diagrams.diagram import phase_diagram as phase_diagram
     from flatphys.questions.support import supported as supported
     from flatphys.saddle.dispatch import branches as branches, solve as solve
+    from flatphys.saddle.franz_parisi.reference import teacher_state as teacher_state
     from flatphys.state import State as State
     from flatphys.sweeps.driver import sweep as sweep
     from flatphys.sweeps.store import Store as Store
     from flatphys.thresholds.capacity import capacity as capacity, max_margin as max_margin
+    from flatphys.thresholds.crossings import zero_crossings as zero_crossings
     from flatphys.thresholds.dense import (
         replicated_flatness_threshold as replicated_flatness_threshold,
         vanishing_external_y as vanishing_external_y,

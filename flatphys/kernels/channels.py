@@ -318,3 +318,26 @@ def half(ch, x, sigma, below):
         c = ch.beta * sigma
         return c * (0.5 * c - x), c, 1.0
     return math.nan, math.nan, math.nan
+
+
+@jit
+def steps(ch):
+    """Whether exp(-beta energy) is constant on either side of the margin: then its derivative sits on the margin alone."""
+    return ch.beta == math.inf or ch.energy == ERRORS
+
+
+@jit
+def nearest(ch, sigma):
+    """(re, im) of the nearer of the two `features`."""
+    re, im, other, other_im = features(ch, sigma)
+    return (re, im) if im <= other_im else (other, other_im)
+
+
+@jit
+def breadth(ch, sigma):
+    """Scale in x on which exp(-beta energy) falls below the margin, where that is less than 1; inf otherwise, and for a step."""
+    width = 1.0
+    if not steps(ch):
+        while ch.beta * cost(ch.energy, sigma * width) > 1.0:
+            width *= 0.5
+    return width if width < 1.0 else math.inf

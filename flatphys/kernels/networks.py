@@ -32,6 +32,10 @@ from flatphys.kernels.activation import NEAR, TERMS, TOP, moments, table
 from flatphys.kernels.codes import ERF, PERCEPTRON, RELU, SIGN, TABLE
 from flatphys.model import ACTIVATIONS, Perceptron
 
+CLOSE = 0.5  # angles closer than this: the difference of c is an integral
+_X, _W = np.polynomial.legendre.leggauss(12)  # 1e-16 for singularities 0.7 away from an interval of length 0.5
+_NODES, _WEIGHTS = 0.5 * (1.0 + _X), 0.5 * _W
+
 _ERF_A = 2.0 / 3.0
 _ERF_ASIN = math.asin(_ERF_A)
 _ERF_ROOT = math.sqrt(1.0 - _ERF_A * _ERF_A)
@@ -244,3 +248,28 @@ def overlap_curvature(net, q, eps):
     if code == TABLE:
         return _table_curvature(net, q, eps)
     return math.nan
+
+
+@jit
+def overlap_difference(net, low, eps_low, high, eps_high, gap):
+    """c(high) - c(low) to the relative precision of gap = high - low; eps = 1 - Q of both.
+
+    In the angle theta = acos Q, in which c is smooth up to Q = 1,
+
+        c(high) - c(low) = Int_{theta_high}^{theta_low} c'(cos theta) sin theta dtheta
+        sin((theta_low - theta_high)/2) = gap/(2 sin((theta_low + theta_high)/2))
+    """
+    if net[0] == PERCEPTRON:
+        return gap
+    wide, narrow = angle(eps_low), angle(eps_high)
+    mean = math.sin(0.5 * (wide + narrow))
+    if mean > 0.0 and abs(gap) < 2.0 * math.sin(0.5 * CLOSE) * mean:
+        turn = 2.0 * math.asin(0.5 * gap / mean)
+        total = 0.0
+        for i in range(_NODES.size):
+            theta = narrow + turn * _NODES[i]
+            half = math.sin(0.5 * theta)
+            eps = 2.0 * half * half
+            total += _WEIGHTS[i] * overlap_slope(net, 1.0 - eps, eps) * math.sin(theta)
+        return turn * total
+    return overlap_map(net, high, eps_high)[0] - overlap_map(net, low, eps_low)[0]

@@ -27,3 +27,17 @@ def log_2cosh(h):
     """log(2 cosh h), without overflow."""
     a = abs(h)
     return a + math.log1p(math.exp(-2.0 * a))
+
+
+@jit
+def mean(h):
+    """tanh h to absolute accuracy, with one exponential."""
+    return 1.0 - 2.0 / (1.0 + math.exp(2.0 * h))
+
+
+@jit
+def chances(h):
+    """(P(w = -1), P(w = +1)) in the field h, each to full relative accuracy."""
+    e = math.exp(2.0 * h)
+    down = 1.0 / (1.0 + e)
+    return down, e * down if e < 1.0 else 1.0 / (1.0 + 1.0 / e)

@@ -28,16 +28,17 @@ MAX_TRAPEZOID = 320  # more nodes than this and the graded panels are cheaper
 PANEL_RATIO = 1.5  # panel length over distance to the nearest singularity
 MAX_NODES = 16384  # capacity of the node buffers
 REACH = 9.6  # Gaussian averages are cut where the density is 1e-20 of its maximum
+SHORT_REACH = 8.6  # 1e-16, for sums inside of sums
 ORDER = 16
 _X, _W = np.polynomial.legendre.leggauss(ORDER)
 LEGENDRE_X, LEGENDRE_W = _X.copy(), _W.copy()
 
 
 @jit
-def trapezoid_step(width, growth):
-    """Largest step with error exp(-DIGITS): singularity at distance `width`, growth exp(growth y^2/2)."""
-    y = min(width, MAX_SHIFT, math.sqrt(2.0 * DIGITS / growth))
-    return 2.0 * math.pi * y / (DIGITS + 0.5 * growth * y * y)
+def trapezoid_step(width, growth, digits=DIGITS):
+    """Largest step with error exp(-digits): singularity at distance `width`, growth exp(growth y^2/2)."""
+    y = min(width, MAX_SHIFT, math.sqrt(2.0 * digits / growth))
+    return 2.0 * math.pi * y / (digits + 0.5 * growth * y * y)
 
 
 _local = threading.local()

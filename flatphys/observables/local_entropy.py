@@ -2,13 +2,12 @@
 
 A reference w~ is drawn from the state; counted are the weights w with overlap p = w.w~/N (Hamming distance
 d = (1-p)/2 per weight) that reach `margin` on the same patterns, or at finite `beta` are weighted by
-exp(-beta #{stability < margin}):
+exp(-beta sum of energies), the energy of a pattern being one of `model.ENERGIES` whatever that of the reference:
 
-    free_entropy(p) = (1/N) E log Z(p),     value = free_entropy + beta energy,     energy = alpha train_error
+    free_entropy(p) = (1/N) E log Z(p),     value = free_entropy + beta energy,     energy = alpha train_loss
 
 Binary: log counts.  Spherical: log volumes relative to the uniform measure on the whole sphere, the
-constraint included ((1/2) log(1-p^2) without patterns).  Which equations belong to which reference is decided
-in one table, `_TABLE`: a function of (state, distances, margin, beta) that returns one dict a distance.
+constraint included ((1/2) log(1-p^2) without patterns).
 Sources: Franz & Parisi 1995; Huang & Kabashima 2014; Baldassi et al., PRL 127 278301 (2021).
 """
 
@@ -21,14 +20,27 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, TEACHER
-from flatphys.kernels.networks import network_code
-from flatphys.model import ERM, Bayes, Gibbs, Hebb, MaxMargin, Model, Teacher, check_model
-from flatphys.numerics.roots import bracketed
-from flatphys.saddle.franz_parisi import curve as gibbs
+from flatphys.kernels.codes import SQUARE_ENERGY, Channel
+from flatphys.model import ENERGIES, Gibbs, Teacher
+from flatphys.problem import channel_of
+from flatphys.saddle.franz_parisi import curve
+from flatphys.saddle.franz_parisi.reference import is_teacher
 from flatphys.state import NEGATIVE_ENTROPY, State
 
-_NUMBERS = ("value", "free_entropy", "slope", "energy", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error")
+NUMBERS = (
+    "value",
+    "free_entropy",
+    "slope",
+    "energy",
+    "train_loss",
+    "train_error",
+    "q1",
+    "t",
+    "R1",
+    "at_eigenvalue",
+    "residual",
+    "quadrature_error",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,8 +58,8 @@ class LocalEntropy(Table):
         In nats per weight; value = free_entropy + beta * energy.
     slope
         d free_entropy / d overlap.
-    energy, train_error
-        Errors of the counted weights: energy = alpha * train_error.
+    energy, train_loss, train_error
+        Of the counted weights: energy = alpha * train_loss, the mean energy of a pattern, the fraction of patterns below the margin.
     q1, t, R1
         Overlaps of a counted weight with another one, with another reference, with the teacher (nan without).
     at_eigenvalue
@@ -58,6 +70,8 @@ class LocalEntropy(Table):
         "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there; for binary
         tree committees of an activation that jumps also: among negative counts too deep to be followed),
         "unsat" (no such weights: the numbers are nan).
+    counted : str
+        Whose beta it is: the name of the energy of a pattern.
     """
 
     reference: State
@@ -69,6 +83,7 @@ class LocalEntropy(Table):
     free_entropy: np.ndarray
     slope: np.ndarray
     energy: np.ndarray
+    train_loss: np.ndarray
     train_error: np.ndarray
     q1: np.ndarray
     t: np.ndarray
@@ -77,6 +92,7 @@ class LocalEntropy(Table):
     residual: np.ndarray
     quadrature_error: np.ndarray
     status: np.ndarray
+    counted: str = "errors"
     extra: dict = field(default_factory=dict)
 
     def __getattr__(self, name):
@@ -86,7 +102,7 @@ class LocalEntropy(Table):
         raise AttributeError(f"a local entropy has no {name!r}")
 
     def _title(self):
-        beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
+        beta = "" if self.beta == math.inf else f", beta {self.beta:g} of {self.counted}"
         around = f"{self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch})"
         return f"Local entropy at margin {self.margin:g}{beta} around {around}, nats per weight"
 
@@ -109,71 +125,6 @@ class LocalEntropy(Table):
         return ax
 
 
-def is_teacher(state: State) -> bool:
-    """Whether the state is the teacher itself, q = R = 1."""
-    return state.branch == "teacher" and state.order["q"] == 1.0
-
-
-def _reference(state: State) -> gibbs.Reference:
-    """The numbers of a Gibbs-typical state, or of the teacher itself."""
-    learner, data = state.model.learner, state.model.data
-    weights = BINARY if learner.weights == "binary" else SPHERICAL
-    if is_teacher(state):
-        flip = data.flip
-        beta = math.log((1.0 - flip) / flip) if flip > 0.0 else math.inf
-        return gibbs.Reference((weights, RANDOM, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, beta), state.alpha)
-    if "q_hat" not in state.order:
-        raise InvalidInput(
-            f"the reference must be a replica-symmetric state with q < 1, got the {state.ansatz} {state.branch} state of {state.model!r}: "
-            f"use solve(model, alpha) at its margin and beta"
-        )
-    q, one_minus_q, q_hat = state.order["q"], state.order["one_minus_q"], state.order["q_hat"]
-    margin, beta = learner.margin, learner.beta
-    if isinstance(data, Teacher):
-        if state.order["R"] == 0.0:
-            raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
-        r, r_hat = state.order["R"], state.order["R_hat"]
-        return gibbs.Reference(
-            (weights, TEACHER, data.flip, q, one_minus_q, q_hat, r, state.order.get("q_minus_R2", q - r * r), r_hat, margin, beta),
-            state.alpha,
-        )
-    numbers = (weights, RANDOM, 0.0, q, one_minus_q, q_hat, 0.0, q, 0.0, margin, beta)
-    return gibbs.Reference(numbers, state.alpha, network_code(learner.network))
-
-
-def _check_reference(state: State) -> None:
-    if getattr(state.model.learner, "weights", None) == "binary" and state.entropy is not None and state.entropy < NEGATIVE_ENTROPY:
-        raise Unsatisfiable(
-            f"the reference does not exist: the entropy of {state.model!r} at alpha={state.alpha:g} is {state.entropy:.3g} < 0; "
-            f"lower alpha or the margin, or use max_margin(model, alpha)"
-        )
-
-
-def _around_gibbs(state, overlaps, distances, margin, beta):
-    _check_reference(state)
-    return gibbs.curve(_reference(state), distances, margin, beta)
-
-
-def _around_rule(state, overlaps, distances, margin, beta):
-    from flatphys.saddle.franz_parisi.trained import neighbourhood
-
-    return neighbourhood(state, overlaps, margin, beta)
-
-
-# Learner of the reference -> the equations: a function of (state, overlaps, distances, margin, beta) that returns
-# a dict of arrays, "free_entropy" and "status" among them.
-_TABLE = {Gibbs: _around_gibbs, ERM: _around_rule, MaxMargin: _around_rule, Hebb: _around_rule, Bayes: _around_rule}
-
-
-def _equations(state, question):
-    """The entry of the table for this state; the teacher itself counts as Gibbs-typical."""
-    kind = Gibbs if is_teacher(state) else type(state.model.learner)
-    if kind not in _TABLE:
-        names = ", ".join(k.__name__ for k in _TABLE)
-        raise InvalidInput(f"{question} needs a reference of learner {names}, got {state.model.learner!r}")
-    return _TABLE[kind]
-
-
 def _distances(overlap, distance):
     if (overlap is None) == (distance is None):
         raise InvalidInput("give either overlap or distance, got " + ("both" if overlap is not None else "neither"))
@@ -191,7 +142,36 @@ def _distances(overlap, distance):
     return ((1.0 - out) / 2.0, out) if name == "overlap" else (out, 1.0 - 2.0 * out)
 
 
-def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 0.0, beta: float = math.inf) -> LocalEntropy:
+def counted_channel(margin, beta, energy="errors") -> Channel:
+    """The channel by which weights are counted; raises `InvalidInput`, and `Unsatisfiable` where no weights can have energy 0."""
+    margin = validate.number("margin", margin)
+    beta = validate.number("beta", beta, 0.0, infinite=True)
+    channel = channel_of(validate.choice("energy", energy, ENERGIES), margin, beta)
+    if channel.energy == SQUARE_ENERGY and beta == math.inf:
+        raise Unsatisfiable(
+            "energy 'square' at beta = inf asks for weights whose stability is the margin on every pattern, of which there are none: "
+            "give a finite beta, or energy 'squared-hinge'"
+        )
+    return channel
+
+
+def around_gibbs(state: State) -> bool:
+    """Whether the references are Gibbs-typical weights, or the teacher itself, and not a trained rule."""
+    return is_teacher(state) or isinstance(state.model.learner, Gibbs)
+
+
+def _solved(state, overlap, distance, channel):
+    """Columns and status at flat arrays of overlaps."""
+    if around_gibbs(state):
+        return curve.local_entropies(state, distance, channel)
+    from flatphys.saddle.franz_parisi.trained import local_entropies
+
+    return local_entropies(state, overlap, channel)
+
+
+def local_entropy(
+    state: State, *, overlap=None, distance=None, margin: float = 0.0, beta: float = math.inf, energy: str = "errors"
+) -> LocalEntropy:
     """The local entropy around a reference drawn from `state`.
 
     Parameters
@@ -202,8 +182,8 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
         p = w.w~/N between the counted weights and the reference; or
     distance : number or array in (0, 1)
         d = (1 - p)/2, for binary weights the fraction that differs.
-    margin, beta : float
-        Of the counted weights; at beta = inf every pattern must reach the margin.
+    margin, beta, energy
+        Of the counted weights, as in `Gibbs`; at beta = inf every pattern must reach the margin.
 
     Returns
     -------
@@ -215,7 +195,7 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
     InvalidInput
         An argument is out of its range or of the wrong type.
     Unsatisfiable
-        The reference does not exist (its entropy is negative).
+        The reference does not exist (its entropy is negative), or no weights can have energy 0 ("square" at beta = inf).
     NotConverged
         The equations could not be solved to tolerance.
 
@@ -232,17 +212,17 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
     array([0.2659023886])
     """
     validate.instance("state", state, (State,))
-    margin = validate.number("margin", margin)
-    beta = validate.number("beta", beta, 0.0, infinite=True)
+    energy = validate.choice("energy", energy, ENERGIES)
+    channel = counted_channel(margin, beta, energy)
     distance, overlap = _distances(overlap, distance)
-    found = _equations(state, "local_entropy")(state, overlap.ravel(), distance.ravel(), margin, beta)
+    found = _solved(state, overlap.ravel(), distance.ravel(), channel)
     found = {name: np.asarray(column).reshape(distance.shape) for name, column in found.items()}
     status = found.pop("status")
-    found["energy"] = state.alpha * found["train_error"]
-    found["value"] = found["free_entropy"] + (beta * found["energy"] if beta < math.inf else 0.0)
+    found["energy"] = state.alpha * found["train_loss"]
+    found["value"] = found["free_entropy"] + (channel.beta * found["energy"] if channel.beta < math.inf else 0.0)
     if "m1" in found and isinstance(state.model.data, Teacher):
         found["R1"] = found["m1"]
-    arrays = {name: found.pop(name) if name in found else np.full(distance.shape, math.nan) for name in _NUMBERS}
+    arrays = {name: found.pop(name) if name in found else np.full(distance.shape, math.nan) for name in NUMBERS}
     negative = int((arrays["value"] < NEGATIVE_ENTROPY).sum())
     if negative and getattr(state.model.learner, "weights", None) == "binary":
         warnings.warn(
@@ -251,105 +231,7 @@ def local_entropy(state: State, *, overlap=None, distance=None, margin: float = 
             NegativeEntropyWarning,
             stacklevel=2,
         )
-    return LocalEntropy(state, margin, beta, overlap, distance, **arrays, status=status, extra=found)
+    return LocalEntropy(state, channel.margin, channel.beta, overlap, distance, **arrays, status=status, counted=energy, extra=found)
 
 
-def teacher_state(model: Model, alpha: float) -> State:
-    """The teacher itself as a state: q = R = 1, the reference that labelled the patterns.
-
-    Parameters
-    ----------
-    model : Model
-        With Teacher data; its learner says which kind of weights (its margin and beta play no part).
-    alpha : float > 0
-
-    Returns
-    -------
-    State
-        With entropy 0 and the train error `flip`, for `local_entropy`.
-    """
-    check_model(model)
-    alpha = validate.load(alpha)
-    if not isinstance(model.data, Teacher):
-        raise InvalidInput(f"data must be Teacher for teacher_state, got {model.data!r}")
-    if not isinstance(model.learner, (Gibbs, Bayes)):
-        raise InvalidInput(f"learner must be Gibbs or Bayes for teacher_state, got {model.learner!r}")
-    order = {"q": 1.0, "one_minus_q": 0.0, "R": 1.0}
-    return State(
-        model,
-        alpha,
-        order,
-        branch="teacher",
-        entropy=0.0,
-        free_entropy=0.0,
-        train_error=model.data.flip,
-        generalization_error=0.0,
-        bayes_error=0.0,
-        cosine=1.0,
-        residual=0.0,
-        quadrature_error=0.0,
-    )
-
-
-def zero_crossings(state: State, margin: float = 0.0) -> np.ndarray:
-    """Distances at which the local entropy around `state` vanishes, in increasing order.
-
-    Parameters
-    ----------
-    state : State
-        A reference as in `local_entropy`.
-    margin : float
-        Of the counted weights.
-
-    Notes
-    -----
-    Binary weights: where the value is negative no solutions exist.  Distances from 1e-4 to 1 - 1e-4 are searched on
-    a grid of 0.2 in atanh(overlap), and between grid points of equal sign where the slopes announce an extremum.
-    """
-    validate.instance("state", state, (State,))
-    margin = validate.number("margin", margin)
-    equations = _equations(state, "zero_crossings")
-
-    def at(xi):
-        """(value, d value/d xi) at overlap tanh(xi)."""
-        if equations is _around_gibbs:
-            return follow(xi)
-        d = np.array([1.0 / (1.0 + math.exp(2.0 * xi))])
-        found = equations(state, 1.0 - 2.0 * d, d, margin, math.inf)
-        return float(found["free_entropy"][0]), 4.0 * float(d[0] * (1.0 - d[0]) * found["slope"][0])
-
-    start = gibbs.START_XI
-    if equations is _around_gibbs:
-        _check_reference(state)
-        solver = gibbs.Curve(_reference(state), margin, math.inf)
-        start = solver.start_xi
-
-        def follow(xi):
-            d = 1.0 / (1.0 + math.exp(2.0 * xi))
-            point = solver.at(d)
-            return (math.nan, math.nan) if point is None else (solver.free_entropy(point), 4.0 * d * (1.0 - d) * solver.slope(point))
-
-    top = 0.5 * math.log(1e4)
-    grid = np.linspace(-top, top, 47)
-    middle = int(np.argmin(np.abs(grid - start)))
-    values = np.full((grid.size, 2), math.nan)
-    for order in (range(middle, grid.size), range(middle - 1, -1, -1)):
-        for i in order:
-            values[i] = at(grid[i])
-            if math.isnan(values[i, 0]):
-                break
-    zeros = []
-    for i in range(grid.size - 1):
-        (f0, s0), (f1, s1) = values[i], values[i + 1]
-        if math.isnan(f0) or math.isnan(f1):
-            continue
-        cuts = [grid[i], grid[i + 1]]
-        if f0 * f1 > 0.0 and s0 * s1 < 0.0 and s0 * f0 < 0.0:  # an extremum towards zero
-            cuts.insert(1, bracketed(lambda xi: at(xi)[1], *cuts))
-        for lo, hi in zip(cuts, cuts[1:]):
-            if at(lo)[0] * at(hi)[0] < 0.0:
-                zeros.append(bracketed(lambda xi: at(xi)[0], lo, hi))
-    return np.array(sorted(1.0 / (1.0 + math.exp(2.0 * xi)) for xi in zeros))
-
-
-__all__ = ["LocalEntropy", "local_entropy", "teacher_state", "zero_crossings"]
+__all__ = ["LocalEntropy", "local_entropy"]

@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
+from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.model import Gibbs, Model, Perceptron, RandomLabels, check_model
 from flatphys.numerics.roots import bracketed
-from flatphys.observables.local_entropy import _reference
 from flatphys.problem import problem_of
-from flatphys.saddle.franz_parisi.curve import START_XI, Curve
+from flatphys.saddle.franz_parisi.curve import START_XI, curve_around, distance_of
 from flatphys.thresholds.capacity import capacity_state
 
 HIGHEST_XI, HIGHEST_COMMITTEE = 4.0, 7.0  # distances down to 1.7e-4 are searched, with a tree committee to 8e-7
@@ -40,10 +40,10 @@ class Neighbourhood:
 
     def steepest_around(self, state) -> float:
         """The same around the typical solutions of `state`."""
-        curve = Curve(_reference(state), 0.0, math.inf)
+        curve = curve_around(state, Channel(ERRORS, 0.0, math.inf))
 
         def slope(xi):
-            point = curve.at(1.0 / (1.0 + math.exp(2.0 * xi)))
+            point = curve.at(distance_of(xi))
             return -math.inf if point is None else curve.slope(point)
 
         def tilt(xi):

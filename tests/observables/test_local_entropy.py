@@ -13,7 +13,9 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
-from flatphys.observables.local_entropy import local_entropy, teacher_state, zero_crossings
+from flatphys.observables.local_entropy import local_entropy
+from flatphys.saddle.franz_parisi.reference import teacher_state
+from flatphys.thresholds.crossings import zero_crossings
 from flatphys.thresholds.flatness import Neighbourhood
 
 matplotlib.use("Agg")

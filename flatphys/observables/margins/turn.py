@@ -15,14 +15,13 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.networks import overlap_map, overlap_slope
+from flatphys.kernels.networks import overlap_difference, overlap_map, overlap_slope
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import buffers
 from flatphys.observables.margins.fields import PANEL, limit_nodes, outer_nodes
 from flatphys.observables.margins.gibbs import sign_turned
 from flatphys.saddle.breaking.inner import Inner, P, X, inner_nodes, room
 from flatphys.saddle.breaking.limit import maximiser
-from flatphys.saddle.franz_parisi.network import overlap_difference
 
 LIGHT = 1e-17  # nodes of smaller weight are passed over
 NOISELESS = 1e-15  # s^2 below which the weights are the original ones

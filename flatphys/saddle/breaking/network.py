@@ -11,8 +11,7 @@ y (c_1 - c_0) = c'(q1) dq - c''(q1) dq^2/(2y) + ...
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.networks import PERCEPTRON, overlap_curvature, overlap_map, overlap_slope
-from flatphys.saddle.franz_parisi.network import overlap_difference
+from flatphys.kernels.networks import PERCEPTRON, overlap_curvature, overlap_difference, overlap_map, overlap_slope
 
 
 class Seen(NamedTuple):

@@ -1,10 +1,11 @@
 """The local entropy around a Gibbs-typical reference, as a curve in the overlap.
 
-    phi(p) = extr { entropic part + alpha G_E },     value = phi + beta alpha train_error
+    phi(p) = extr { entropic part + alpha G_E },     value = phi + beta alpha train_loss
 
-(`local_entropy_weights` and `local_entropy_patterns` hold the two parts, `local_entropy_newton` one point.)
+(`weights` and `patterns` hold the two parts, `point` one saddle.)  The counted weights are weighted by exp(-beta energy), with
+energy = alpha train_loss; the reference has an energy, a margin and a beta of its own.
 A curve starts at d = 1/4, where the equations are benign, or at another distance if there is nothing to count
-there (`local_entropy_start`).  From there it is followed both ways in xi = atanh p, in steps that shrink where
+there (`start`).  From there it is followed both ways in xi = atanh p, in steps that shrink where
 Newton's method does not arrive.  Where the steps shrink to nothing the saddle has disappeared: either q1 -> 1,
 the counted weights have closed in on each other (spherical: the volume is zero beyond, "unsat"; binary: typical
 solutions are isolated, "no_solution"; never behind a network whose c'(1) is
@@ -12,44 +13,37 @@ infinite), or the Jacobian is singular, two saddles have met ("no_solution").
 Steps that shrink for any other reason raise `NotConverged`.
 
 Replicon of the counted weights: 1 - alpha E[g'^2] T4.  Behind a tree committee the patterns see every overlap through
-its kernel (`local_entropy_network`); the curves are followed alike.
+its kernel (`network`); the curves are followed alike.
 Sources: Franz & Parisi 1995; Huang & Kabashima 2014; Baldassi et al. 2020, 2021.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.kernels.codes import SPHERICAL
-from flatphys.saddle.franz_parisi.point import TOLERANCE, Point, Problem, openness, solve
+from flatphys.kernels.codes import SPHERICAL, Channel
+from flatphys.numerics.continuation import vanishing
+from flatphys.saddle.accept import good
+from flatphys.saddle.franz_parisi.point import TOLERANCE, Equations, Point, openness, solve
+from flatphys.saddle.franz_parisi.reference import reference_of
 from flatphys.saddle.franz_parisi.start import CLOSED, first_point
+from flatphys.state import State
 
 START = 0.25  # distance at which a curve starts
 LONGEST = 0.7  # step in xi between solved points
 SHORTEST = 1e-4  # a step this short has met an end of the curve
 SINGULAR = 0.05  # smallest singular value of the logarithmic Jacobian that counts as a fold
-FIELDS = ("free_entropy", "slope", "train_error", "q1", "t", "R1", "at_eigenvalue", "residual", "quadrature_error")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What the kernels know of a reference; `numbers` as in `local_entropy_weights.weights_part`, `network` as in `kernels.networks`."""
-
-    numbers: tuple
-    alpha: float
-    network: np.ndarray | None = None
-
-
 START_XI = 0.5 * math.log((1.0 - START) / START)
 
 
-def _xi(distance):
+def xi_of(distance: float) -> float:
+    """xi = atanh p of a distance (1-p)/2."""
     return 0.5 * math.log((1.0 - distance) / distance)
 
 
-def _distance(xi):
+def distance_of(xi: float) -> float:
+    """The distance at xi = atanh p."""
     return 1.0 / (1.0 + math.exp(2.0 * xi))
 
 
@@ -91,30 +85,26 @@ def _scaled_singular(point: Point) -> float:
 class Curve:
     """Saddle points of one problem, found from each other."""
 
-    def __init__(self, reference: Reference, kappa: float, beta: float):
-        self.problem = Problem(reference.numbers, reference.alpha, kappa, beta, reference.network)
+    def __init__(self, equations: Equations):
+        self.equations = equations
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
-        self._closed = "unsat" if reference.numbers[0] == SPHERICAL else "no_solution"
+        self._closed = "unsat" if equations.ref.weights == SPHERICAL else "no_solution"
         self._begin()
-
-    def _arrived(self, point):
-        return point.residual <= TOLERANCE
 
     def _begin(self):
         """Solve one distance from which the others can be reached; none means that there is nothing to count."""
-        problem = self.problem
-        own = 0.5 * problem.ref[4] if not problem.flat else 0.1  # where the reference's own samples are
+        own = 0.5 * self.equations.ref.v if not self.equations.flat else 0.1  # where the reference's own samples are
         failure = None
         for distance in (START, own, 0.02, 0.4):
             try:
-                point = first_point(problem, distance)
+                point = first_point(self.equations, distance)
             except NotConverged as error:  # elsewhere than at START this says nothing
                 failure = error if distance == START else failure
                 continue
             if point is not None:
-                self.start_xi = _xi(distance)
+                self.start_xi = xi_of(distance)
                 self.points[self.start_xi] = point
                 return
         if failure is not None:
@@ -124,7 +114,7 @@ class Curve:
 
     def at(self, distance: float) -> Point | None:
         """The saddle at `distance`, None where it does not exist."""
-        xi = _xi(distance)
+        xi = xi_of(distance)
         side = 1 if xi > self.start_xi else -1
         if not self.ends[0] < xi < self.ends[1]:
             return None
@@ -142,9 +132,9 @@ class Curve:
             length = min(abs(left), LONGEST, step, 0.7 * room)
             target = here + math.copysign(length, left)
             arriving = length == abs(left)
-            d = distance if arriving else _distance(target)
-            point = solve(self.problem, d, *self._guess(here, target))
-            if self._arrived(point):
+            d = distance if arriving else distance_of(target)
+            point = solve(self.equations, d, *self._guess(here, target))
+            if point.solved:
                 self.points[target if not arriving else xi] = point
                 if arriving:
                     return point
@@ -159,25 +149,25 @@ class Curve:
         if self._closing(here):
             self._end(side, end, self._closed)
         elif _scaled_singular(last) < SINGULAR or (
-            self.problem.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"
+            self.equations.open_ended and self.free_entropy(last) < 0.0 and self._closed == "no_solution"
         ):
             self._end(side, end, "no_solution")  # open-ended and binary: deep among negative counts, where the conjugates grow like 1/d
         else:
             raise NotConverged(
                 f"the local entropy at distance {distance:.6g} was solved only to a residual of {failed.residual:.1e} "
                 f"(it is known at distance {last.distance:.6g})",
-                {"q1": 1.0 - failed.weights[0]},
+                {"q1": 1.0 - failed.weights.overlaps.v},
                 failed.residual,
             )
         return None
 
     def _closing(self, here):
         """Whether the counted weights have nearly closed in on each other at `here`."""
-        return openness(self.points[here]) < CLOSED and not self.problem.open_ended
+        return openness(self.points[here]) < CLOSED and not self.equations.open_ended
 
     def _room(self, here, side):
         """Distance in xi from `here` to where the openness would vanish linearly, going to `side`."""
-        if self.problem.open_ended:
+        if self.equations.open_ended:
             return math.inf
         behind = [k for k in self.points if (here - k) * side > 0.0]
         if not behind:
@@ -186,14 +176,14 @@ class Curve:
         now, before = openness(self.points[here]), openness(self.points[last])
         if now > 0.5 or not now < 0.9 * before:
             return math.inf
-        return now * abs(here - last) / (before - now)
+        return vanishing((last, here), (before, now))
 
     def _end(self, side, xi, reason):
         self.ends[side > 0], self.reasons[side > 0] = xi, reason
 
     def reason(self, distance: float) -> str:
         """Why there is no point at `distance`: "no_solution" or "unsat"."""
-        return self.reasons[_xi(distance) > self.start_xi]
+        return self.reasons[xi_of(distance) > self.start_xi]
 
     def _guess(self, here, target):
         """Conjugates, field and Jacobian at `target`, from the solved points around `here`."""
@@ -204,60 +194,67 @@ class Curve:
             k = others[0]
             other = self.points[k]
             r = min(max((target - here) / (here - k), -2.0), 2.0)
-            x = _follow(point.x, other.x, r, self.problem.open_ended)
-            field = (_follow_power if self.problem.open_ended else _follow_one)(point.field, other.field, r)
+            x = _follow(point.x, other.x, r, self.equations.open_ended)
+            field = (_follow_power if self.equations.open_ended else _follow_one)(point.field, other.field, r)
         return x, field, point.jacobian
 
     def free_entropy(self, point: Point) -> float:
         """The extremal phi at a point."""
-        return point.weights[8] + self.problem.alpha * point.patterns[2]
+        return self.equations.free_entropy(point.weights, point.patterns)
 
     def slope(self, point: Point) -> float:
         """d phi/d overlap at a point."""
-        return self.problem.slope(point.distance, point.x, point.weights)
+        return self.equations.slope(point.distance, point.x, point.weights, point.patterns)
 
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, with its quadrature error."""
-        problem, w = self.problem, point.weights
-        v, _, d, _, _, _, r1, field, _, _ = w
-        ref, alpha = problem.ref, problem.alpha
-        free = self.free_entropy(point)
-        error = point.patterns[4]
-        slope = self.slope(point)
-        image, fine_w, fine_p = problem.map(point.distance, point.x, field, level=1)
-        fine_slope = problem.slope(point.distance, point.x, fine_w, 1)
-        fine_free = fine_w[8] + alpha * fine_p[2]
+        equations, ref, o = self.equations, self.equations.ref, point.weights.overlaps
+        free, slope = self.free_entropy(point), self.slope(point)
+        image, fine_w, fine_p = equations.map(point.distance, point.x, point.field, level=1)
+        fine_free = equations.free_entropy(fine_w, fine_p)
+        fine_slope = equations.slope(point.distance, point.x, fine_w, fine_p, 1)
         worth = max(
             float(np.max(np.abs(image - point.x) / (1.0 + np.abs(point.x)))),
             abs(fine_free - free) / max(1.0, abs(free)),
             abs(fine_slope - slope) / max(1.0, abs(slope)),
-            abs(fine_w[0] / v - 1.0),
+            abs(fine_w.overlaps.v / o.v - 1.0),
         )
-        qt, vt = ref[3], ref[4]
-        p = 1.0 - 2.0 * point.distance
         return {
             "free_entropy": free,
             "slope": slope,
-            "train_error": error,
-            "q1": 1.0 - v,
-            "t": math.nan if problem.flat else qt * p + d * math.sqrt(qt * vt),
-            "R1": p if problem.flat else (r1 if problem.teacher else math.nan),
-            "at_eigenvalue": problem.replicon(point),
+            "train_error": fine_p.share,
+            "train_loss": fine_p.loss,
+            "q1": 1.0 - o.v,
+            "t": math.nan if equations.flat else ref.q * o.p + o.d * math.sqrt(ref.q * ref.v),
+            "R1": o.p if equations.flat else (point.weights.r1 if equations.teacher else math.nan),
+            "at_eigenvalue": equations.replicon(point),
             "residual": point.residual,
             "quadrature_error": worth,
         }
 
 
-def curve(reference: Reference, distances, kappa: float, beta: float) -> dict:
-    """Columns of `FIELDS` and "status" at `distances`, solved outwards from the start whatever their order."""
-    out = {name: np.full(len(distances), math.nan) for name in FIELDS}
-    status = np.full(len(distances), "ok", dtype="<U11")
-    solver = Curve(reference, kappa, beta) if len(distances) else None
-    for i in sorted(range(len(distances)), key=lambda i: abs(_xi(distances[i]) - solver.start_xi)):
+def curve_around(state: State, channel: Channel) -> Curve:
+    """The curve of weights counted by `channel` around references drawn from `state`; raises as `reference_of`."""
+    reference, net = reference_of(state)
+    return Curve(Equations(reference, state.alpha, channel, net))
+
+
+def local_entropies(state: State, distances, channel: Channel) -> dict:
+    """What `Curve.read` says at `distances`, and "status", as arrays: solved outwards from the start whatever their order."""
+    rows, status = [{}] * len(distances), np.full(len(distances), "ok", dtype="<U11")
+    solver = curve_around(state, channel)
+    for i in sorted(range(len(distances)), key=lambda i: abs(xi_of(distances[i]) - solver.start_xi)):
         point = solver.at(float(distances[i]))
         if point is None:
             status[i] = solver.reason(float(distances[i]))
             continue
-        for name, value in solver.read(point).items():
-            out[name][i] = value
-    return {**out, "status": status}
+        rows[i] = solver.read(point)
+        if not good(TOLERANCE, rows[i]["residual"], rows[i]["quadrature_error"], rows[i]["free_entropy"], rows[i]["slope"]):
+            raise NotConverged(
+                f"the local entropy at distance {point.distance:.6g} is known only to {rows[i]['quadrature_error']:.1e} "
+                f"(two quadrature rules differ by that; tolerance {TOLERANCE.quadrature:g}): count at another distance or margin",
+                {"q1": rows[i]["q1"]},
+                point.residual,
+            )
+    names = next((tuple(row) for row in rows if row), ("free_entropy", "train_error", "train_loss"))
+    return {**{name: np.array([row.get(name, math.nan) for row in rows]) for name in names}, "status": status}

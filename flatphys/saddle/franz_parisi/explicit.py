@@ -1,32 +1,57 @@
 """One pattern that the reference has learnt, its field u kept explicit: with a teacher.
 
-In the notation of `local_entropy_patterns`, the teacher's own field on the pattern is
+In the notation of `patterns`, the teacher's own field on the pattern is
 
     y* = (R/sqrt qt) z + rho eta + sqrt(v0) nu,    rho = C/sqrt(B),   v0 = 1 - R^2/qt - rho^2
 
 (u is independent of it), so that a pattern weighs W = 2 [flip + (1-2 flip) H(-Y)], Y = (R z/sqrt qt + rho eta)/sqrt v0:
 
-    < F > = Int Dz Int_{u>k'} Du/H(k') Int Deta W(z, eta) F(M_z z + A u + sqrt(B) eta)
+    < F > = Int Dz Int Du exp(-beta_ref energy_ref)/f_ref Int Deta W(z, eta) F(M_z z + A u + sqrt(B) eta)
     R1_hat = alpha <2 (1-2 flip) G(Y)/(W sqrt v0) a>/sqrt V
 
 W ties eta down, and the closed form in u of the two-dimensional sum would be a bivariate normal integral;
 three nested sums are as fast.  The eta sum needs the fewest nodes exactly where the two-dimensional form
 degenerates (B -> 0), which makes this the independent check of that corner: with R = 0 both agree.
+
+The slope of `patterns` is integrated by parts in u, which needs no derivative of the energy,
+
+    d G_E/dp = < u a/sqrt V - A b/V >/sqrt(1-qt).
 """
 
 import math
+from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
-from flatphys.kernels.counting import error_counting
-from flatphys.numerics.gaussian import INV_SQRT_2PI, density, tail
-from flatphys.numerics.quadrature import panel_nodes
-from flatphys.saddle.franz_parisi.patterns import DECAY, channel_zero, outer_nodes, reference_pole
-from flatphys.saddle.franz_parisi.weights import REACH, finer, panel_ratio, sum_step
+from flatphys.kernels.channels import breadth, channel, channel_scalars, cost, features, nearest, steps
+from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
+from flatphys.saddle.franz_parisi.patterns import Patterns, lost
+from flatphys.saddle.franz_parisi.rules import DECAY, counted_reach, fields_of, outer_nodes, reference_pole
+from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
+
+ETA, DENSITY, LABEL, TURN = range(4)  # rows of the table: nodes of eta and their weights, alone, with W and with its turn
+NEGLIGIBLE, FAINT = 1e-20, 1e-19  # weights below which a value of z, of u is passed over
+
+
+class Etas(NamedTuple):
+    """The sum over eta: how many nodes, and whether shares and energies are summed as well."""
+
+    count: int
+    scalars: bool
+
+
+class Places(NamedTuple):
+    """Where the u integrand of one z has its features, in y = u - k', and how far it reaches."""
+
+    marks: tuple
+    low: float
+    high: float
+    cap: float
 
 
 @jit
-def _outer_step(width, turn, root_b, tilt_z, tilt_e, boost, pole):
+def _outer_step(width, turn, root_b, tilt_e, g, pole):
     """(step, step without the reference's pole) of the z sum, largest over the shifts of eta that go with it at fixed u - k'."""
     best = smooth = 0.0
     for i in range(42):
@@ -34,104 +59,147 @@ def _outer_step(width, turn, root_b, tilt_z, tilt_e, boost, pole):
         lam = lam / (1.02 - abs(lam) * 0.5)
         if i == 41:
             lam = -turn / root_b if root_b > 1e-200 else 0.0
-        q = tilt_z + tilt_e * lam
-        reach = width / max(abs(turn + root_b * lam), 1e-300)
-        grow = 1.0 + lam * lam + q * q
-        best = max(best, sum_step(min(reach, pole), grow + boost))
+        q = g.tilt_z + tilt_e * lam
+        move = turn + root_b * lam
+        reach = width / max(abs(move), 1e-300)
+        grow = 1.0 + lam * lam + q * q + g.bend * move * move
+        best = max(best, sum_step(min(reach, pole), grow + (g.root_q / g.root_t) ** 2))
         smooth = max(smooth, sum_step(reach, grow))
     return best, smooth
 
 
 @jit
-def teacher_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y, yw, table):
-    """(<a^2>, <a a_ref>, <log f>, <b^2>, counted train error, evaluations, teacher's share) at the overlaps given."""
-    flip, qt, vt, r, margin, beta_ref = ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
-    root_q, root_t, root_v, root_b = math.sqrt(qt), math.sqrt(vt), math.sqrt(v), math.sqrt(big_b)
-    nan = math.nan
-    if not v0 > 0.0:  # b = 0 away from the reference's own overlap: no such weights
-        return nan, nan, nan, nan, nan, 0, nan
-    mz = root_q * p + root_t * d
-    place, width = channel_zero(beta)
-    width *= root_v
-    root_0 = math.sqrt(v0)
-    tilt_z = r / (root_q * root_0)
-    tilt_e = c_t / (root_b * root_0) if big_b > 0.0 else 0.0
-    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
-    pole, center = reference_pole(ref)
-    h, smooth = _outer_step(width, d / root_t, root_b, tilt_z, tilt_e, qt / vt, pole)
-    n = outer_nodes(level, h, smooth, pole, center, ref, reach, u, w)
-    he, oe = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e), level)
+def _label_rows(ref, g, tilt_e, z, count, table):
+    """Fill the rows LABEL and TURN at z; returns the largest weight."""
+    most = 0.0
+    for j in range(count):
+        arg = g.tilt_z * z + tilt_e * table[ETA, j]
+        table[LABEL, j] = table[DENSITY, j] * label_weight(ref.labels, 1.0, arg)
+        table[TURN, j] = table[DENSITY, j] * label_slope(ref.labels, 1.0, arg) / g.root_0
+        most = max(most, table[LABEL, j])
+    return most
+
+
+@jit
+def _places(ref, ch, o, g, k, edge, ratio):
+    """`Places` at k', `edge` = x of the counted channel there."""
+    size = abs(o.a)
+    reach = counted_reach(ch)
+    re, im, other, other_im = features(ch, g.root_v)
+    turn = g.root_v / o.a if size > 0.0 else math.inf
+    least = 2.0 * math.sqrt(o.b) / max(size, 1e-300)
+    unit = g.root_v / max(size, 1e-300)
+    fall = 2.0 * breadth(ref.channel, g.root_t)
+    marks = ((edge - re) * turn, max(im * unit, least), (edge - other) * turn, max(other_im * unit, least), 0.0, fall, 0.0, math.inf)
+    low = 0.0 if ref.channel.beta == math.inf else min(-reach - k, 0.0)
+    high = (math.sqrt(reach * reach + k * k) if k > 0.0 else reach) - k
+    return Places(marks, low, high, min(2.0 * ratio, DECAY / max(k, 1e-9)))
+
+
+@jit
+def _nodes(places, k, reach, ratio, y, yw):
+    """Panels in y = u - k' on both sides of the margin."""
+    n = 0
+    if places.low < 0.0:
+        n = panel_nodes(0, places.low, 0.0, ratio, places.cap, places.marks, y, yw)
+    if n < 0:
+        return n
+    return panel_nodes(n, max(0.0, -reach - k), max(places.high, 0.0), ratio, places.cap, places.marks, y, yw)
+
+
+@jit
+def _eta_sums(ch, x0, rate, root_v, etas, table):
+    """(aa, a, log f, bb, share, loss, a turned, b) over eta, with the label's weight."""
+    t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_b = 0.0
+    for j in range(etas.count):
+        x = x0 - rate * table[ETA, j]
+        log_f, a, b = channel(ch, x, root_v)
+        we = table[LABEL, j]
+        t_aa += we * a * a
+        t_a += we * a
+        t_f += we * log_f
+        t_bb += we * b * b
+        t_b += we * b
+        t_t += table[TURN, j] * a
+        if etas.scalars:
+            share, loss = channel_scalars(ch, x, root_v)
+            t_s += we * share
+            t_e += we * loss
+    return t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_b
+
+
+@jit
+def _u_sums(ref, ch, o, g, line, y, table):
+    """The averages over u and eta of one line: (aa, a, log f, bb, share, loss, turned, response).
+
+    `line` = (k, log f of the reference, x of the counted channel at y = 0, number of u, `Etas`); y holds nodes, then weights.
+    """
+    k, log_ref, edge, count, etas = line
+    rate, stepped = math.sqrt(o.b) / g.root_v, steps(ref.channel)
+    z_aa = z_a = z_f = z_bb = z_s = z_e = z_t = z_r = 0.0
+    for i in range(count):
+        field = k + y[0][i]
+        burden = ref.channel.beta * cost(ref.channel.energy, -g.root_t * y[0][i]) if y[0][i] < 0.0 or not stepped else 0.0
+        weight = y[1][i] * math.exp(-0.5 * field * field - log_ref - burden)
+        if weight < FAINT:
+            continue
+        t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_b = _eta_sums(ch, edge - o.a / g.root_v * y[0][i], rate, g.root_v, etas, table)
+        z_aa += weight * t_aa
+        z_a += weight * t_a
+        z_f += weight * t_f
+        z_bb += weight * t_bb
+        z_s += weight * t_s
+        z_e += weight * t_e
+        z_t += weight * t_t
+        z_r += weight * (field * t_a - o.a / g.root_v * t_b)
+    return z_aa, z_a, z_f, z_bb, z_s, z_e, z_t, z_r
+
+
+@jit
+def teacher_sums(ref, ch, o, level, outer, inner, table):
+    """`Patterns` at overlaps o of weights counted by ch; outer and inner are node buffers, table that of `weights.scratch`."""
+    u, w = outer
+    y, yw = inner
+    if not o.v0 > 0.0:  # b = 0 away from the reference's own overlap: no such weights
+        return lost(0)
+    g = fields_of(ref, ch, o)
+    root_b = math.sqrt(o.b)
+    width = nearest(ch, g.root_v)[1] * g.root_v
+    tilt_e = o.c / (root_b * g.root_0) if o.b > 0.0 else 0.0
+    reach = counted_reach(ch)
+    h, smooth = _outer_step(width, o.d / g.root_t, root_b, tilt_e, g, reference_pole(ref))
+    n = outer_nodes(level, h, smooth, ref, reach, u, w)
+    he, oe = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e + g.bend * o.b), level)
     half = int(REACH / he)
-    if n < 0 or 2 * half + 1 > table.shape[1]:
-        return nan, nan, nan, nan, nan, 0, nan
-    for j in range(2 * half + 1):
+    etas = Etas(2 * half + 1, level > 0 and ch.beta < math.inf)
+    if n < 0 or etas.count > table.shape[1]:
+        return lost(0)
+    for j in range(etas.count):
         e = (j - half) * he + oe
-        table[0, j] = e
-        table[1, j] = he * INV_SQRT_2PI * math.exp(-0.5 * e * e)
+        table[ETA, j] = e
+        table[DENSITY, j] = he * INV_SQRT_2PI * math.exp(-0.5 * e * e)
     ratio = panel_ratio(level)
-    size = abs(a_u)
-    blur = max(width, 2.0 * root_b) / max(size, 1e-300)
-    hard = beta_ref == math.inf
-    stay = 0.0 if hard else math.exp(-beta_ref)
-    sum_aa = sum_ar = sum_f = sum_bb = sum_e = sum_t = 0.0
-    count = 0
+    aa = ar = log_f = bb = share = loss = turned = response = 0.0
+    evaluations = 0
     for i in range(n):
         z = u[i]
-        k = (margin - root_q * z) / root_t
-        log_f_ref, a_ref, _, _ = error_counting(k, beta_ref)
-        most = 0.0
-        for j in range(2 * half + 1):
-            arg = tilt_z * z + tilt_e * table[0, j]
-            table[2, j] = table[1, j] * 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-arg))
-            most = max(most, table[2, j])
-            table[3, j] = table[1, j] * 2.0 * (1.0 - 2.0 * flip) * density(arg) / root_0
-        if w[i] * most < 1e-20:
+        k = (ref.channel.margin - g.root_q * z) / g.root_t
+        log_ref, a_ref, _ = channel(ref.channel, k, g.root_t)
+        if w[i] * _label_rows(ref, g, tilt_e, z, etas.count, table) < NEGLIGIBLE:
             continue
-        x_edge = (kappa - mz * z - a_u * k) / root_v
-        spot = (x_edge - place) * root_v / a_u if size > 0.0 else math.inf
-        other = (x_edge - H_ZERO_RE) * root_v / a_u if size > 0.0 else math.inf
-        marks = (spot, blur, other, max(H_ZERO_IM * root_v, 2.0 * root_b) / max(size, 1e-300), 0.0, math.inf, 0.0, math.inf)
-        top = (math.sqrt(reach * reach + k * k) if k > 0.0 else reach) - k
-        cap = min(2.0 * ratio, DECAY / max(k, 1e-9))
-        nodes = 0
-        if not hard:
-            nodes = panel_nodes(0, min(-reach - k, 0.0), 0.0, ratio, cap, marks, y, yw)
-        below = nodes
-        if nodes >= 0:
-            nodes = panel_nodes(nodes, max(0.0, -reach - k), max(top, 0.0), ratio, cap, marks, y, yw)
-        if nodes < 0:
-            return nan, nan, nan, nan, nan, 0, nan
-        count += nodes * (2 * half + 1)
-        z_aa = z_a = z_f = z_bb = z_e = z_t = 0.0
-        for m in range(nodes):
-            field = k + y[m]
-            weight = yw[m] * math.exp(-0.5 * field * field - log_f_ref) * (stay if m < below else 1.0)
-            if weight < 1e-19:
-                continue
-            x0 = x_edge - a_u / root_v * y[m]
-            t_aa = t_a = t_f = t_bb = t_e = t_t = 0.0
-            for j in range(2 * half + 1):
-                x = x0 - root_b / root_v * table[0, j]
-                log_f, ga, gb, free = error_counting(x, beta)
-                we = table[2, j]
-                t_aa += we * ga * ga
-                t_a += we * ga
-                t_f += we * log_f
-                t_bb += we * gb * gb
-                t_t += table[3, j] * ga
-                if free > 0.0:
-                    t_e += we * free * tail(-x)
-            z_aa += weight * t_aa
-            z_a += weight * t_a
-            z_f += weight * t_f
-            z_bb += weight * t_bb
-            z_e += weight * t_e
-            z_t += weight * t_t
+        edge = (ch.margin - g.mz * z - o.a * k) / g.root_v
+        count = _nodes(_places(ref, ch, o, g, k, edge, ratio), k, reach, ratio, y, yw)
+        if count < 0:
+            return lost(0)
+        evaluations += count * etas.count
+        t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _u_sums(ref, ch, o, g, (k, log_ref, edge, count, etas), inner, table)
         weight = w[i] * INV_SQRT_2PI
-        sum_aa += weight * z_aa
-        sum_ar += weight * a_ref * z_a
-        sum_f += weight * z_f
-        sum_bb += weight * z_bb
-        sum_e += weight * z_e
-        sum_t += weight * z_t
-    return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count, sum_t
+        aa += weight * t_aa
+        ar += weight * a_ref * t_a
+        log_f += weight * t_f
+        bb += weight * t_bb
+        share += weight * t_s
+        loss += weight * t_e
+        turned += weight * t_t
+        response += weight * t_r
+    return Patterns(aa, ar, log_f, bb, share, loss, turned, response / (g.root_t * g.root_v), evaluations)

@@ -1,294 +1,216 @@
 """One pattern that the reference has learnt: averages over its fields.
 
 Given the field z that all references share, the reference's own field is h = sqrt(qt) z + sqrt(1-qt) u and a
-counted weight's mean field is (A, B, D, V of `local_entropy_weights`)
+counted weight's mean field is (A, B, D, V of `weights`)
 
     M = M_z z + A u + sqrt(B) eta,     M_z = sqrt(qt) p + sqrt(1-qt) D
 
-u is weighted by theta(u > k')/H(k'), k' = (kappa_ref - sqrt(qt) z)/sqrt(1-qt); at a finite beta of the
-reference by [e^-beta + (1-e^-beta) theta(u > k')]/f(k').  A u + sqrt(B) eta = S m with one Gaussian m, so that
-u is averaged in closed form: with c = A/S
+u is weighted by the reference's likelihood exp(-beta_ref energy_ref(h))/f_ref(k'), k' = (kappa_ref - sqrt(qt) z)/sqrt(1-qt): for hard
+constraints by theta(u > k')/H(k').  A u + sqrt(B) eta = S m with one Gaussian m, given which u = c m + sqrt(1-c^2) e, c = A/S,
+so that the average over u is the reference's channel again, at the conditional mean and width:
 
-    < F > = Int Dz Int Dm F(M_z z + S m) Q(z, m),    Q = H((k' - c m)/sqrt(1-c^2))/H(k')
+    < F > = Int Dz Int Dm F(M_z z + S m) Q(z, m),    Q = f_ref((k' - c m)/sqrt(1-c^2); sqrt((1-qt)(1-c^2))) / f_ref(k'; sqrt(1-qt))
 
-and the sums are, in the notation of `kernels.counting` at x = (kappa - M)/sqrt V and k',
+and the sums are, in the notation of `kernels.channels` at x = (kappa - M)/sqrt V (counted) and k' (reference),
 
     q1_hat = alpha <a^2>/V,  t_hat = alpha <a a_ref>/sqrt(V (1-qt)),  G_E = <log f>,  E[g'^2] = <b^2>/V^2.
 
-Nodes.  The z sum runs along a contour that may be shifted in z and m together, z -> z + i y,
-m -> m + i lambda y; lambda is chosen for the largest step.  The m sum is a trapezoid, or, where Q turns into
-a step (B -> 0: small distances, c -> 1), graded panels that start at the step m = k'/c.
+(The second: t is the covariance of M with the h of the other references, n-1 -> -1 of them, each a factor f_ref'/f_ref.)
+The nodes are those of `rules`.
 
-With a teacher a pattern also weighs 2 [flip + (1-2 flip) H(-Y)] (`local_entropy_label`), and R1_hat = alpha <a>_teacher/sqrt V,
-the average with 2 (1-2 flip) G(Y)/sqrt(v0) in its place.  Where its dependence on the field left out is strong, the
-three-dimensional sums of `local_entropy_explicit` take over.
+With a teacher a pattern also weighs 2 [flip + (1-2 flip) H(-Y)] (`label`), and R1_hat = alpha <a>_teacher/sqrt V,
+the average with 2 (1-2 flip) G(Y)/sqrt(v0) in its place.  Where its dependence on the field left out is strong, and for references
+whose likelihood is no step, the three-dimensional sums of `explicit` take over.
 
-Slope: d G_E/dp = Int Dz g_ref(z) Int Deta g at u = k' (what p moves is the correlation of M with h).
+Slope.  G_E depends on p, at fixed q1 and t, through the covariance p - t of h and M given z alone.  By Price's theorem
+
+    d G_E/dp = E_z (1/f_ref) E[ d exp(-beta_ref energy_ref)/dh  g(M) ],    g = d log f/dM = a/sqrt V
+
+Where the likelihood is a step its derivative is a delta function: Int Dz g_ref(z) Int Deta g at u = k' (`boundary_sum`).
+Otherwise, summed over e like the likelihood itself, < a_ref(e0)/sigma  a >/sqrt V with a_ref at the e0 and sigma of Q above (`response`).
 """
 
 import math
+from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import H_ZERO_IM, H_ZERO_RE
+from flatphys.kernels.channels import channel, channel_scalars, nearest, steps
 from flatphys.kernels.codes import RANDOM
-from flatphys.kernels.counting import error_counting, f_zero
-from flatphys.numerics.gaussian import INV_SQRT_2PI, log_tail, tail
-from flatphys.numerics.quadrature import panel_nodes
+from flatphys.kernels.labels import label_weight
+from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.quadrature import SHORT_REACH as REACH
 from flatphys.saddle.franz_parisi.label import half_line, whole_line
-from flatphys.saddle.franz_parisi.weights import REACH, finer, panel_ratio, sum_step
+from flatphys.saddle.franz_parisi.rules import STEP, Line, fields_of, nodes_along, outer_nodes, outer_step, reference_pole, rule_along
+from flatphys.saddle.franz_parisi.weights import finer, sum_step
 
-MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
-MOST_OUTER = 200  # the same along z
-SHARP = 1e-7  # a step narrower than this is a step: the error is its square
-SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
 FAINT = -44.0  # logarithm of a weight below which a node is passed over
+CERTAIN = -9.0  # a step this many standard deviations away is fulfilled
 WHOLE = 1e-5  # coarse sums lack less of the total weight: more, and the nodes have missed the fields (references next to capacity)
-DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
 
 
-@jit
-def channel_zero(beta):
-    """(place, distance) of the singularity of log f(x) nearest to the real axis, in x."""
-    re, im = f_zero(beta)
-    return (re, im) if im < H_ZERO_IM else (H_ZERO_RE, H_ZERO_IM)
+class Patterns(NamedTuple):
+    """<a^2>, <a a_ref>, <log f>, <b^2>, <P(Delta < kappa)>, <energy>, <a>_teacher, d G_E/dp (no step), and the evaluations it took.
 
-
-@jit
-def outer_nodes(level, step, smooth, pole, center, ref, reach, u, w):
-    """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
-
-    The panels are graded towards `center` (a singularity at distance `pole`); elsewhere they follow `smooth`,
-    the step that would do without that singularity.  Weights contain the density.
+    P and energy are needed once a point, and summed by the finest rule alone.
     """
-    n = 0
-    if 2.0 * reach <= MOST_OUTER * step:
-        h, offset = finer(step, level)
-        half = int(reach / h)
-        for k in range(-half, half + 1):
-            z = k * h + offset
-            u[n] = z
-            w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
-            n += 1
-        return n
-    ratio = panel_ratio(level)
-    scale = math.sqrt(ref[4] / ref[3])
-    far = ref[9] / math.sqrt(ref[3]) - scale * H_ZERO_RE  # at a finite beta there are zeros near those of H as well
-    marks = (center, pole, far, H_ZERO_IM * scale, 0.0, math.inf, 0.0, math.inf)
-    n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
-    for i in range(n):
-        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
-    return n
+
+    aa: float
+    ar: float
+    log_f: float
+    bb: float
+    share: float
+    loss: float
+    turned: float
+    response: float
+    evaluations: int
 
 
 @jit
-def outer_step(width, mz, s, kz, c, rest, pole, tilt_z, tilt_m):
-    """(step, step without the reference's pole) of the z sum, largest over the shifts lambda of m that go with it."""
-    best = smooth = 0.0
-    for i in range(41):
-        lam = (i - 20) * 0.1
-        lam = lam / (1.02 - abs(lam) * 0.5)  # 0 to 100, dense around 0
-        for j in range(3):
-            if i > 0 and j > 0:
-                break
-            if j == 1:
-                lam = -mz / s if s > 1e-200 else 0.0
-            if j == 2:
-                lam = kz / c if abs(c) > 1e-3 else 0.0
-            move = abs(mz + s * lam)
-            q = (kz - c * lam) / rest if rest > 0.0 else (0.0 if kz == c * lam else 1e9)
-            reach = width / max(move, 1e-300)
-            tilt = tilt_z + tilt_m * lam
-            grow = 1.0 + lam * lam + tilt * tilt
-            best = max(best, sum_step(min(reach, pole), grow + q * q))
-            smooth = max(smooth, sum_step(reach, grow))
-    return best, smooth
+def lost(evaluations):
+    """What is returned where the sums failed."""
+    nan = math.nan
+    return Patterns(nan, nan, nan, nan, nan, nan, nan, nan, evaluations)
 
 
 @jit
-def reference_pole(ref):
-    """(distance, place) in z of the singularity of 1/f(k') nearest to the real axis."""
-    qt, vt, margin, beta = ref[3], ref[4], ref[9], ref[10]
-    if qt == 0.0:
-        return math.inf, 0.0
-    re, im = channel_zero(beta)
-    scale = math.sqrt(vt / qt)
-    return im * scale, (margin - math.sqrt(vt) * re) / math.sqrt(qt)
+def _labelled(ref, g, z, m, e0):
+    """(likelihood, the same turned by the teacher) of a reference of step-like likelihood, for labels of a teacher, times
+    exp(e0^2/2) where that is hard and e0 > 0."""
+    flip, beta = ref.labels.flip, ref.channel.beta
+    stay, gain = math.exp(-beta), -math.expm1(-beta)
+    alpha = g.tilt_z * z + g.tilt_m * m
+    share = toward = 0.0
+    if e0 < 40.0:
+        i0, share, toward = half_line(max(e0, -40.0), alpha, g.gamma)
+        scale = gain if beta == math.inf or e0 <= 0.0 else gain * math.exp(-0.5 * e0 * e0)
+        share = scale * (flip * i0 + (1.0 - 2.0 * flip) * share)
+        toward *= scale
+    if stay > 0.0:
+        full, full_turn = whole_line(alpha, g.gamma)
+        share += stay * (flip + (1.0 - 2.0 * flip) * full)
+        toward += stay * full_turn
+    return 2.0 * share, (1.0 - 2.0 * flip) * 2.0 / g.root_0 * toward
 
 
 @jit
-def pattern_sums(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y, yw):
-    """(<a^2>, <a a_ref>, <log f>, <b^2>, counted train error, evaluations, <a>_teacher) of the module's docstring."""
-    flip, qt, vt, r, margin, beta_ref = ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
-    teacher = ref[1] != RANDOM
-    root_q, root_t, root_v = math.sqrt(qt), math.sqrt(vt), math.sqrt(v)
-    s = math.sqrt(a_u * a_u + big_b)
-    c = a_u / s if s > 0.0 else 0.0
-    rest = math.sqrt(big_b) / s if s > 0.0 else 1.0
-    mz = root_q * p + root_t * d
-    tilt_z = r / math.sqrt(qt * v0) if teacher else 0.0
-    tilt_e = c_t / math.sqrt(big_b * v0) if teacher and big_b > 0.0 else 0.0
-    tilt_m, gamma = tilt_e * rest, tilt_e * c
-    turn = 2.0 * (1.0 - 2.0 * flip) / math.sqrt(v0)
-    sum_t = 0.0
-    place, width = channel_zero(beta)
-    width *= root_v
-    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
-    if qt > 0.0:
-        pole, center = reference_pole(ref)
-        kz = -root_q / root_t
-        h, smooth = outer_step(width, mz, s, kz, c, rest, pole, tilt_z, tilt_m)
-        n = outer_nodes(level, h, smooth, pole, center, ref, reach, u, w)
-    else:
-        n = 1
-        u[0], w[0] = 0.0, 1.0
-    hard = beta_ref == math.inf
-    stay = 0.0 if hard else math.exp(-beta_ref)
-    gain = 1.0 if hard else -math.expm1(-beta_ref)
-    step = sum_step(width / s if s > 0.0 else math.inf, tilt_m * tilt_m + (1.0 / (rest * rest) if rest > 0.0 else math.inf))
-    span = 2.0 * reach * rest + reach * abs(c)
-    sharp = not span <= MOST_SUM * step
-    step, offset = finer(step, level)
-    ratio = panel_ratio(level)
-    narrow = rest / abs(c) if sharp else 1.0
-    resolved = narrow > (SHARP_TEACHER if teacher else SHARP)
-    rate = s / root_v
-    sum_aa = sum_ar = sum_f = sum_bb = sum_e = mass = 0.0
-    count = 0
-    for i in range(n):
-        z = u[i]
-        k = (margin - root_q * z) / root_t
-        log_f_ref, a_ref, _, _ = error_counting(k, beta_ref)
-        x0 = (kappa - mz * z) / root_v
-        # where u lives, and with it m
-        low = max(k, -reach) if hard else -reach
-        high = math.sqrt(reach * reach + k * k) if k > 0.0 else reach
-        if c >= 0.0:
-            lo, hi = c * low - reach * rest, c * high + reach * rest
-        else:
-            lo, hi = c * high - reach * rest, c * low + reach * rest
-        origin = 0.0
-        if not sharp:
-            first = int(math.ceil((lo - offset) / step))
-            nodes = int((hi - lo) / step) + 1
-            for j in range(nodes):
-                y[j] = (first + j) * step + offset
-                yw[j] = step
-        else:
-            origin = k / c
-            place_m, spot_m = (x0 - place) / rate - origin, (x0 - H_ZERO_RE) / rate - origin
-            marks = (0.0, 3.0 * narrow if resolved else math.inf, place_m, width / s, spot_m, H_ZERO_IM * root_v / s, 0.0, math.inf)
-            start, stop = lo - origin, hi - origin
-            cap = min(ratio, DECAY / max(k, 1e-9))
-            if hard:
-                edge = (9.0 + rest * max(k, 0.0)) * narrow if resolved else 0.0  # given u > k', e0 lies around rest k'
-                if c > 0.0:
-                    start = max(start, -edge)
-                else:
-                    stop = min(stop, edge)
-                nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw) if stop > start else 0
-            elif resolved:
-                nodes = panel_nodes(0, start, stop, ratio, cap, marks, y, yw)
-            else:
-                nodes = panel_nodes(0, min(start, 0.0), 0.0, ratio, cap, marks, y, yw)
-                if nodes >= 0:
-                    nodes = panel_nodes(nodes, 0.0, max(stop, 0.0), ratio, cap, marks, y, yw)
-            if nodes < 0:
-                return math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan
-            x0 -= rate * origin
-        count += nodes
-        t_aa = t_a = t_f = t_bb = t_e = t_t = t_w = 0.0
-        for j in range(nodes):
-            m = origin + y[j]
-            e0 = -c * y[j] / rest if sharp and resolved else ((k - c * m) / rest if not sharp else -1e30 * c * y[j])
-            bound = -0.5 * m * m - log_f_ref
+def _line_sums(ref, ch, g, rule, line, y, yw):
+    """The averages of `Patterns` over one line, and its weight: (1, aa, a, log f, bb, share, loss, turned, response)."""
+    hard, stepped, labelled = ref.channel.beta == math.inf, steps(ref.channel), ref.labels.kind != RANDOM
+    scalars = rule.scalars
+    rest = g.rest if rule.narrow > 0.0 else STEP
+    rate, sigma = g.s / g.root_v, g.root_t * rest
+    t_w = t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_r = 0.0
+    for j in range(line.count):
+        m = line.origin + y[j]
+        e0 = -g.c * y[j] / rest if rule.sharp else (line.k - g.c * m) / rest
+        bound = -0.5 * m * m - line.log_f
+        if (bound - 0.5 * e0 * e0 if hard and e0 > 0.0 else bound) < FAINT:
+            continue
+        likely, turned, push = 1.0, 0.0, 0.0
+        if labelled:
+            likely, turned = _labelled(ref, g, line.z, m, e0)
             if hard and e0 > 0.0:
                 bound -= 0.5 * e0 * e0
-            if bound < FAINT:
-                continue
-            turned = 0.0
-            if not teacher:
-                if hard:
-                    weight = math.exp(bound) if e0 < -9.0 else (math.exp(log_tail(e0) - 0.5 * m * m - log_f_ref))
-                else:
-                    inside = gain * tail(e0) if abs(e0) < 40.0 else (gain if e0 < 0.0 else 0.0)
-                    weight = math.exp(bound) * (stay + inside)
-            else:
-                alpha = tilt_z * z + tilt_m * m
-                share = toward = 0.0
-                if e0 < 40.0:
-                    i0, share, toward = half_line(max(e0, -40.0), alpha, gamma)
-                    scale = gain if hard or e0 <= 0.0 else gain * math.exp(-0.5 * e0 * e0)
-                    share = scale * (flip * i0 + (1.0 - 2.0 * flip) * share)
-                    toward *= scale
-                if not hard:
-                    full, full_turn = whole_line(alpha, gamma)
-                    share += stay * (flip + (1.0 - 2.0 * flip) * full)
-                    toward += stay * full_turn
-                weight = 2.0 * math.exp(bound)
-                turned = 0.5 * weight * turn * toward * yw[j]
-                weight *= share
-            weight *= yw[j]
-            x = x0 - rate * y[j]
-            log_f, ga, gb, free = error_counting(x, beta)
-            t_w += weight
-            t_aa += weight * ga * ga
-            t_a += weight * ga
-            t_t += turned * ga
-            t_f += weight * log_f
-            t_bb += weight * gb * gb
-            if free > 0.0:
-                t_e += weight * free * tail(-x)
-        weight = w[i] * INV_SQRT_2PI
-        mass += weight * t_w
-        sum_aa += weight * t_aa
-        sum_ar += weight * a_ref * t_a
-        sum_f += weight * t_f
-        sum_bb += weight * t_bb
-        sum_e += weight * t_e
-        sum_t += weight * t_t
-    if not abs(mass - 1.0) < WHOLE:
-        return math.nan, math.nan, math.nan, math.nan, math.nan, count, math.nan
-    return sum_aa, sum_ar, sum_f, sum_bb, sum_e, count, sum_t
+        elif e0 > CERTAIN or not stepped:
+            log_q, a_ref, _ = channel(ref.channel, e0, sigma)
+            bound += log_q
+            push = a_ref / sigma
+        weight = math.exp(bound) * yw[j]
+        turned *= weight
+        weight *= likely
+        x = line.x - rate * y[j]
+        log_f, a, b = channel(ch, x, g.root_v)
+        t_w += weight
+        t_aa += weight * a * a
+        t_a += weight * a
+        t_t += turned * a
+        t_f += weight * log_f
+        t_bb += weight * b * b
+        if not stepped:
+            t_r += weight * push * a
+        if scalars:
+            share, loss = channel_scalars(ch, x, g.root_v)
+            t_s += weight * share
+            t_e += weight * loss
+    return t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r
 
 
 @jit
-def boundary_sum(ref, kappa, beta, p, v, a_u, d, big_b, c_t, v0, level, u, w, y, yw):
-    """d G_E/dp of the module's docstring; with a teacher (c_t, v0) its weight at (z, eta) is included."""
-    kind, flip, qt, vt, r, margin, beta_ref = ref[1], ref[2], ref[3], ref[4], ref[6], ref[9], ref[10]
-    root_q, root_t, root_v, root_b = math.sqrt(qt), math.sqrt(vt), math.sqrt(v), math.sqrt(big_b)
-    width = channel_zero(beta)[1] * root_v
-    turn = d / root_t  # how M moves with z while h stays at the margin
-    teacher = kind != RANDOM
-    rho = c_t / root_b if big_b > 0.0 else 0.0
-    tilt_z = r / root_q / math.sqrt(v0) if teacher else 0.0
-    tilt_e = rho / math.sqrt(v0) if teacher else 0.0
-    h, offset = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e), level)
+def pattern_sums(ref, ch, o, level, outer, inner):
+    """`Patterns` at overlaps o (`weights.Overlaps`) of weights counted by the channel ch; outer and inner are node buffers."""
+    u, w = outer
+    y, yw = inner
+    g = fields_of(ref, ch, o)
+    rule = rule_along(ref, ch, g, level)
+    n = 1
+    u[0], w[0] = 0.0, 1.0
+    if ref.q > 0.0:
+        h, smooth = outer_step(nearest(ch, g.root_v)[1] * g.root_v, g, reference_pole(ref))
+        n = outer_nodes(level, h, smooth, ref, rule.reach, u, w)
+    mass = aa = ar = log_f = bb = share = loss = turned = response = 0.0
+    evaluations = 0
+    for i in range(n):
+        z = u[i]
+        k = (ref.channel.margin - g.root_q * z) / g.root_t
+        log_ref, a_ref, _ = channel(ref.channel, k, g.root_t)
+        x0 = (ch.margin - g.mz * z) / g.root_v
+        count, origin = nodes_along(ref, g, rule, k, x0, y, yw)
+        if count < 0:
+            return lost(0)
+        evaluations += count
+        line = Line(z, k, log_ref, x0 - g.s / g.root_v * origin, origin, count)
+        t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _line_sums(ref, ch, g, rule, line, y, yw)
+        weight = w[i] * INV_SQRT_2PI
+        mass += weight * t_w
+        aa += weight * t_aa
+        ar += weight * a_ref * t_a
+        log_f += weight * t_f
+        bb += weight * t_bb
+        share += weight * t_s
+        loss += weight * t_e
+        turned += weight * t_t
+        response += weight * t_r
+    if not abs(mass - 1.0) < WHOLE:
+        return lost(evaluations)
+    return Patterns(aa, ar, log_f, bb, share, loss, turned, response / g.root_v, evaluations)
+
+
+@jit
+def boundary_sum(ref, ch, o, level, outer, inner):
+    """d G_E/dp where the reference's likelihood is a step; with a teacher its weight at (z, eta) is included."""
+    u, w = outer
+    y, yw = inner
+    g = fields_of(ref, ch, o)
+    root_b = math.sqrt(o.b)
+    width = nearest(ch, g.root_v)[1] * g.root_v
+    labelled = ref.labels.kind != RANDOM
+    tilt_e = o.c / (root_b * g.root_0) if labelled and o.b > 0.0 else 0.0
+    h, offset = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e + g.bend * o.b), level)
     half = int(REACH / h)
     if 2 * half + 1 > y.size:
         return math.nan
     for j in range(2 * half + 1):
         y[j] = (j - half) * h + offset
         yw[j] = h * INV_SQRT_2PI * math.exp(-0.5 * y[j] * y[j])
-    if qt > 0.0:
-        pole, center = reference_pole(ref)
-        grow = 1.0 + tilt_z * tilt_z
+    n = 1
+    u[0], w[0] = 0.0, 1.0
+    if ref.q > 0.0:
+        turn = o.d / g.root_t  # how M moves with z while h stays at the margin
+        grow = 1.0 + g.tilt_z * g.tilt_z + g.bend * turn * turn
         open_width = width / max(abs(turn), 1e-300)
-        h = sum_step(min(open_width, pole), grow + qt / vt)
-        n = outer_nodes(level, h, sum_step(open_width, grow), pole, center, ref, REACH, u, w)
-    else:
-        n = 1
-        u[0], w[0] = 0.0, 1.0
+        h = sum_step(min(open_width, reference_pole(ref)), grow + ref.q / ref.v)
+        n = outer_nodes(level, h, sum_step(open_width, grow), ref, REACH, u, w)
     total = 0.0
     for i in range(n):
         z = u[i]
-        k = (margin - root_q * z) / root_t
-        a_ref = error_counting(k, beta_ref)[1]
-        x0 = (kappa - (root_q * p + root_t * d) * z - a_u * k) / root_v
-        inner = 0.0
+        k = (ref.channel.margin - g.root_q * z) / g.root_t
+        a_ref = channel(ref.channel, k, g.root_t)[1]
+        x0 = (ch.margin - g.mz * z - o.a * k) / g.root_v
+        inside = 0.0
         for j in range(2 * half + 1):
             weight = yw[j]
-            if teacher:
-                weight *= 2.0 * (flip + (1.0 - 2.0 * flip) * tail(-(tilt_z * z + tilt_e * y[j])))
-            inner += weight * error_counting(x0 - root_b / root_v * y[j], beta)[1]
-        total += w[i] * a_ref * inner
-    return total / (root_t * root_v)
+            if labelled:
+                weight *= label_weight(ref.labels, 1.0, g.tilt_z * z + tilt_e * y[j])
+            inside += weight * channel(ch, x0 - root_b / g.root_v * y[j], g.root_v)[1]
+        total += w[i] * a_ref * inside
+    return total / (g.root_t * g.root_v)

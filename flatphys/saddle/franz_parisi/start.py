@@ -10,13 +10,14 @@ import math
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.saddle.franz_parisi.point import ROUGH, TOLERANCE, Point, openness, solve
+from flatphys.numerics.continuation import vanishing
+from flatphys.saddle.franz_parisi.point import ROUGH, Point, openness, solve
 
 CLOSED = 0.03  # openness below which the curve, or the share, is taken to end where it vanishes linearly
 SHORTEST = 1e-3  # step of the share
 
 
-def first_point(problem, distance: float) -> Point | None:
+def first_point(equations, distance: float) -> Point | None:
     """The saddle at `distance` from no other; None where the counted weights close in on each other.
 
     Raises `NotConverged` where neither is found.
@@ -24,13 +25,13 @@ def first_point(problem, distance: float) -> Point | None:
     xi = 0.5 * math.log((1.0 - distance) / distance)
     x, field, jacobian = np.zeros(3), xi, None
     for _ in range(8):  # the damped map: often close enough to start with all patterns
-        image, weights, _ = problem.map(distance, x, field, level=-1)
+        image, weights, _ = equations.map(distance, x, field, level=-1)
         if not np.all(np.isfinite(image)):
             break
-        x, field = 0.5 * (x + image), weights[7]
+        x, field = 0.5 * (x + image), weights.field
         x[1] = max(x[1], 0.0)
-    point = solve(problem, distance, x, field)
-    if point.residual <= TOLERANCE:
+    point = solve(equations, distance, x, field)
+    if point.solved:
         return point
     trail = [(0.0, np.zeros(3), xi, 1.0)]  # share, conjugates, field, openness
     step = 0.2
@@ -38,34 +39,33 @@ def first_point(problem, distance: float) -> Point | None:
         share, x, field, opening = trail[-1]
         room = math.inf
         if len(trail) > 1 and opening < 0.5:
-            before, old, old_field, wider = trail[-2]
-            if wider > opening and not problem.open_ended:
-                room = opening * (share - before) / (wider - opening)
+            if not equations.open_ended:
+                room = vanishing((trail[-2][0], share), (trail[-2][3], opening))
             if opening < CLOSED and 1.0 - share > 1.5 * room:
                 return None
         trial = min(1.0, share + min(step, 0.7 * room))
         if len(trail) == 1:  # linear response: at x = 0 itself the Jacobian does not exist with a teacher
-            x, weights, _ = problem.map(distance, x, field, trial, -1)
-            field = weights[7]
+            x, weights, _ = equations.map(distance, x, field, trial, -1)
+            field = weights.field
         else:
             before, old, old_field, _ = trail[-2]
             r = (trial - share) / (share - before)
             x, field = x + r * (x - old), field + r * (field - old_field)
             x[1] = max(x[1], 0.5 * trail[-1][1][1])
-        point = solve(problem, distance, x, field, jacobian, trial, fine=trial == 1.0)
-        if point.residual <= (TOLERANCE if trial == 1.0 else ROUGH):
+        point = solve(equations, distance, x, field, jacobian, trial, fine=trial == 1.0)
+        if point.solved if trial == 1.0 else point.residual <= ROUGH:
             step = 1.5 * (trial - share)
             trail.append((trial, point.x, point.field, openness(point)))
             jacobian = point.jacobian
             continue
         step, jacobian = 0.3 * (trial - share), None
         if step < SHORTEST * min(1.0, 10.0 * opening):
-            if opening < CLOSED and not problem.open_ended:
+            if opening < CLOSED and not equations.open_ended:
                 return None
             raise NotConverged(
                 f"the local entropy at distance {distance:g} was followed only up to a share {share:.3g} of the patterns "
                 f"(residual {point.residual:.1e} beyond)",
-                {"q1": 1.0 - point.weights[0]},
+                {"q1": 1.0 - point.weights.overlaps.v},
                 point.residual,
             )
     return point

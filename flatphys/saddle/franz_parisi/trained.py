@@ -10,19 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
+from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels
 from flatphys.kernels.losses import CODES
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
+from flatphys.numerics.newton import Options, newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import newton
-from flatphys.saddle.franz_parisi.trained_averages import BY_LOSS, CONSTANT, FITTED, LIFTED, MIXTURE, POSTERIOR, TEACHER, limit_step, step
+from flatphys.saddle.accept import Tolerance, good
+from flatphys.saddle.franz_parisi.trained_averages import limit_step, step
+from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, POSTERIOR, Place, Rule
 from flatphys.state import State
 
-TOLERANCE = 1e-10
+TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-6)
+OPTIONS = Options(goal=1e-13, tolerance=TOLERANCE.residual, longest=math.inf, tries=(10, 1), shrink=0.5)
 CLOSED = 1e-2  # v1/(1-p^2) below which a stalled solve has met the end of the feasible range, not a numerical obstacle
 
 
-def reference_of(state: State) -> tuple:
-    """The reference's numbers for the kernels; refuses states for which the theory has not been derived."""
+def rule_of(state: State) -> Rule:
+    """The rule's numbers for the kernels; refuses states for which the theory has not been derived."""
     data, learner = state.model.data, state.model.learner
     mixture = isinstance(data, GaussianMixture)
     if mixture and (data.positive != 0.5 or state.order.get("b", 0.0) != 0.0):
@@ -30,30 +34,29 @@ def reference_of(state: State) -> tuple:
             f"local_entropy around a trained rule needs the balanced mixture without bias (positive = 0.5, b = 0), got {data!r}, "
             f"b = {state.b:g}"
         )
-    kind = MIXTURE if mixture else TEACHER
-    d, flip = (data.variance, 0.0) if mixture else (1.0, data.flip)
+    labels, d = (Labels(MIXTURE, 0.0), data.variance) if mixture else (Labels(TEACHER, data.flip), 1.0)
     loss, c, edge = -1, 0.0, 0.0
     m, q = float(state.order.get("m", state.order.get("R", 0.0))), float(state.q)
     if isinstance(learner, ERM):
         if not isinstance(learner.loss, str):
             raise InvalidInput(f"local_entropy needs a built-in loss ({', '.join(CODES)}), got {learner.loss!r}")
-        rule, loss, c = BY_LOSS, CODES[learner.loss], state.V * d
+        moves, loss, c = BY_LOSS, CODES[learner.loss], state.V * d
         if math.isinf(state.V):  # the limit l2 -> 0 of an exact fit
-            rule, loss, c, edge = (FITTED if learner.loss == "square" else LIFTED), -1, 0.0, 1.0
+            moves, loss, c, edge = (FITTED if learner.loss == "square" else LIFTED), -1, 0.0, 1.0
     elif isinstance(learner, Hebb) or (isinstance(learner, Bayes) and mixture):
         # the Bayes rule has the direction of Hebb's; w = sum y x/(alpha sqrt N) moves a pattern by |x|^2/(alpha N)
-        rule, c = CONSTANT, d / state.alpha
+        moves, c = CONSTANT, d / state.alpha
         m, q = (1.0, 1.0 + d / state.alpha) if mixture else (m, q)
     elif isinstance(learner, MaxMargin):
-        rule, edge = LIFTED, state.margin
+        moves, edge = LIFTED, state.margin
     elif isinstance(learner, Bayes):
         if learner.weights != "spherical":
             raise InvalidInput(f"local_entropy around the Bayes rule counts spherical weights, got weights={learner.weights!r}")
-        rule, c, m = POSTERIOR, state.one_minus_q, q
-        edge = math.log((1.0 - flip) / flip) if flip > 0.0 else math.inf
+        moves, c, m = POSTERIOR, state.one_minus_q, q
+        edge = math.log((1.0 - data.flip) / data.flip) if data.flip > 0.0 else math.inf
     else:
         raise InvalidInput(f"{learner!r} is not a trained rule")
-    return kind, rule, loss, float(c), float(edge), m, q, float(d), float(flip)
+    return Rule(labels, moves, loss, float(c), float(edge), m, q, float(d))
 
 
 @dataclass
@@ -67,80 +70,98 @@ class Point:
     phi: float
     slope: float
     train_error: float
+    train_loss: float
     replicon: float
     residual: float
     quadrature_error: float
 
 
-def _read_off(reference, alpha, p, gap, kappa, beta, x, residual) -> Point:
-    """Free entropy and the rest at the unknowns x, by both rules."""
-    _, _, _, _, _, m, q, d, _ = reference
-    dm, dr, b = x
-    v1, r = gap - b, p / math.sqrt(q) + dr
-    both = []
-    for level in (0, 1):
-        *_, out = step(reference, alpha, p, gap, kappa, beta, dm, dr, b, level, *buffers(), *buffers(1))
-        surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)  # q1 - s
-        phi = 0.5 * (math.log(v1) + surplus / v1) + alpha * out[0]
-        slope = math.sqrt(q) * r * (-1.0 / v1 + alpha * d * out[5])
-        both.append((phi, slope, out[6], 1.0 - alpha * (d * v1) ** 2 * out[4]))
-    error = max(abs(a - c) / max(1.0, abs(a)) for a, c in zip(*both))
-    return Point(dm, dr, b, v1, *both[0], residual, error)
+class Equations:
+    """The equations of weights counted by `channel` at one overlap p, gap = 1 - p^2, with a rule trained at load alpha."""
 
+    def __init__(self, rule: Rule, alpha: float, channel: Channel, p: float, gap: float):
+        self.rule, self.alpha, self.channel, self.p, self.gap = rule, alpha, channel, p, gap
 
-def solve_point(reference, alpha, p, gap, kappa, beta, guess=None) -> Point | None:
-    """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if unsatisfiable."""
+    def answer(self, x, load, level=0):
+        """(dm, dr, B) that x = (dm, dr, B) implies at the load of the counted constraints, and the averages."""
+        return step(self.rule, load, self.channel, Place(self.p, self.gap, *x), level, buffers(), buffers(1))
 
-    def answer(x, load):
-        return step(reference, load, p, gap, kappa, beta, x[0], x[1], x[2], 0, *buffers(), *buffers(1))[:3]
+    def scaled(self, x):
+        """x in units of sqrt(B), in which weak and strong constraints look alike."""
+        scale = math.sqrt(x[2])
+        return np.array([x[0] / scale, x[1] / scale, math.log(x[2] / (self.gap - x[2]))])
 
-    def unpack(z):
-        # in units of sqrt(B), in which weak and strong constraints look alike
-        b = gap / (1.0 + math.exp(-z[2])) if z[2] > -700.0 else 0.0
+    def unscaled(self, z):
+        b = self.gap / (1.0 + math.exp(-z[2])) if z[2] > -700.0 else 0.0
         return np.array([math.sqrt(b) * z[0], math.sqrt(b) * z[1], b])
 
-    def gaps(z, load):
-        x = unpack(z)
-        if not 0.0 < x[2] < gap:
-            return np.full(3, math.nan)
-        new = answer(x, load)
-        scale = math.sqrt(x[2])
-        return np.array([(new[0] - x[0]) / scale, (new[1] - x[1]) / scale, (new[2] - x[2]) / x[2]])
+    def polish(self, x, load):
+        """(x, residual) of the solution near x at this load."""
 
-    def polish(x, load):
-        x = np.array(x)
-        scale = math.sqrt(x[2])
-        z = np.array([x[0] / scale, x[1] / scale, math.log(x[2] / (gap - x[2]))])
-        z, residual = newton(lambda y: gaps(y, load), z)
-        return unpack(z), residual
+        def gaps(z):
+            x = self.unscaled(z)
+            if not 0.0 < x[2] < self.gap:
+                return np.full(3, math.nan)
+            new = self.answer(x, load)
+            scale = math.sqrt(x[2])
+            return np.array([(new[0] - x[0]) / scale, (new[1] - x[1]) / scale, (new[2] - x[2]) / x[2]])
 
+        root = newton(gaps, self.scaled(x), options=OPTIONS)
+        return self.unscaled(root.x), root.residual
+
+    def read(self, x, residual) -> Point:
+        """Free entropy and the rest at the unknowns x, by both rules; `NotConverged` where they differ."""
+        dm, dr, b = x
+        m, q, d = self.rule.m, self.rule.q, self.rule.d
+        v1, r = self.gap - b, self.p / math.sqrt(q) + dr
+        both = []
+        for level in (0, 1):
+            out = self.answer(x, self.alpha, level)[3]
+            surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)  # q1 - s
+            phi = 0.5 * (math.log(v1) + surplus / v1) + self.alpha * out.log_z
+            slope = math.sqrt(q) * r * (-1.0 / v1 + self.alpha * d * out.bent)
+            both.append((phi, slope, out.share, out.loss, 1.0 - self.alpha * (d * v1) ** 2 * out.curvature))
+        error = max(abs(a - c) / max(1.0, abs(a)) for a, c in zip(*both, strict=True))
+        if not good(TOLERANCE, residual, error, *both[0]):
+            raise NotConverged(
+                f"the local entropy at overlap {self.p:.6g} is known only to {error:.1e} (two quadrature rules differ by that; tolerance "
+                f"{TOLERANCE.quadrature:g}): count at another overlap or beta",
+                {"dm": dm, "dr": dr, "B": b},
+                residual,
+            )
+        return Point(dm, dr, b, v1, *both[0], residual, error)
+
+
+def solve_point(equations: Equations, guess=None) -> Point | None:
+    """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if unsatisfiable."""
+    alpha, gap = equations.alpha, equations.gap
     if guess is not None:
-        x, residual = polish(guess, alpha)
-        if residual < TOLERANCE:
-            return _read_off(reference, alpha, p, gap, kappa, beta, x, residual)
+        x, residual = equations.polish(guess, alpha)
+        if good(TOLERANCE, residual):
+            return equations.read(x, residual)
     # From no constraints to all of them: the load of the counted constraint grows, the reference stays.
     load, stride, x = 0.0, alpha, None
     while load < alpha:
         target = min(alpha, load + stride)
         trial = x
         if trial is None:
-            dm, dr, b = answer(np.zeros(3), target)
+            dm, dr, b, _ = equations.answer(np.zeros(3), target)
             trial = np.array([dm, dr, min(max(b, 1e-280), 0.3 * gap)]) if b > 0.0 and math.isfinite(b) else None
         if trial is not None:
-            found, residual = polish(trial, target)
-            if residual < TOLERANCE:
+            found, residual = equations.polish(trial, target)
+            if good(TOLERANCE, residual):
                 x, load, stride = found, target, 1.7 * stride
                 continue
         stride *= 0.4
         if stride < 1e-5 * alpha:
-            if beta == math.inf and x is not None and 1.0 - x[2] / gap < CLOSED:
+            if equations.channel.beta == math.inf and x is not None and 1.0 - x[2] / gap < CLOSED:
                 return None
             raise NotConverged(
-                f"the local entropy at overlap {p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints",
+                f"the local entropy at overlap {equations.p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints",
                 {} if x is None else {"dm": x[0], "dr": x[1], "B": x[2]},
                 math.nan,
             )
-    return _read_off(reference, alpha, p, gap, kappa, beta, x, residual)
+    return equations.read(x, residual)
 
 
 def largest_overlap(state: State, margin: float) -> float:
@@ -149,8 +170,8 @@ def largest_overlap(state: State, margin: float) -> float:
     Solves the equations at q1 = 1 for 1 - p^2, from a vanishing load of the counted constraint, where p = 1, up to
     the actual one.  Raises `Unsatisfiable` where the two ends of the range of feasible overlaps have met.
     """
-    reference, alpha = reference_of(state), state.alpha
-    square = limit_step(reference, 1.0, 1.0, 1e-12, margin, 0.0, 0.0, 0, *buffers(), *buffers(1))[2]
+    rule, alpha = rule_of(state), state.alpha
+    square = limit_step(rule, 1.0, margin, Place(1.0, 1e-12, 0.0, 0.0, 1e-12), 0, buffers(), buffers(1))[2]
     if square < 1e-16:
         return 1.0
 
@@ -159,7 +180,8 @@ def largest_overlap(state: State, margin: float) -> float:
         if not 1e-300 < gap < 1.0:
             return np.full(3, math.nan)
         width = math.sqrt(gap)
-        new = limit_step(reference, load, math.sqrt(1.0 - gap), gap, margin, width * z[0], width * z[1], 0, *buffers(), *buffers(1))
+        at = Place(math.sqrt(1.0 - gap), gap, width * z[0], width * z[1], gap)
+        new = limit_step(rule, load, margin, at, 0, buffers(), buffers(1))
         return np.array([new[0] / width - z[0], new[1] / width - z[1], new[2] / gap - 1.0])
 
     load = min(alpha, 1e-5 / square)
@@ -168,12 +190,12 @@ def largest_overlap(state: State, margin: float) -> float:
     while at is None or at < alpha:
         target = load if at is None else min(alpha, at * math.exp(stride))
         guess = z if previous is None else z + (z - previous[0]) * (math.log(target / at) / math.log(at / previous[1]))
-        found, residual = newton(lambda y, t=target: residuals(y, t), guess)
-        if residual < TOLERANCE:
-            previous, z, at, stride = (z, at) if at is not None else None, found, target, 1.5 * stride
+        root = newton(lambda y, t=target: residuals(y, t), guess, options=OPTIONS)
+        if good(TOLERANCE, root.residual):
+            previous, z, at, stride = (z, at) if at is not None else None, root.x, target, 1.5 * stride
             continue
         if at is None:
-            raise NotConverged(f"the largest overlap with {state.model!r} could not be followed from small loads", {}, residual)
+            raise NotConverged(f"the largest overlap with {state.model!r} could not be followed from small loads", {}, root.residual)
         stride *= 0.4
         if stride < 1e-6:
             speed = (z[2] - previous[0][2]) / math.log(at / previous[1])  # diverges where the range closes
@@ -183,7 +205,7 @@ def largest_overlap(state: State, margin: float) -> float:
                     f"at alpha={alpha:g} no weights reach margin {margin:g} on every pattern at any overlap with {state.model.learner!r} "
                     f"(possible up to {at:.6g}); lower alpha or the margin, or count at a finite beta"
                 )
-            raise NotConverged(f"the largest overlap with {state.model!r} was lost at {at:.6g} of alpha={alpha:g}", best, residual)
+            raise NotConverged(f"the largest overlap with {state.model!r} was lost at {at:.6g} of alpha={alpha:g}", best, root.residual)
     return math.sqrt(1.0 - math.exp(z[2]))
 
 
@@ -199,15 +221,14 @@ def _pulls_only_forward(state: State) -> bool:
     return not (isinstance(learner, ERM) and learner.loss == "square")
 
 
-def _solve_near(reference, alpha, p, margin, beta, last) -> Point | None:
+def _solve_near(rule, alpha, channel, p, last) -> Point | None:
     """The saddle at p from the one at a larger overlap (`last`), with intermediate steps where a single one fails."""
 
     def attempt(p, start):
         gap = (1.0 - p) * (1.0 + p)
-        if start is None:
-            return solve_point(reference, alpha, p, gap, margin, beta)
-        _, near = start
-        return solve_point(reference, alpha, p, gap, margin, beta, (near.dm, near.dr, near.b * min(1.0, gap / (near.b + near.v1))))
+        near = None if start is None else start[1]
+        guess = None if near is None else (near.dm, near.dr, near.b * min(1.0, gap / (near.b + near.v1)))
+        return solve_point(Equations(rule, alpha, channel, p, gap), guess)
 
     try:
         return attempt(p, last)
@@ -221,30 +242,30 @@ def _solve_near(reference, alpha, p, margin, beta, last) -> Point | None:
     return here[1]
 
 
-def neighbourhood(state: State, overlaps, margin: float, beta: float) -> dict:
+def local_entropies(state: State, overlaps, channel: Channel) -> dict:
     """Everything `local_entropy` reports at `overlaps` (any order), as arrays; statuses "ok" or "unsat"."""
-    reference, alpha = reference_of(state), state.alpha
+    rule, alpha, margin = rule_of(state), state.alpha, channel.margin
     overlaps = np.asarray(overlaps, dtype=float)
-    names = ("free_entropy", "slope", "train_error", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
+    names = ("free_entropy", "slope", "train_error", "train_loss", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
     out = {name: np.full(overlaps.shape, math.nan) for name in names}
     status = np.full(overlaps.shape, "unsat", dtype="<U12")
-    top = largest_overlap(state, margin) if beta == math.inf else 1.0
-    root_q = math.sqrt(reference[6])
-    bottom = -1.0
-    if beta == math.inf and margin >= 0.0 and _pulls_only_forward(state):
-        bottom = 0.0
+    hard = channel.beta == math.inf
+    top = largest_overlap(state, margin) if hard else 1.0
+    root_q = math.sqrt(rule.q)
+    bottom = 0.0 if hard and margin >= 0.0 and _pulls_only_forward(state) else -1.0
     last = None
     for i in np.argsort(-overlaps):  # the largest overlaps, where the constraint bites, lean on their neighbours
         p = float(overlaps[i])
         if p > top or p <= bottom:
             continue
-        point = _solve_near(reference, alpha, p, margin, beta, last)
+        point = _solve_near(rule, alpha, channel, p, last)
         if point is None:
             if margin >= 0.0:  # the weights that fulfil such constraints are a convex cone: its overlaps, an interval
                 bottom = p
             continue
         last, status[i] = (p, point), "ok"
-        values = (point.phi, point.slope, point.train_error, point.replicon, point.residual, point.quadrature_error)
-        for name, value in zip(names, (*values, p * p + point.b, reference[5] * p / root_q + point.dm, p / root_q + point.dr)):
+        values = (point.phi, point.slope, point.train_error, point.train_loss, point.replicon, point.residual, point.quadrature_error)
+        values += (p * p + point.b, rule.m * p / root_q + point.dm, p / root_q + point.dr)
+        for name, value in zip(names, values, strict=True):
             out[name][i] = value
     return {**out, "status": status}

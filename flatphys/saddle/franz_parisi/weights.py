@@ -31,20 +31,51 @@ Source: Franz & Parisi 1995; Huang & Kabashima 2014; spherical teacher factors d
 
 import math
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from flatphys._jit import jit
+from flatphys.kernels import weights as kernel
 from flatphys.kernels.codes import RANDOM, SPHERICAL
 from flatphys.numerics.gaussian import INV_SQRT_2PI
-from flatphys.numerics.quadrature import panel_nodes
+from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes, trapezoid_step
 
-REACH = 8.6  # where the Gaussian density is 1e-16 of its maximum
 DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36
-MAX_SHIFT = 6.0
 MAX_NODES = 8192
 MOST_SUM = 400  # more trapezoid nodes than this, and graded panels are cheaper
+X, W, M1, M2, M3, YW, YZ = range(7)  # rows of the table: nodes and weights along h, moments of mt there, weights and fields across
 _local = threading.local()
+
+
+class Conjugates(NamedTuple):
+    """The unknowns: h = a z + b eta + ... of the module's docstring."""
+
+    a: float
+    b2: float
+    r1_hat: float
+
+
+class Overlaps(NamedTuple):
+    """What a pattern's fields are made of: p, V, A, D, B, C, v0 of the module's docstring."""
+
+    p: float
+    v: float
+    a: float
+    d: float
+    b: float
+    c: float
+    v0: float
+
+
+class Weights(NamedTuple):
+    """The overlaps that belong to conjugates, R1, the field P, the entropic part and T4."""
+
+    overlaps: Overlaps
+    r1: float
+    field: float
+    entropic: float
+    t4: float
 
 
 def scratch():
@@ -52,15 +83,14 @@ def scratch():
     try:
         return _local.table
     except AttributeError:
-        _local.table = np.empty((8, MAX_NODES))
+        _local.table = np.empty((7, MAX_NODES))
         return _local.table
 
 
 @jit
 def sum_step(width, growth):
     """Trapezoid step for a singularity at distance `width` and a growth exp(growth y^2/2) off the axis."""
-    y = min(width, MAX_SHIFT, math.sqrt(2.0 * DIGITS / growth))
-    return 2.0 * math.pi * y / (DIGITS + 0.5 * growth * y * y)
+    return trapezoid_step(width, growth, DIGITS)
 
 
 @jit
@@ -78,77 +108,79 @@ def panel_ratio(level):
 
 
 @jit
-def _spherical(ref, p, omega, a, b2, r1_hat):
-    _, _, _, qt, vt, _, r, t2, _, _, _ = ref
+def _spherical(ref, p, omega, x):
+    """omega = 1 - p^2."""
+    qt, vt, r, t2 = ref.q, ref.v, ref.R, ref.t2
+    a, b2, r1_hat = x.a, x.b2, x.r1_hat
     root_t = math.sqrt(t2)
-    x = a * root_t + r1_hat * r
+    across = a * root_t + r1_hat * r
     cross = a * r - r1_hat * root_t
     k = b2 + (a * a + r1_hat * r1_hat) * vt + cross * cross
     v = 2.0 * omega / (1.0 + math.sqrt(1.0 + 4.0 * omega * k))
-    field = p / v - x
+    field = p / v - across
     part = cross * cross / qt if qt > 0.0 else 0.0
     big_b = v * v * (b2 + part)
-    d = v * math.sqrt(vt) * (x / math.sqrt(qt) if qt > 0.0 else 0.0)
+    d = v * math.sqrt(vt) * (across / math.sqrt(qt) if qt > 0.0 else 0.0)
     c = -v * root_t * cross / qt if qt > 0.0 else 0.0
     v0 = t2 / qt * (b2 / (b2 + part) if part > 0.0 else 1.0) if qt > 0.0 else 1.0
     entropic = 0.5 * (math.log(v) + (a * a + b2) * v)
-    return v, v * field * math.sqrt(vt), d, big_b, c, v0, v * (r1_hat + field * r), field, entropic, v * v
+    return Weights(Overlaps(p, v, v * field * math.sqrt(vt), d, big_b, c, v0), v * (r1_hat + field * r), field, entropic, v * v)
 
 
 @jit
-def _moments(ref, a, b, r1_hat, field, level, table):
-    """Nodes x along h = sigma x + R1_hat + s P and, at each, the first three moments of mt: (number, sigma, adapted).
+def _nodes_along(slope, sigma, shift, field, level, table):
+    """Nodes x and plain weights along h = sigma x + shift + s P: (number, whether they are panels adapted to the guess `field` of P)."""
+    h = sum_step(0.5 * math.pi / max(sigma, abs(slope), 1e-300), 1.0)
+    if 2.0 * REACH > MOST_SUM * h:  # tanh h is too steep for a trapezoid sum
+        smooth = sum_step(0.5 * math.pi / max(abs(slope), 1e-300), 1.0)
+        ratio = panel_ratio(level)
+        width = 0.5 * math.pi / sigma
+        marks = (-(shift + field) / sigma, width, -(shift - field) / sigma, width, 0.0, math.inf, 0.0, math.inf)
+        return panel_nodes(0, -REACH, REACH, ratio, min(ratio, 3.6 * ratio * smooth), marks, table[X], table[W]), True
+    h, offset = finer(h, level)
+    n = 2 * int(REACH / h) + 1
+    for i in range(n):
+        table[X, i], table[W, i] = (i - n // 2) * h + offset, h
+    return n, False
 
-    Where tanh h is too steep for a trapezoid sum the nodes are panels `adapted` to the guess `field` of P.
-    """
-    qt_hat, r_hat = ref[5], ref[8]
-    sigma = math.hypot(a, b)
-    along, across = (a / sigma, b / sigma) if sigma > 0.0 else (1.0, 0.0)
-    root = math.sqrt(qt_hat)
+
+@jit
+def _moments(ref, x, field, level, table):
+    """Nodes along h and, at each, the first three moments of mt: (number, sigma, whether adapted to `field`)."""
+    b = math.sqrt(x.b2)
+    sigma = math.hypot(x.a, b)
+    along, across = (x.a / sigma, b / sigma) if sigma > 0.0 else (1.0, 0.0)
+    root = math.sqrt(ref.q_hat)
     slope_x, slope_y = root * along, root * across
-    hx = sum_step(0.5 * math.pi / max(sigma, abs(slope_x), 1e-300), 1.0)
     hy, oy = finer(sum_step(0.5 * math.pi / max(slope_y, 1e-300), 1.0), level)
     ny = int(REACH / hy)
     if 2 * ny + 1 > MAX_NODES:
         return -1, sigma, False
-    adapted = 2.0 * REACH > MOST_SUM * hx
-    if adapted:
-        smooth = sum_step(0.5 * math.pi / max(abs(slope_x), 1e-300), 1.0)
-        ratio = panel_ratio(level)
-        width = 0.5 * math.pi / sigma
-        marks = (-(r1_hat + field) / sigma, width, -(r1_hat - field) / sigma, width, 0.0, math.inf, 0.0, math.inf)
-        nx = panel_nodes(0, -REACH, REACH, ratio, min(ratio, 3.6 * ratio * smooth), marks, table[0], table[1])
-        if nx < 0:
-            return -1, sigma, True
-    else:
-        hx, ox = finer(hx, level)
-        nx = 2 * int(REACH / hx) + 1
-        for i in range(nx):
-            table[0, i], table[1, i] = (i - nx // 2) * hx + ox, hx
-    yw, yz = table[6], table[7]
+    nx, adapted = _nodes_along(slope_x, sigma, x.r1_hat, field, level, table)
+    yw, yz = table[YW], table[YZ]
     for j in range(2 * ny + 1):
         y = (j - ny) * hy + oy
-        yz[j] = -slope_y * y + r_hat
+        yz[j] = -slope_y * y + ref.R_hat
         yw[j] = hy * INV_SQRT_2PI * math.exp(-0.5 * y * y)
     for i in range(nx):
-        x = table[0, i]
+        place = table[X, i]
         m1 = m2 = m3 = 0.0
         if root == 0.0:
             pass
         elif slope_y < 1e-8:  # nothing varies across
-            m1 = math.tanh(slope_x * x + r_hat)
+            m1 = math.tanh(slope_x * place + ref.R_hat)
             m2 = m1 * m1
             m3 = m2 * m1
         else:
             for j in range(2 * ny + 1):
-                tau = 1.0 - 2.0 / (1.0 + math.exp(2.0 * (slope_x * x + yz[j])))
+                tau = kernel.mean(slope_x * place + yz[j])
                 wt = yw[j] * tau
                 m1 += wt
                 wt *= tau
                 m2 += wt
                 m3 += wt * tau
-        table[1, i] *= INV_SQRT_2PI * math.exp(-0.5 * x * x)
-        table[2, i], table[3, i], table[4, i] = m1, m2, m3
+        table[W, i] *= INV_SQRT_2PI * math.exp(-0.5 * place * place)
+        table[M1, i], table[M2, i], table[M3, i] = m1, m2, m3
     return nx, sigma, adapted
 
 
@@ -159,10 +191,8 @@ def _flip_fraction(n, sigma, r1_hat, field, sides, table):
     for i in range(n):
         for k in range(sides):
             s = 1.0 - 2.0 * k
-            e = math.exp(2.0 * (field + s * (sigma * table[0, i] + r1_hat)))
-            up = 1.0 / (1.0 + e)
-            down = e * up if e < 1.0 else 1.0 / (1.0 + 1.0 / e)
-            w = table[1, i] * 0.5 * (1.0 + s * table[2, i])
+            up, down = kernel.chances(field + s * (sigma * table[X, i] + r1_hat))
+            w = table[W, i] * 0.5 * (1.0 + s * table[M1, i])
             low += w * up
             high += w * down
             slope -= w * 2.0 * up * down
@@ -171,78 +201,91 @@ def _flip_fraction(n, sigma, r1_hat, field, sides, table):
 
 
 @jit
-def _binary(ref, p, distance, a, b2, r1_hat, field, level, table):
-    kind, qt, vt, qt_hat, r = ref[1], ref[3], ref[4], ref[5], ref[6]
-    nan = math.nan
-    sides = 1 if kind == RANDOM else 2
+def _fitted_field(ref, x, distance, field, level, table):
+    """(number of nodes, sigma, P at which the weights are at `distance`); the number is -1 where this fails."""
+    sides = 1 if ref.labels.kind == RANDOM else 2
     target = math.log(distance / (1.0 - distance))
     n, sigma = 0, 0.0
     for _ in range(8):
         guess = field
-        n, sigma, adapted = _moments(ref, a, math.sqrt(b2), r1_hat, guess, level, table)
+        n, sigma, adapted = _moments(ref, x, guess, level, table)
         if n < 0:
-            return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
+            break
         for _ in range(60):  # the logit of the distance is nearly linear in P
-            low, high, slope = _flip_fraction(n, sigma, r1_hat, field, sides, table)
+            low, high, slope = _flip_fraction(n, sigma, x.r1_hat, field, sides, table)
             step = (math.log(low / high) - target) * low * high / -slope
             if math.isnan(step):
-                return nan, nan, nan, nan, nan, nan, nan, nan, nan, nan
+                return -1, sigma, field
             field += min(max(step, -3.0), 3.0)
             if abs(step) < 1e-14 * (1.0 + abs(field)):
                 break
         if not adapted or abs(field - guess) < 0.5:
             break
+    return n, sigma, field
+
+
+@jit
+def _sums(ref, p, shift, field, n, sigma, table):
+    """(V, p - t, t - qt p, R1, T4, E log 2cosh h, B) over the nodes of the table."""
+    qt, vt = ref.q, ref.v
+    sides = 1 if ref.labels.kind == RANDOM else 2
     factor = 2.0 / sides
     v = gap = delta = r1 = t4 = logz = 0.0
     for i in range(n):
-        m1, m2 = table[2, i], table[3, i]
+        m1, m2 = table[M1, i], table[M2, i]
         for k in range(sides):
             s = 1.0 - 2.0 * k
-            w = table[1, i] * factor
-            h = sigma * table[0, i] + r1_hat + s * field
-            e = math.exp(-2.0 * abs(h))
-            inv = 1.0 / (1.0 + e)
-            m = math.copysign((1.0 - e) * inv, h)
-            sech2 = 4.0 * e * inv * inv
+            w = table[W, i] * factor
+            h = sigma * table[X, i] + shift + s * field
+            log_z, t, sech2, _ = kernel.binary(h)
+            m = math.copysign(t, h)
             l0, l1 = 0.5 * (1.0 + s * m1), 0.5 * (m1 + s * m2)
             v += w * l0 * sech2
             t4 += w * l0 * sech2 * sech2
             gap += w * 0.5 * (1.0 - m2) * s * m
             delta += w * (s * m - p) * (s * l1 - qt * l0)
             r1 += w * l0 * m
-            logz += w * l0 * (abs(h) + math.log1p(e))
+            logz += w * l0 * log_z
     c2 = gap / vt
     c12 = delta / (qt * vt) if qt > 0.0 else 0.0  # t/qt - (p-t)/(1-qt)
     big_b = 0.0
     for i in range(n):
-        m1, m2, m3 = table[2, i], table[3, i], table[4, i]
+        m1, m2, m3 = table[M1, i], table[M2, i], table[M3, i]
         for k in range(sides):
             s = 1.0 - 2.0 * k
-            dev = math.tanh(sigma * table[0, i] + r1_hat + s * field) - c2 * s
+            dev = math.tanh(sigma * table[X, i] + shift + s * field) - c2 * s
             l0, l1, l2 = 0.5 * (1.0 + s * m1), 0.5 * (m1 + s * m2), 0.5 * (m2 + s * m3)
-            big_b += table[1, i] * factor * (l0 * dev * dev - 2.0 * c12 * dev * l1 + c12 * c12 * l2)
-    big_b = max(big_b, 0.0)
-    d = delta / math.sqrt(qt * vt) if qt > 0.0 else 0.0
+            big_b += table[W, i] * factor * (l0 * dev * dev - 2.0 * c12 * dev * l1 + c12 * c12 * l2)
+    return v, gap, delta, r1, t4, logz, max(big_b, 0.0)
+
+
+@jit
+def _binary(ref, p, distance, x, field, level, table):
+    n, sigma, field = _fitted_field(ref, x, distance, field, level, table)
+    if n < 0:
+        nan = math.nan
+        return Weights(Overlaps(p, nan, nan, nan, nan, nan, nan), nan, nan, nan, nan)
+    v, gap, delta, r1, t4, logz, big_b = _sums(ref, p, x.r1_hat, field, n, sigma, table)
+    qt, vt = ref.q, ref.v
     c, v0 = 0.0, 1.0
-    if kind == RANDOM:
+    if ref.labels.kind == RANDOM:
         r1 = 0.0
-    if kind != RANDOM and qt > 0.0:
-        c = r1 - (qt * p + delta) * r / qt
-        full = ref[7] / qt  # 1 - R^2/qt
+    elif qt > 0.0:
+        c = r1 - (qt * p + delta) * ref.R / qt
+        full = ref.t2 / qt  # 1 - R^2/qt
         c = 0.0 if big_b < 1e-26 else c
         bound = 0.999999999999 * math.sqrt(full * big_b)
         c = min(max(c, -bound), bound)
         v0 = full - (c * c / big_b if big_b > 0.0 else 0.0)
-    entropic = logz - field * p - a * math.sqrt(qt_hat) * gap - 0.5 * (a * a + b2) * v - r1_hat * r1
-    return v, gap / math.sqrt(vt), d, big_b, c, v0, r1, field, entropic, t4
+    d = delta / math.sqrt(qt * vt) if qt > 0.0 else 0.0
+    entropic = logz - field * p - x.a * math.sqrt(ref.q_hat) * gap - 0.5 * (x.a * x.a + x.b2) * v - x.r1_hat * r1
+    return Weights(Overlaps(p, v, gap / math.sqrt(vt), d, big_b, c, v0), r1, field, entropic, t4)
 
 
 @jit
-def weights_part(ref, p, distance, a, b2, r1_hat, field, level, table):
-    """(V, A, D, B, C, v0, R1, P, entropic part, T4) of the module's docstring; `field` is a guess of P.
-
-    `ref` = (weights, kind, flip, qt, 1-qt, qt_hat, R, qt - R^2, R_hat, margin, beta) of the reference.
-    """
-    if ref[0] == SPHERICAL:
-        return _spherical(ref, p, 4.0 * distance * (1.0 - distance), a, b2, r1_hat)
-    return _binary(ref, p, distance, a, b2, r1_hat, field, level, table)
+def weights_part(ref, distance, x, field, level, table):
+    """The `Weights` of conjugates x beside the reference `ref` (`reference.Reference`); `field` is a guess of P."""
+    p = 1.0 - 2.0 * distance
+    if ref.weights == SPHERICAL:
+        return _spherical(ref, p, 4.0 * distance * (1.0 - distance), x)
+    return _binary(ref, p, distance, x, field, level, table)

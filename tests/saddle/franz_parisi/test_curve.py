@@ -11,15 +11,16 @@ from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
 from flatphys.errors import NotConverged
-from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, TEACHER
+from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, TEACHER, Channel, Labels
 from flatphys.numerics.quadrature import buffers
-from flatphys.observables.local_entropy import _reference, local_entropy, teacher_state
-from flatphys.saddle.franz_parisi.curve import Curve, Reference
+from flatphys.observables.local_entropy import local_entropy
+from flatphys.saddle.franz_parisi.curve import curve_around
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
 from flatphys.saddle.franz_parisi.label import half_line
 from flatphys.saddle.franz_parisi.patterns import pattern_sums
-from flatphys.saddle.franz_parisi.point import Problem, solve
-from flatphys.saddle.franz_parisi.weights import scratch, weights_part
+from flatphys.saddle.franz_parisi.point import Equations, solve
+from flatphys.saddle.franz_parisi.reference import Reference, reference_of, teacher_state
+from flatphys.saddle.franz_parisi.weights import Conjugates, Overlaps, scratch, weights_part
 
 KINDS = ("binary", "spherical")
 
@@ -128,19 +129,17 @@ def test_train_error_is_the_derivative_with_respect_to_beta(name):
 def test_free_entropy_is_stationary_in_the_conjugates(name):
     """A relative change of eps in any conjugate changes phi, with the overlaps that belong to it, by O(eps^2)."""
     make, arguments, margin, beta = CASES[name]
-    reference = _reference(make(*arguments))
-    curve = Curve(reference, margin, beta)
-    point = curve.at(0.15)
-    problem = curve.problem
-    p, at = 0.7, curve.free_entropy(point)
-    for i in problem.active:
+    curve = curve_around(make(*arguments), Channel(ERRORS, margin, beta))
+    point, equations = curve.at(0.15), curve.equations
+    at = curve.free_entropy(point)
+    for i in equations.active:
         for eps in (1e-4, -1e-4):
             x = point.x.copy()
             x[i] *= 1.0 + eps
             # phi is stationary at fixed conjugates in the patterns' part: use the pair (conjugates, their overlaps)
-            weights = weights_part(problem.ref, p, 0.15, *x, point.field, 0, scratch())
-            seen = problem.seen(0.15, weights)
-            assert abs(weights[8] + problem.alpha * problem.patterns(seen[0], seen[1:], 0)[2] - at) < 3e-7 * (1.0 + abs(at))
+            weights = weights_part(equations.ref, 0.15, Conjugates(*x), point.field, 0, scratch())
+            patterns = equations.patterns(equations.seen(0.15, weights).overlaps, 0)
+            assert abs(equations.free_entropy(weights, patterns) - at) < 3e-7 * (1.0 + abs(at))
 
 
 @pytest.mark.parametrize("weights", KINDS)
@@ -187,17 +186,18 @@ def test_two_representations_agree_across_the_seam(p, v, big_b, beta, beta_ref, 
     d = math.sqrt(max(1 - p * p - v - big_b, 0.0))
     a_u = p * math.sqrt(1 - qt) - d * math.sqrt(qt)
     v0 = 1 - r * r / qt - rho * rho
-    ref = (BINARY, TEACHER, 0.05, qt, 1 - qt, 1.0, r, qt - r * r, 0.0, 0.3, beta_ref)
-    arguments = (0.1, beta, p, v, a_u, d, big_b, rho * math.sqrt(big_b), v0)
-    two = np.array(pattern_sums(ref, *arguments, 0, *buffers(0), *buffers(1)))
-    three = np.array(teacher_sums(ref, *arguments, 0, *buffers(0), *buffers(1), scratch()))
-    fine = np.array(pattern_sums(ref, *arguments, 1, *buffers(0), *buffers(1)))
-    sums = [0, 1, 2, 3, 4, 6]
-    np.testing.assert_allclose(two[sums], three[sums], rtol=3e-12)
-    np.testing.assert_allclose(two[sums], fine[sums], rtol=3e-12)
+    ref = Reference(BINARY, Labels(TEACHER, 0.05), Channel(ERRORS, 0.3, beta_ref), qt, 1 - qt, 1.0, r, qt - r * r, 0.0)
+    counted, overlaps = Channel(ERRORS, 0.1, beta), Overlaps(p, v, a_u, d, big_b, rho * math.sqrt(big_b), v0)
+    two = pattern_sums(ref, counted, overlaps, 0, buffers(0), buffers(1))
+    three = teacher_sums(ref, counted, overlaps, 0, buffers(0), buffers(1), scratch())
+    fine = pattern_sums(ref, counted, overlaps, 1, buffers(0), buffers(1))
+    finest = teacher_sums(ref, counted, overlaps, 1, buffers(0), buffers(1), scratch())
+    for name in ("aa", "ar", "log_f", "bb", "turned"):
+        np.testing.assert_allclose([getattr(x, name) for x in (three, fine, finest)], getattr(two, name), rtol=3e-12, err_msg=name)
+    np.testing.assert_allclose(fine.share, finest.share, rtol=3e-12)
     if r == 0.0 and rho == 0.0:  # a teacher that nobody knows is no teacher
-        plain = (BINARY, RANDOM, 0.0, *ref[3:])
-        np.testing.assert_allclose(pattern_sums(plain, *arguments, 0, *buffers(0), *buffers(1))[:5], two[:5], rtol=3e-12)
+        plain = ref._replace(labels=Labels(RANDOM, 0.0))
+        np.testing.assert_allclose(pattern_sums(plain, counted, overlaps, 1, buffers(0), buffers(1))[:5], fine[:5], rtol=3e-12)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1e-3, 0.1, -0.3])
@@ -230,8 +230,9 @@ def test_binary_overlaps_are_their_definitions(r_hat, kind):
     zeta = math.sqrt(qt_hat) * z + r_hat
     tau = np.tanh(zeta)
     qt, r = w @ tau**2, (w @ tau if kind == TEACHER else 0.0)
-    ref = (BINARY, kind, 0.0, qt, 1 - qt, qt_hat, r, qt - r * r, r_hat, 0.0, math.inf)
-    v, a_u, d, big_b, c, v0, r1, field, entropic, t4 = weights_part(ref, 0.8, distance, a, b2, r1_hat, 1.0, 0, scratch())
+    ref = Reference(BINARY, Labels(kind, 0.0), Channel(ERRORS, 0.0, math.inf), qt, 1 - qt, qt_hat, r, qt - r * r, r_hat)
+    found = weights_part(ref, distance, Conjugates(a, b2, r1_hat), 1.0, 0, scratch())
+    (_, v, a_u, d, big_b, c, v0), r1, field, entropic, t4 = found
     p = q1 = t = overlap = logz = quartic = 0.0
     for s in (1, -1):
         weight = (w * np.exp(s * zeta) / (2 * np.cosh(zeta)))[:, None] * w[None, :]
@@ -260,12 +261,11 @@ def test_binary_overlaps_are_their_definitions(r_hat, kind):
 
 def test_steep_fields_are_summed_on_panels_as_precisely():
     """The panels that follow tanh h at large b^2 agree with the trapezoid sum just before them."""
-    ref = (BINARY, RANDOM, 0.0, 0.4, 0.6, 0.7, 0.0, 0.4, 0.0, 0.0, math.inf)
+    ref = Reference(BINARY, Labels(RANDOM, 0.0), Channel(ERRORS, 0.0, math.inf), 0.4, 0.6, 0.7, 0.0, 0.4, 0.0)
     for b2 in (30.0, 300.0, 3e4):
         for field in (0.0, 5.0):  # whatever the guess
-            rough = weights_part(ref, 0.9, 0.05, 3.0, b2, 0.0, field, 0, scratch())
-            fine = weights_part(ref, 0.9, 0.05, 3.0, b2, 0.0, field, 1, scratch())
-            np.testing.assert_allclose(rough, fine, rtol=1e-11, atol=1e-13)
+            rough, fine = (weights_part(ref, 0.05, Conjugates(3.0, b2, 0.0), field, level, scratch()) for level in (0, 1))
+            np.testing.assert_allclose((*rough.overlaps, *rough[1:]), (*fine.overlaps, *fine[1:]), rtol=1e-11, atol=1e-13)
 
 
 def test_spherical_volume_closes_where_the_constraint_cannot_be_met():
@@ -291,20 +291,21 @@ def test_around_larger_margins_it_exists_down_to_the_smallest_distances():
 def test_a_start_that_cannot_be_solved_says_so(monkeypatch):
     import flatphys.saddle.franz_parisi.start as module
 
-    def never(problem, distance, x, field, *args, **kwargs):
-        point = solve(problem, distance, x, field)
+    def never(equations, distance, x, field, *args, **kwargs):
+        point = solve(equations, distance, x, field)
         point.residual = 0.5
         return point
 
     monkeypatch.setattr(module, "solve", never)
     with pytest.raises(NotConverged, match="residual"):
-        Curve(_reference(state()), 0.0, math.inf)
+        curve_around(state(), Channel(ERRORS, 0.0, math.inf))
 
 
 def test_evaluations_are_counted():
-    problem = Problem(_reference(state()).numbers, 0.5, 0.0, math.inf)
-    solve(problem, 0.25, np.array([0.3, 0.1, 0.0]), 0.5)
-    assert problem.evaluations > 1000 and 3 <= problem.iterations < 40
+    reference, net = reference_of(state())
+    equations = Equations(reference, 0.5, Channel(ERRORS, 0.0, math.inf), net)
+    solve(equations, 0.25, np.array([0.3, 0.1, 0.0]), 0.5)
+    assert equations.evaluations > 1000 and 3 <= equations.iterations < 40
 
 
 def _enumerated(n, p_patterns, flips, samples, seed):
@@ -341,11 +342,6 @@ def test_enumeration_of_small_systems_extrapolates_to_it(flips):
     assert abs(got - want) < 4 * error + 0.01  # 0.01: the next order in 1/N
 
 
-def test_references_are_plain_numbers():
-    assert isinstance(_reference(state()), Reference)
-    assert _reference(state("spherical")).numbers[0] == SPHERICAL
-
-
 def test_a_student_close_to_its_teacher_is_followed_through():
     """q = 0.993: the reference's fields reach 50 standard deviations beyond their edge."""
     got = local_entropy(state("spherical", 3.0, 0.3, data=fp.Teacher()), distance=np.geomspace(0.002, 0.15, 12))
@@ -363,12 +359,14 @@ def test_beyond_capacity_there_is_nothing_to_count_anywhere():
 def test_far_out_edges_are_seen_by_the_panels():
     """q close to 1 and little correlation of M with u: the edge is met far out on its forbidden side (a bug once)."""
     qt, p, v, d, big_b, a_u = 0.97, 0.714, 0.0211, 0.333, 0.358, -0.206
-    ref = (SPHERICAL, TEACHER, 0.0, qt, 1 - qt, 1.0, 0.0, qt, 0.0, 0.0, math.inf)
+    hard = Channel(ERRORS, 0.0, math.inf)
+    ref = Reference(SPHERICAL, Labels(TEACHER, 0.0), hard, qt, 1 - qt, 1.0, 0.0, qt, 0.0)
     for width in (v, 0.9 * v, 0.5 * v):
-        arguments = (0.0, math.inf, p, width, a_u, d, big_b, 0.0, 1.0)
-        two = np.array(pattern_sums(ref, *arguments, 0, *buffers(0), *buffers(1)))
-        three = np.array(teacher_sums(ref, *arguments, 0, *buffers(0), *buffers(1), scratch()))
-        np.testing.assert_allclose(two[[0, 1, 2, 3, 6]], three[[0, 1, 2, 3, 6]], rtol=1e-11)
+        overlaps = Overlaps(p, width, a_u, d, big_b, 0.0, 1.0)
+        two = pattern_sums(ref, hard, overlaps, 0, buffers(0), buffers(1))
+        three = teacher_sums(ref, hard, overlaps, 0, buffers(0), buffers(1), scratch())
+        for name in ("aa", "ar", "log_f", "bb", "turned"):
+            assert getattr(two, name) == pytest.approx(getattr(three, name), rel=1e-11), name
 
 
 def test_near_capacity_only_the_surroundings_of_the_reference_have_room():

@@ -16,11 +16,14 @@ from scipy.integrate import quad
 from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
-from flatphys.kernels.networks import network_code, overlap_map
+from flatphys.kernels.codes import ERRORS, Channel
+from flatphys.kernels.networks import network_code, overlap_difference, overlap_map
 from flatphys.model import ACTIVATIONS
-from flatphys.observables.local_entropy import _reference, local_entropy, zero_crossings
-from flatphys.saddle.franz_parisi.curve import Curve
-from flatphys.saddle.franz_parisi.network import overlap_difference, seen_overlaps
+from flatphys.observables.local_entropy import local_entropy
+from flatphys.saddle.franz_parisi.curve import curve_around
+from flatphys.saddle.franz_parisi.network import seen_overlaps
+from flatphys.saddle.franz_parisi.reference import reference_of
+from flatphys.thresholds.crossings import zero_crossings
 
 RECORDS = [
     json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "committee_local_entropy.jsonl").read_text().splitlines()
@@ -104,7 +107,7 @@ def test_the_potential_alone_is_stationary_there_and_its_slope_is_the_slope(acti
     alpha = 0.4
     reference = state(activation, weights, alpha, margin_ref)
     got = local_entropy(reference, distance=d, margin=kappa)
-    point = Curve(_reference(reference), kappa, math.inf).at(d)
+    point = curve_around(reference, Channel(ERRORS, kappa, math.inf)).at(d)
     a, b2, field = point.x[0], point.x[1], point.field
     t_hat = a * math.sqrt(reference.q_hat)
     place = np.array([float(got.q1), float(got.t), 1 - 2 * d, a * a + b2, t_hat, field + t_hat])
@@ -181,15 +184,14 @@ def test_the_perceptrons_overlaps_pass_unchanged():
     """Its network seen through the committee's code: the same numbers to the last digits."""
     net = network_code(fp.Perceptron())
     for weights, alpha, kappa, d in (("binary", 0.5, 0.0, 0.1), ("binary", 0.6, -0.2, 0.02), ("spherical", 1.5, 0.0, 0.3)):
-        reference = _reference(state(None, weights, alpha, 0.1))
-        curve = Curve(reference, kappa, math.inf)
-        point = curve.at(d)
-        qt, vt = reference.numbers[3:5]
-        seen = seen_overlaps(net, qt, vt, qt, vt, d, *point.weights[:3])
-        np.testing.assert_allclose(seen, (1 - 2 * d, *point.weights[:4], 1, 1, 1, 0), rtol=1e-13, atol=1e-16)
-        plain = curve.problem.map(d, point.x, point.field)[0]
-        curve.problem.network = net
-        np.testing.assert_allclose(curve.problem.map(d, point.x, point.field)[0], plain, rtol=1e-12, atol=1e-14)
+        curve = curve_around(state(None, weights, alpha, 0.1), Channel(ERRORS, kappa, math.inf))
+        point, equations = curve.at(d), curve.equations
+        seen = seen_overlaps(net, equations.ref, equations.ref, d, point.weights.overlaps)
+        np.testing.assert_allclose(seen.overlaps, point.weights.overlaps, rtol=1e-13, atol=1e-16)
+        assert seen[1:] == (1.0, 1.0, 1.0, 0.0)
+        plain = equations.map(d, point.x, point.field)[0]
+        equations.net = net
+        np.testing.assert_allclose(equations.map(d, point.x, point.field)[0], plain, rtol=1e-12, atol=1e-14)
 
 
 def _identity(x):
@@ -256,4 +258,4 @@ def test_close_to_capacity_the_reference_keeps_its_digits():
 
 
 def test_a_reference_sees_its_network():
-    assert overlap_map(_reference(state("relu")).network, 0.5, 0.5)[0] == pytest.approx(kernel("relu", 0.5), rel=1e-14)
+    assert overlap_map(reference_of(state("relu"))[1], 0.5, 0.5)[0] == pytest.approx(kernel("relu", 0.5), rel=1e-14)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import flatphys as fp
+from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.franz_parisi.trained import largest_overlap, neighbourhood, reference_of, solve_point
+from flatphys.saddle.franz_parisi.trained import Equations, largest_overlap, local_entropies, rule_of, solve_point
 from flatphys.saddle.franz_parisi.trained_averages import averages
+from flatphys.saddle.franz_parisi.trained_fields import Place
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "local_entropy_erm.jsonl").read_text().splitlines()]
 RULES = [
@@ -29,6 +31,10 @@ RULES = [
 def state_of(record):
     p = record["params"]
     return fp.solve(fp.Model(fp.GaussianMixture(p["variance"], p["positive"]), fp.ERM(p["loss"], p["l2"])), p["alpha"])
+
+
+def neighbourhood(state, overlaps, margin, beta, energy=ERRORS):
+    return local_entropies(state, overlaps, Channel(energy, margin, beta))
 
 
 def number(value):
@@ -84,15 +90,14 @@ def test_at_small_beta_the_counted_errors_are_those_of_weight_noise(model):
 def test_free_entropy_is_stationary_in_every_unknown(model):
     """Finite differences of (1/2)[log v1 + (q1-s)/v1] + alpha E log Z, which uses none of the saddle's averages."""
     alpha, p, beta = 1.0, 0.6, 2.0
-    reference = reference_of(fp.solve(model, alpha))
-    gap = 1.0 - p * p
-    point = solve_point(reference, alpha, p, gap, 0.0, beta)
-    m, q = reference[5], reference[6]
+    rule, channel, gap = rule_of(fp.solve(model, alpha)), Channel(ERRORS, 0.0, beta), 1.0 - p * p
+    point = solve_point(Equations(rule, alpha, channel, p, gap))
+    m, q = rule.m, rule.q
 
     def phi(dm, dr, b):
         v1 = gap - b
         surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)
-        log_z = averages(reference, p, gap, 0.0, beta, dm, dr, b, 0, *buffers(), *buffers(1))[0]
+        log_z = averages(rule, channel, Place(p, gap, dm, dr, b), 0, buffers(), buffers(1)).log_z
         return 0.5 * (math.log(v1) + surplus / v1) + alpha * log_z
 
     x = np.array([point.dm, point.dr, point.b])

@@ -1,0 +1,223 @@
+"""Where the fields of a pattern are summed: rules along z and along m for the averages of `patterns` and `explicit`.
+
+The z sum runs along a contour that may be shifted in z and m together, z -> z + i y, m -> m + i lambda y; lambda is chosen for the
+largest step.  The m sum is a trapezoid, or, where the reference's likelihood turns into a step or a kink (B -> 0: small
+distances, c -> 1), graded panels that start there, at m = k'/c.  The likelihood exp(-beta energy) of a pattern, smoothed by a
+Gaussian, grows no faster than exp(y^2/2) at distance y from the real axis, whatever its energy; its zeros, the counted
+channel's and the reference's, are the singularities (`kernels.channels.features`).
+"""
+
+import math
+from typing import NamedTuple
+
+from flatphys._jit import jit
+from flatphys.kernels.channels import breadth, features, growth, nearest
+from flatphys.kernels.codes import RANDOM
+from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
+from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
+
+MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
+MOST_OUTER = 200  # the same along z
+SHARP = 1e-7  # a step narrower than this is a step: the error is its square
+SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
+DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
+STEP = 1e-30  # width of a step that is one
+
+
+class Fields(NamedTuple):
+    """How the fields of a pattern hang together: M = mz z + s m, u = c m + rest e, teacher's field tilt_z z + tilt_m m - gamma e.
+
+    `bend` is the growth of the counted channel's averages off the axis of M.
+    """
+
+    root_q: float
+    root_t: float
+    root_v: float
+    mz: float
+    s: float
+    c: float
+    rest: float
+    tilt_z: float
+    tilt_m: float
+    gamma: float
+    root_0: float
+    bend: float
+
+
+class Along(NamedTuple):
+    """The rule along m: a trapezoid (step, offset), or panels around the step (`sharp`) of width `narrow`; poles are `features`,
+    `scalars` says whether shares and energies are summed as well."""
+
+    reach: float
+    step: float
+    offset: float
+    sharp: bool
+    narrow: float
+    ratio: float
+    poles: tuple
+    scalars: bool
+
+
+class Line(NamedTuple):
+    """One value of z: k' of the reference and log f there, the counted x at m = origin, and the number of nodes m - origin."""
+
+    z: float
+    k: float
+    log_f: float
+    x: float
+    origin: float
+    count: int
+
+
+@jit
+def fields_of(ref, ch, o):
+    """The `Fields` at overlaps o (`weights.Overlaps`) for the counted channel ch."""
+    root_q, root_t, root_0 = math.sqrt(ref.q), math.sqrt(ref.v), math.sqrt(o.v0)
+    s = math.sqrt(o.a * o.a + o.b)
+    c = o.a / s if s > 0.0 else 0.0
+    rest = math.sqrt(o.b) / s if s > 0.0 else 1.0
+    tilt_z = tilt_e = 0.0
+    if ref.labels.kind != RANDOM:
+        tilt_z = ref.R / math.sqrt(ref.q * o.v0)
+        tilt_e = o.c / math.sqrt(o.b * o.v0) if o.b > 0.0 else 0.0
+    root_v = math.sqrt(o.v)
+    mz, bend = root_q * o.p + root_t * o.d, growth(ch, root_v) / o.v
+    return Fields(root_q, root_t, root_v, mz, s, c, rest, tilt_z, tilt_e * rest, tilt_e * c, root_0, bend)
+
+
+@jit
+def counted_reach(ch):
+    """How far the fields are summed: a constraint that nearly all weights fulfil is felt far out."""
+    return REACH + max(0.0, -ch.margin - 2.0 if ch.margin > -32.0 else 30.0)
+
+
+@jit
+def outer_nodes(level, step, smooth, ref, reach, u, w):
+    """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
+
+    The panels are graded towards the zeros of the reference's f; elsewhere they follow `smooth`,
+    the step that would do without them.  Weights contain the density.
+    """
+    n = 0
+    if 2.0 * reach <= MOST_OUTER * step:
+        h, offset = finer(step, level)
+        half = int(reach / h)
+        for k in range(-half, half + 1):
+            z = k * h + offset
+            u[n] = z
+            w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
+            n += 1
+        return n
+    ratio = panel_ratio(level)
+    root_q, root_t = math.sqrt(ref.q), math.sqrt(ref.v)
+    scale = math.sqrt(ref.v / ref.q)
+    re, im, other, other_im = features(ref.channel, root_t)
+    margin = ref.channel.margin
+    marks = (
+        (margin - root_t * re) / root_q,
+        im * scale,
+        (margin - root_t * other) / root_q,
+        other_im * scale,
+        0.0,
+        math.inf,
+        0.0,
+        math.inf,
+    )
+    n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
+    for i in range(n):
+        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
+    return n
+
+
+@jit
+def reference_pole(ref):
+    """Distance in z of the singularity of 1/f(k') nearest to the real axis."""
+    if ref.q == 0.0:
+        return math.inf
+    return nearest(ref.channel, math.sqrt(ref.v))[1] * math.sqrt(ref.v / ref.q)
+
+
+@jit
+def outer_step(width, g, pole):
+    """(step, step without the reference's pole) of the z sum, largest over the shifts lambda of m that go with it."""
+    kz = -g.root_q / g.root_t
+    best = smooth = 0.0
+    for i in range(41):
+        lam = (i - 20) * 0.1
+        lam = lam / (1.02 - abs(lam) * 0.5)  # 0 to 100, dense around 0
+        for j in range(3):
+            if i > 0 and j > 0:
+                break
+            if j == 1:
+                lam = -g.mz / g.s if g.s > 1e-200 else 0.0
+            if j == 2:
+                lam = kz / g.c if abs(g.c) > 1e-3 else 0.0
+            move = abs(g.mz + g.s * lam)
+            q = (kz - g.c * lam) / g.rest if g.rest > 0.0 else (0.0 if kz == g.c * lam else 1e9)
+            reach = width / max(move, 1e-300)
+            tilt = g.tilt_z + g.tilt_m * lam
+            grow = 1.0 + lam * lam + tilt * tilt + g.bend * move * move
+            best = max(best, sum_step(min(reach, pole), grow + q * q))
+            smooth = max(smooth, sum_step(reach, grow))
+    return best, smooth
+
+
+@jit
+def rule_along(ref, ch, g, level):
+    """The `Along` of fields g for the counted channel ch."""
+    reach = counted_reach(ch)
+    width = nearest(ch, g.root_v)[1] * g.root_v
+    grow = g.tilt_m * g.tilt_m + g.bend * g.s * g.s + (1.0 / (g.rest * g.rest) if g.rest > 0.0 else math.inf)
+    step = sum_step(width / g.s if g.s > 0.0 else math.inf, grow)
+    span = 2.0 * reach * g.rest + reach * abs(g.c)
+    sharp = not span <= MOST_SUM * step
+    step, offset = finer(step, level)
+    narrow = g.rest / abs(g.c) if sharp else 1.0
+    if not narrow > (SHARP if ref.labels.kind == RANDOM else SHARP_TEACHER):
+        narrow = 0.0
+    return Along(reach, step, offset, sharp, narrow, panel_ratio(level), features(ch, g.root_v), level > 0 and ch.beta < math.inf)
+
+
+@jit
+def _panels_along(ref, g, rule, k, x0, ends, y, yw):
+    """Graded panels in y = m - k/c on `ends`: the number of nodes, -1 where the buffers are full."""
+    rate = g.s / g.root_v
+    origin = k / g.c
+    re, im, other, other_im = rule.poles
+    near = 3.0 * rule.narrow if rule.narrow > 0.0 else 2.0 * breadth(ref.channel, g.root_t) / abs(g.c)
+    marks = (0.0, near, (x0 - re) / rate - origin, im / rate, (x0 - other) / rate - origin, other_im / rate, 0.0, math.inf)
+    start, stop = ends[0] - origin, ends[1] - origin
+    cap = min(rule.ratio, DECAY / max(k, 1e-9))
+    if ref.channel.beta == math.inf:  # given u > k', e0 lies around rest k'
+        edge = (9.0 + g.rest * max(k, 0.0)) * rule.narrow
+        if g.c > 0.0:
+            start = max(start, -edge)
+        else:
+            stop = min(stop, edge)
+        return panel_nodes(0, start, stop, rule.ratio, cap, marks, y, yw) if stop > start else 0
+    if rule.narrow > 0.0:
+        return panel_nodes(0, start, stop, rule.ratio, cap, marks, y, yw)
+    n = panel_nodes(0, min(start, 0.0), 0.0, rule.ratio, cap, marks, y, yw)
+    return panel_nodes(n, 0.0, max(stop, 0.0), rule.ratio, cap, marks, y, yw) if n >= 0 else n
+
+
+@jit
+def nodes_along(ref, g, rule, k, x0, y, yw):
+    """(number, origin): nodes m = origin + y of one line, exact relative to the step where the rule is sharp."""
+    # where u lives, and with it m
+    low = max(k, -rule.reach) if ref.channel.beta == math.inf else -rule.reach
+    high = math.sqrt(rule.reach * rule.reach + k * k) if k > 0.0 else rule.reach
+    wide = rule.reach * g.rest
+    if g.c >= 0.0:
+        ends = (g.c * low - wide, g.c * high + wide)
+    else:
+        ends = (g.c * high - wide, g.c * low + wide)
+    if rule.sharp:
+        return _panels_along(ref, g, rule, k, x0, ends, y, yw), k / g.c
+    first = int(math.ceil((ends[0] - rule.offset) / rule.step))
+    n = int((ends[1] - ends[0]) / rule.step) + 1
+    for j in range(n):
+        y[j] = (first + j) * rule.step + rule.offset
+        yw[j] = rule.step
+    return n, 0.0

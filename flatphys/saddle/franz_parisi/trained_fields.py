@@ -1,0 +1,162 @@
+"""How a pattern is seen by weights near a trained rule: its fields, how the rule moves them, and where sums over them have structure.
+
+The notation is that of `trained_averages`.
+"""
+
+import math
+from typing import NamedTuple
+
+from flatphys._jit import jit
+from flatphys.kernels.channels import channel, features
+from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels
+from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.kernels.losses import KINKED, features as loss_features, response
+from flatphys.numerics.quadrature import INV_SQRT_2PI, REACH, gaussian_nodes, panel_nodes
+
+BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern
+
+
+class Rule(NamedTuple):
+    """A trained rule: its labels (kind MIXTURE or TEACHER), how it moves a pattern, its overlaps, and the variance of the patterns.
+
+    `edge` is the margin lifted to, or the posterior's beta; c the strength of the move (`move`).
+    """
+
+    labels: Labels
+    moves: int
+    loss: int
+    c: float
+    edge: float
+    m: float
+    q: float
+    d: float
+
+
+class Place(NamedTuple):
+    """Where the averages are taken: the overlap p, gap = 1 - p^2, and the unknowns dm, dr, B."""
+
+    p: float
+    gap: float
+    dm: float
+    dr: float
+    b: float
+
+
+class View(NamedTuple):
+    """How the field of width `unit` is seen by the teacher: its slope rho in xi, the variance v0 left, and the growth off the axis."""
+
+    unit: float
+    rho: float
+    v0: float
+    growth: float
+    narrow: float
+
+
+@jit
+def move(rule, omega):
+    """(delta, d delta/d omega) at cavity margin omega."""
+    if rule.moves == BY_LOSS:
+        _, f, k, _ = response(rule.loss, 1.0 - omega, rule.c)
+        return rule.c * f, -rule.c * k
+    if rule.moves == CONSTANT:
+        return rule.c, 0.0
+    if rule.moves == LIFTED:
+        return (rule.edge - omega, -1.0) if omega < rule.edge else (0.0, 0.0)
+    if rule.moves == FITTED:
+        return rule.edge - omega, -1.0
+    if rule.moves == POSTERIOR:  # c = 1 - q is the posterior's variance
+        root = math.sqrt(rule.c)
+        _, a, b = channel(Channel(ERRORS, 0.0, rule.edge), -omega / root, root)
+        return root * a, b
+    return math.nan, math.nan
+
+
+@jit
+def field_mean(rule, at, g):
+    """(mean of the counted field mu given g, delta, d delta/d omega)."""
+    mixture = rule.labels.kind == MIXTURE
+    delta, bend = move(rule, (rule.m if mixture else 0.0) + math.sqrt(rule.d * rule.q) * g)
+    m1 = rule.m * at.p / math.sqrt(rule.q) + at.dm if mixture else 0.0
+    return m1 + at.p * math.sqrt(rule.d) * g + (at.p / math.sqrt(rule.q) + at.dr) * delta, delta, bend
+
+
+@jit
+def edge_of_constraint(rule, at, kappa):
+    """The g at which the mean field is kappa (the middle of a sign change; an end of the range if there is none)."""
+    lo, hi = -REACH, REACH
+    low, high = field_mean(rule, at, lo)[0] - kappa, field_mean(rule, at, hi)[0] - kappa
+    if low * high > 0.0:
+        return lo if abs(low) < abs(high) else hi
+    for _ in range(30):
+        mid = 0.5 * (lo + hi)
+        if (field_mean(rule, at, mid)[0] - kappa) * low > 0.0:
+            lo = mid
+        else:
+            hi = mid
+    return 0.5 * (lo + hi)
+
+
+@jit
+def _structure(rule):
+    """(whether the move has kinks, its two kinks or centres of singularities in g, their distance from the axis)."""
+    scale = math.sqrt(rule.d * rule.q)
+    shift = rule.m if rule.labels.kind == MIXTURE else 0.0
+    if rule.moves == LIFTED:
+        return True, (rule.edge - shift) / scale, REACH, math.inf
+    if rule.moves == BY_LOSS:
+        nature, p1, w1, p2, w2 = loss_features(rule.loss, rule.c)  # in e = 1 - omega
+        near = math.inf if nature == KINKED else min(w1, w2) / scale
+        return nature == KINKED, (1.0 - p1 - shift) / scale, (1.0 - p2 - shift) / scale, near
+    if rule.moves == POSTERIOR:
+        root = math.sqrt(rule.c)
+        re, im, other, other_im = features(Channel(ERRORS, 0.0, rule.edge), root)
+        unit = root / scale
+        return False, -re * unit, -other * unit, min(im, other_im) * unit
+    return False, 0.0, 0.0, math.inf
+
+
+@jit
+def outer_nodes(rule, centre, width, spread, level, u, w):
+    """Nodes in g; the integrand has singularities at centre +- i width and grows like exp(spread^2 y^2/2) off the axis."""
+    growth = 1.0 + spread * spread
+    if rule.labels.kind == TEACHER:
+        growth += rule.m * rule.m / max(rule.q - rule.m * rule.m, 1e-300)
+    kinked, first, second, near = _structure(rule)
+    narrow = 3.0 / math.sqrt(growth - 1.0) if growth > 2.0 else math.inf
+    if not kinked:
+        return gaussian_nodes(level, REACH, growth, 0.0, (centre, width, first, near), (second, near, centre, narrow), u, w)
+    ratio = 1.5 if level == 0 else 1.1
+    n, start = 0, -REACH
+    marks = (centre, width, centre, narrow, 0.0, math.inf, 0.0, math.inf)
+    for stop in (min(max(min(first, second), -REACH), REACH), min(max(max(first, second), -REACH), REACH), REACH):
+        if stop > start:
+            n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
+            if n < 0:
+                return n
+            start = stop
+    for i in range(n):
+        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
+    return n
+
+
+@jit
+def view(rule, at, v1):
+    """The `View` of fields whose given part leaves the variance D v1; v0 is not positive where no such weights exist."""
+    rho, v0 = 0.0, 1.0 - rule.m * rule.m / rule.q
+    growth, narrow = 1.0, math.inf
+    if rule.labels.kind == TEACHER:
+        rho = at.dm / math.sqrt(at.b) if at.b > 0.0 else 0.0
+        v0 -= rho * rho
+        growth += rho * rho / v0
+        narrow = 3.0 * math.sqrt(v0) / max(abs(rho), 1e-300)
+    return View(math.sqrt(rule.d * v1), rho, v0 if rule.labels.kind == TEACHER else 1.0, growth, narrow)
+
+
+@jit
+def label_weights(rule, seen, g, xi):
+    """(W, what takes its place where labels turn) at the fields g and xi: both 1 on the mixture."""
+    if rule.labels.kind != TEACHER:
+        return 1.0, 1.0
+    root = math.sqrt(seen.v0)
+    sign = (rule.m * g / math.sqrt(rule.q) + seen.rho * xi) / root
+    return label_weight(rule.labels, 1.0, sign), label_slope(rule.labels, 1.0, sign) / root
