@@ -13,8 +13,9 @@ from flatphys.comparison.report import CheckReport
 from flatphys.finite_size.integrate import sample_local_entropy
 from flatphys.finite_size.sampling import sample
 from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, MaxMargin, Model, RandomLabels, Teacher
-from flatphys.observables.local_entropy import local_entropy, teacher_state
+from flatphys.observables.local_entropy import local_entropy
 from flatphys.saddle.dispatch import solve
+from flatphys.saddle.franz_parisi.reference import teacher_state
 
 MIXTURE = GaussianMixture()
 
@@ -59,7 +60,7 @@ class Around(Case):
 
     def theory(self, run):
         """What the run is compared with."""
-        return local_entropy(solve(self.model, run.alpha), overlap=run.overlap, margin=run.margin, beta=run.beta)
+        return local_entropy(solve(self.model, run.alpha), overlap=run.overlap, margin=run.margin, beta=run.beta, energy=run.cost)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class AroundTeacher(Around):
 
     def theory(self, run):
         """What the run is compared with."""
-        return local_entropy(teacher_state(self.model, run.alpha), overlap=run.overlap, margin=run.margin, beta=run.beta)
+        return local_entropy(teacher_state(self.model, run.alpha), overlap=run.overlap, margin=run.margin, beta=run.beta, energy=run.cost)
 
 
 def storage(weights, alpha, beta, sizes, order=1, **options) -> Case:

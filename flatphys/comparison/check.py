@@ -20,12 +20,13 @@ from flatphys.comparison.report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
 from flatphys.finite_size.run import Run, SampledLocalEntropy
-from flatphys.model import Bayes, Gibbs, MaxMargin, Teacher
+from flatphys.model import Bayes, Gibbs, MaxMargin
 from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_energy import local_energy
-from flatphys.observables.local_entropy import LocalEntropy, local_entropy, teacher_state
+from flatphys.observables.local_entropy import LocalEntropy, local_entropy
 from flatphys.observables.margins import margins
 from flatphys.saddle.dispatch import branches
+from flatphys.saddle.franz_parisi.reference import is_teacher, teacher_state
 from flatphys.state import State
 
 BOUND = 4.0
@@ -104,16 +105,11 @@ def _same(theory, runs, kind):
             raise InvalidInput(f"run must be at the theory's load alpha = {alpha:g}, got {run.alpha:g}: solve at run.alpha")
 
 
-def _is_teacher(state) -> bool:
-    """Whether the state is the teacher itself."""
-    return isinstance(state.model.data, Teacher) and state.order.get("q") == 1.0
-
-
 def _at_load(state, alpha):
     """The state itself, or that of the same branch at a run's own load (which whole patterns move by up to 1/(2N))."""
     if abs(state.alpha - alpha) < 1e-12:
         return state
-    if _is_teacher(state):
+    if is_teacher(state):
         return teacher_state(state.model, alpha)
     for other in branches(state.model, alpha) if state.ansatz == "RS" else []:
         if other.branch == state.branch:
@@ -182,23 +178,25 @@ def _element(estimate: Estimate, i: int) -> Estimate:
 
 def _local_entropy_items(theory, runs):
     _same(theory, runs, SampledLocalEntropy)
-    teacher = _is_teacher(theory.reference)
+    teacher = is_teacher(theory.reference)
     overlap = theory.overlap.ravel()
     for run in runs:
         if (run.reference == "teacher") != teacher:
             raise InvalidInput(f"run must have the theory's reference, got one around the {run.reference}")
-        if (run.margin, run.beta) != (theory.margin, theory.beta):
+        if (run.margin, run.beta) != (theory.margin, theory.beta) or (theory.beta < math.inf and run.cost != theory.cost):
             raise InvalidInput(
-                f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g}, got {run.margin:g} and {run.beta:g}"
+                f"run must count weights at margin {theory.margin:g} and beta {theory.beta:g} of {theory.cost}, "
+                f"got {run.margin:g} and {run.beta:g} of {run.cost}"
             )
         if run.overlap.shape != overlap.shape or np.abs(run.overlap - overlap).max() > 1.0 / run.n + 1e-12:
             raise InvalidInput(f"run must be at the theory's overlaps {overlap}, got {run.overlap}: ask the theory at run.overlap")
     answers = [_asked_again(theory, run) for run in runs]
+    names = ("value",) if theory.beta == math.inf else ("value", "train_error", *(("train_loss",) if theory.cost != "errors" else ()))
     out = []
     for i, p in enumerate(overlap.tolist()):
         if any(answer.status.ravel()[i] != "ok" for answer in answers):
             continue
-        for name in ("value", "train_error") if theory.beta < math.inf else ("value",):
+        for name in names:
             pairs = [(float(getattr(answer, name).ravel()[i]), _element(getattr(run, name), i)) for answer, run in zip(answers, runs)]
             out.append((f"{name}(p={p:.4g})", pairs))
     return out
@@ -208,7 +206,9 @@ def _asked_again(theory, run):
     """The same local entropy at the load and the overlaps that the run could realise."""
     if abs(theory.reference.alpha - run.alpha) < 1e-12 and np.abs(theory.overlap.ravel() - run.overlap).max() < 1e-12:
         return theory
-    return local_entropy(_at_load(theory.reference, run.alpha), overlap=run.overlap, margin=theory.margin, beta=theory.beta)
+    return local_entropy(
+        _at_load(theory.reference, run.alpha), overlap=run.overlap, margin=theory.margin, beta=theory.beta, energy=theory.cost
+    )
 
 
 def _row(name, pairs, runs, finite_size, order) -> Row:

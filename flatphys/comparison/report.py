@@ -153,5 +153,7 @@ class CheckReport(Table):
         grid = np.linspace(0.7 * points.min(), min(1.15 * points.max(), 0.99), 40)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the curve between the points; the points' own warnings have been given
-            fine = local_entropy(self.theory.reference, distance=grid, margin=self.theory.margin, beta=self.theory.beta)
+            fine = local_entropy(
+                self.theory.reference, distance=grid, margin=self.theory.margin, beta=self.theory.beta, energy=self.theory.cost
+            )
         return grid[fine.status == "ok"], fine.value[fine.status == "ok"]

@@ -24,6 +24,7 @@ from flatphys.kernels.codes import SQUARE_ENERGY, Channel
 from flatphys.model import ENERGIES, Gibbs, Teacher
 from flatphys.problem import channel_of
 from flatphys.saddle.franz_parisi import curve
+from flatphys.saddle.franz_parisi.point import TOLERANCE
 from flatphys.saddle.franz_parisi.reference import is_teacher
 from flatphys.state import NEGATIVE_ENTROPY, State
 
@@ -70,8 +71,10 @@ class LocalEntropy(Table):
         "ok" (also where the value is a negative count), "no_solution" (the saddle does not exist there; for binary
         tree committees of an activation that jumps also: among negative counts too deep to be followed),
         "unsat" (no such weights: the numbers are nan).
-    counted : str
-        Whose beta it is: the name of the energy of a pattern.
+    cost : str
+        The energy of a pattern by name.
+    tolerance, quadrature_tolerance : float
+        What `residual` and `quadrature_error` had to stay below.
     """
 
     reference: State
@@ -92,7 +95,9 @@ class LocalEntropy(Table):
     residual: np.ndarray
     quadrature_error: np.ndarray
     status: np.ndarray
-    counted: str = "errors"
+    cost: str = "errors"
+    tolerance: float = math.nan
+    quadrature_tolerance: float = math.nan
     extra: dict = field(default_factory=dict)
 
     def __getattr__(self, name):
@@ -102,7 +107,7 @@ class LocalEntropy(Table):
         raise AttributeError(f"a local entropy has no {name!r}")
 
     def _title(self):
-        beta = "" if self.beta == math.inf else f", beta {self.beta:g} of {self.counted}"
+        beta = "" if self.beta == math.inf else f", beta {self.beta:g} of {self.cost}"
         around = f"{self.reference.model!r}, alpha {self.reference.alpha:g} ({self.reference.branch})"
         return f"Local entropy at margin {self.margin:g}{beta} around {around}, nats per weight"
 
@@ -231,7 +236,9 @@ def local_entropy(
             NegativeEntropyWarning,
             stacklevel=2,
         )
-    return LocalEntropy(state, channel.margin, channel.beta, overlap, distance, **arrays, status=status, counted=energy, extra=found)
+    worth = dict(zip(("tolerance", "quadrature_tolerance"), TOLERANCE, strict=True))
+    at = state, channel.margin, channel.beta, overlap, distance
+    return LocalEntropy(*at, **arrays, status=status, cost=energy, **worth, extra=found)
 
 
 __all__ = ["LocalEntropy", "local_entropy"]

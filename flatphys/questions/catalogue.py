@@ -52,6 +52,7 @@ _STATES = (
     where(GaussianMixture, (Bayes, *_RULES)),
 )
 _GIBBS = _STATES[:2]
+_EVERY_ENERGY = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron))
 _HARD = tuple(where(pattern.data, pattern.learner, **dict(pattern.fields), beta=math.inf) for pattern in _GIBBS)
 _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a balanced mixture
     where(Teacher, Bayes, weights="spherical"),
@@ -149,11 +150,11 @@ _ENTRIES = (
         options=(_REFERENCE, _MARGIN, _BETA, _ENERGY, _vector("distance", 0.0, 1.0), _vector("overlap", -1.0, 1.0)),
         needs_vector=True,
         columns=(
-            *("value", "free_entropy", "slope", "energy", "train_error", "q1", "t", "R1"),
+            *("value", "free_entropy", "slope", "energy", "train_loss", "train_error", "q1", "t", "R1"),
             *("at_eigenvalue", "residual", "quadrature_error"),
         ),
         printed=("value", "free_entropy", "slope", "train_error", "q1", "status", "residual"),
-        answers=(*_GIBBS, *_AROUND_RULES),
+        answers=(*_EVERY_ENERGY, *_AROUND_RULES),
         command=True,
         example={"overlap": [0.3]},
     ),
@@ -162,7 +163,7 @@ _ENTRIES = (
         "distances at which the local entropy around a state vanishes",
         options=(_REFERENCE, _MARGIN),
         along=("crossing", 6),
-        answers=(*_GIBBS, *_AROUND_RULES),
+        answers=(*_EVERY_ENERGY, *_AROUND_RULES),
     ),
     Question(
         "largest_overlap",

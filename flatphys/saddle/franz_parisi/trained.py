@@ -15,12 +15,12 @@ from flatphys.kernels.losses import CODES
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
 from flatphys.numerics.newton import Options, newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.accept import Tolerance, good
+from flatphys.saddle.accept import good
+from flatphys.saddle.franz_parisi.point import TOLERANCE
 from flatphys.saddle.franz_parisi.trained_averages import limit_step, step
 from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, POSTERIOR, Place, Rule
 from flatphys.state import State
 
-TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-6)
 OPTIONS = Options(goal=1e-13, tolerance=TOLERANCE.residual, longest=math.inf, tries=(10, 1), shrink=0.5)
 CLOSED = 1e-2  # v1/(1-p^2) below which a stalled solve has met the end of the feasible range, not a numerical obstacle
 
