@@ -115,6 +115,17 @@ STATE = (
     _Q("at_eigenvalue", "replicon, stable if positive", axis="replicon eigenvalue", remark="replicon, stable if > 0"),
 )
 
+# Of finite systems: what is called otherwise, or means something else, than in a state.
+SAMPLE = (
+    _Q("sample.overlap", "overlap of two chains of an instance", symbol="q", remark="between two chains of an instance"),
+    _Q("teacher_overlap", "overlap with the teacher", symbol="R", remark="with the teacher"),
+    _Q("sample.cosine", "cosine of the angle to the teacher or the centre", remark="with the teacher or the centre"),
+    _Q("sample.m", "overlap with the teacher or the centre", symbol="m", remark="w.v/N"),
+    _Q("sample.q", "squared norm per weight", symbol="q", remark="|w|^2/N"),
+    _Q("sample.b", "bias", symbol="b", remark="bias"),
+    _Q("sample.margin", "smallest stability", symbol=r"\kappa_{\max}", remark="smallest stability, |w|^2 = N"),
+)
+
 # What the numbers of a state or of a point are worth.
 WORTH = (
     _Q("residual", "largest relative violation of the equations", remark="of the saddle equations", axis="residual", log=True),
@@ -171,7 +182,7 @@ ANSWERS = (
     _Q("spinodal", "load at which the student branch ends", LOAD),
 )
 
-QUANTITIES = {quantity.name: quantity for quantity in (*GIVEN, *ORDER, *STATE, *WORTH, *ANSWERS, *TOLERANCES)}
+QUANTITIES = {quantity.name: quantity for quantity in (*GIVEN, *ORDER, *STATE, *SAMPLE, *WORTH, *ANSWERS, *TOLERANCES)}
 _PLACES = {name: i for i, name in enumerate(QUANTITIES)}
 
 

@@ -12,8 +12,10 @@ the report.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.comparison.report import CheckReport, Row, model_of
@@ -36,7 +38,16 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribut
 RENAMED = {"overlap": "q", "teacher_overlap": "R"}  # estimates of a run that have another name in a state
 
 
-def check(theory, run, bound: float = BOUND, *, finite_size: float = 0.0, order: int = 1, sigma=SIGMAS, distance=DISTANCES) -> CheckReport:
+def check(
+    theory: State | LocalEntropy,
+    run: Run | SampledLocalEntropy | Sequence,
+    bound: float = BOUND,
+    *,
+    finite_size: float = 0.0,
+    order: int = 1,
+    sigma: ArrayLike = SIGMAS,
+    distance: ArrayLike = DISTANCES,
+) -> CheckReport:
     """Theory beside simulation, with z-scores, for every quantity that both have.
 
     Parameters

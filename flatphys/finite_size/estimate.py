@@ -14,6 +14,7 @@ standard error over instances (`start_z`: hot minus cold in units of it).
 
 import math
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -190,7 +191,7 @@ class Extrapolation(Table):
         return f"Extrapolation of {self.name}"
 
 
-def extrapolate(runs, name="train_error", order: int = 1) -> Extrapolation:
+def extrapolate(runs: Iterable, name: str | Callable = "train_error", order: int = 1) -> Extrapolation:
     """The value of a quantity at N = infinity, from runs of one model at one load and several sizes.
 
     Parameters

@@ -8,12 +8,13 @@ import math
 from typing import NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
-from flatphys.model import ACTIVATIONS, Data, GaussianMixture, Gibbs, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
+from flatphys.model import ACTIVATIONS, Data, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
@@ -113,9 +114,11 @@ class Instances(Table):
         Of the mixture, |v|^2 = N, of the learner's kind of weights; the same for all instances of a seed.
     """
 
-    def __init__(self, model, n, p, seed, kind, hidden, patterns, labels, teacher=None, centre=None):
-        self.model, self.n, self.p, self.seed, self.kind, self.hidden = model, n, p, seed, kind, hidden
+    def __init__(self, model, seed, hidden, patterns, labels, teacher=None, centre=None):
+        self.model, self.seed, self.hidden = model, seed, hidden
         self.patterns, self.labels, self.teacher, self.centre = patterns, labels, teacher, centre
+        self.n, self.p = patterns.shape[1:]
+        self.kind = "sign" if patterns.dtype == np.int8 else "gaussian"
 
     @property
     def count(self) -> int:
@@ -127,13 +130,13 @@ class Instances(Table):
         return self.p / self.n
 
     @property
-    def direction(self):
+    def direction(self) -> np.ndarray | None:
         """(count, n): the teachers, or the centre of the mixture for every instance; None for random labels."""
         if self.centre is not None:
             return np.broadcast_to(self.centre, (self.count, self.n))
         return self.teacher
 
-    def stabilities(self, weights, bias=None) -> np.ndarray:
+    def stabilities(self, weights: ArrayLike, bias: ArrayLike | None = None) -> np.ndarray:
         """Stabilities from scratch, in float64.
 
         Parameters
@@ -174,7 +177,17 @@ class Instances(Table):
         return rows + ([("hidden units", str(self.hidden))] if self.hidden else [])
 
 
-def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None, *, first=0) -> Instances:
+def make_instances(
+    model: Model,
+    n: int,
+    alpha: float,
+    count: int = 1,
+    seed: int = 0,
+    patterns: str | None = None,
+    hidden: int | None = None,
+    *,
+    first: int = 0,
+) -> Instances:
     """Draw `count` samples of `model.data` in n dimensions at load `alpha`.
 
     Parameters
@@ -223,7 +236,7 @@ def make_instances(model, n, alpha, count=1, seed=0, patterns=None, hidden=None,
         np.multiply(sample.x.T, sample.y, out=x[k]) if fold else np.copyto(x[k], sample.x.T)
         if teacher is not None:
             teacher[k] = sample.direction
-    return Instances(model, n, p, seed, kind, hidden, x, labels, teacher, centre)
+    return Instances(model, seed, hidden, x, labels, teacher, centre)
 
 
 def _hidden(model, n, hidden):

@@ -20,8 +20,10 @@ References: the teacher; weights drawn from the learner (an equilibrated chain o
 
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
@@ -94,13 +96,13 @@ def _reference(model, instances, sweeps, seed, options) -> np.ndarray:
 
 
 def sample_local_entropy(
-    model,
+    model: Model,
     n: int,
     alpha: float,
     *,
-    overlap=None,
-    distance=None,
-    reference="learner",
+    overlap: ArrayLike | None = None,
+    distance: ArrayLike | None = None,
+    reference: str = "learner",
     margin: float = 0.0,
     beta: float = math.inf,
     energy: str = "errors",
@@ -108,13 +110,13 @@ def sample_local_entropy(
     sweeps: int = 1000,
     device: str = "auto",
     seed: int = 1,
-    patterns=None,
+    patterns: str | None = None,
     replicas: int = 2,
-    burn_in=None,
-    every=None,
-    reference_sweeps=None,
-    threads=None,
-    progress=None,
+    burn_in: int | None = None,
+    every: int | None = None,
+    reference_sweeps: int | None = None,
+    threads: int | None = None,
+    progress: bool | Callable | None = None,
 ) -> SampledLocalEntropy:
     """The local entropy around a reference on finite instances: what `flatphys.local_entropy` computes at N = infinity.
 

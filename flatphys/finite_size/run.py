@@ -4,28 +4,14 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from flatphys import quantities
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins
 from flatphys.model import Model
-
-UNITS = {
-    "train_error": "fraction of patterns",
-    "energy": "per weight",
-    "train_loss": "mean energy (or loss) of a pattern",
-    "overlap": "between two chains of an instance",
-    "teacher_overlap": "with the teacher",
-    "cosine": "with the teacher or the centre",
-    "generalization_error": "probability",
-    "free_entropy": "nats per weight",
-    "entropy": "nats per weight",
-    "m": "w.v/N",
-    "q": "|w|^2/N",
-    "b": "bias",
-    "margin": "smallest stability, |w|^2 = N",
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +70,7 @@ class Run(Table):
     def __dir__(self):
         return sorted({*super().__dir__(), *self.estimates})
 
-    def local_energy(self, *, sigma=None, distance=None, perturbations: int = 4) -> Estimate:
+    def local_energy(self, *, sigma: ArrayLike | None = None, distance: ArrayLike | None = None, perturbations: int = 4) -> Estimate:
         """The rise of the training error when the sampled weights are perturbed, as `flatphys.local_energy` of a state.
 
         Parameters
@@ -104,7 +90,7 @@ class Run(Table):
             raise InvalidInput("this run has kept no weights to perturb: it was interrupted too early")
         return self.source.local_energy(sigma=sigma, distance=distance, perturbations=perturbations)
 
-    def plot(self, axes=None):
+    def plot(self, axes: object = None) -> object:
         """The law of the stabilities and, for chains, the training error against time; returns the matplotlib axes."""
         import matplotlib.pyplot as plt
 
@@ -129,7 +115,7 @@ class Run(Table):
                 if math.isnan(e.r_hat)
                 else f"  time {e.time_error:.1e}  tau {e.autocorrelation:.3g}  ess {e.effective_samples:.3g}  R-hat {e.r_hat:.3f}"
             )
-            rows.append((name, f"{figure(e.mean):>16} +- {e.error:<8.2g} {UNITS.get(name, ''):<34}{time}".rstrip()))
+            rows.append((name, f"{figure(e.mean):>16} +- {e.error:<8.2g} {quantities.of(name, 'sample').printed:<34}{time}".rstrip()))
         for name in ("mean", "variance"):
             e = getattr(self.margins, name)
             rows.append((f"margins.{name}", f"{figure(e.mean):>16} +- {e.error:<8.2g} {'of the training stabilities':<34}".rstrip()))

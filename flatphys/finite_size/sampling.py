@@ -8,7 +8,9 @@ margin, Hebb, Bayes on the mixture) are trained instead, once per instance.
 """
 
 import math
+import os
 import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size import checkpoint as store
 from flatphys.finite_size.estimate import Estimate, complaints
-from flatphys.finite_size.instances import KINDS
+from flatphys.finite_size.instances import KINDS, Instances
 from flatphys.finite_size.measure import local_energy, strengths
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import Record
@@ -32,14 +34,14 @@ from flatphys.finite_size.schedule import (
     starting_weights,
 )
 from flatphys.finite_size.trained import train_run
-from flatphys.model import Gibbs, check_model
+from flatphys.model import Gibbs, Model, check_model
 
 STARTS = ("both", "hot", "cold")
 SAME = ("energy", "cosine", "free_entropy")  # these mix as train_error, teacher_overlap and entropy do: one complaint is enough
 
 
 def sample(
-    model,
+    model: Model,
     n: int,
     alpha: float,
     chains: int = 256,
@@ -47,18 +49,18 @@ def sample(
     device: str = "auto",
     seed: int = 1,
     *,
-    instances=None,
-    patterns=None,
+    instances: Instances | None = None,
+    patterns: str | None = None,
     replicas: int = 2,
-    burn_in=None,
-    every=None,
-    exchange=None,
-    start="both",
-    hidden=None,
-    threads=None,
-    progress=None,
-    checkpoint=None,
-    interval=None,
+    burn_in: int | None = None,
+    every: int | None = None,
+    exchange: bool | Sequence[float] | None = None,
+    start: str = "both",
+    hidden: int | None = None,
+    threads: int | None = None,
+    progress: bool | Callable | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    interval: int | None = None,
 ) -> Run:
     """Sample the learner's weights on finite instances of the data, and measure.
 

@@ -1,4 +1,4 @@
-"""Chains on the CPU: ranges of walkers shared out to threads, each inside compiled code without the interpreter's lock.
+"""Chains on the CPU: ranges of walkers are shared out to threads, each in compiled code without the lock of the interpreter.
 
 The random numbers depend on walker and step alone, so neither the number of threads nor the length of a slice changes anything.
 """
@@ -105,3 +105,14 @@ def _shares(count, most):
 def _finish(jobs):
     for job in jobs:
         job.result()
+
+
+def backend_on(device: str, threads):
+    """The function that puts walkers on the device."""
+    if device != "cpu":
+        from flatphys.finite_size.chains import cuda as gpu  # numba.cuda is imported there, and only on use
+
+        if device == "cuda" or gpu.available():
+            gpu.require()
+            return gpu.CudaBackend
+    return lambda walkers: CpuBackend(walkers, threads)

@@ -19,7 +19,8 @@ from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.chains import starts
-from flatphys.finite_size.chains.cpu import CpuBackend, deferred_interrupt
+from flatphys.finite_size.chains.cpu import backend_on, deferred_interrupt
+from flatphys.finite_size.chains.ladder import ascending
 from flatphys.finite_size.chains.layout import ROTATE
 from flatphys.finite_size.chains.philox import key_of
 from flatphys.finite_size.chains.state import Law, Start, Walkers
@@ -106,7 +107,7 @@ class Chains(Table):
         binary = validate.choice("weights", weights, WEIGHTS) == "binary"
         self.instances, self.kind = instances, weights
         self.margin, self.cost = validate.number("margin", margin), validate.choice("energy", energy, ENERGIES)
-        self.betas = _betas(betas)
+        self.betas = ascending(betas)
         self.replicas, self.seed = integer("replicas", replicas, 1), integer("seed", seed)
         self.tune = integer("tune", tune)
         validate.choice("device", device, DEVICES)
@@ -130,7 +131,7 @@ class Chains(Table):
         self.reference = starts.reference_weights(instances, reference, binary)
         first, self.overlap, agree = starts.starting_weights(instances, start, binary, self.reference, overlap, self._shape, self.seed)
         fixed = self.reference if overlap is not None else None
-        make = _backend(device, threads)  # before the arrays: a missing device is reported at once
+        make = backend_on(device, threads)  # before the arrays: a missing device is reported at once
         law = Law(binary, channels.CODES[self.cost], self.margin, self.betas)
         self._walkers = Walkers(instances, law, Start(first, fixed, agree), self.replicas, key_of(self.seed))
         self._backend = make(self._walkers)
@@ -139,7 +140,7 @@ class Chains(Table):
         self.recompute_every = recompute_every
 
     # --- running ------------------------------------------------------------------------------------
-    def advance(self, sweeps: int):
+    def advance(self, sweeps: int) -> "Chains":
         """Run `sweeps` sweeps of every chain, an exchange after each; returns self.
 
         Ctrl-C stops after the slice of sweeps under way (about a second): `sweeps_done` says how many were completed, and the
@@ -199,31 +200,31 @@ class Chains(Table):
         return values[rows].reshape(self._shape + values.shape[1:])
 
     @property
-    def weights(self):
+    def weights(self) -> np.ndarray:
         self._backend.pull("w", "at")
         s = self._walkers
         w = s.turn(s.state.w)
         return self._by_level(w.astype(np.int8) if s.binary else w)
 
     @property
-    def energy(self):
+    def energy(self) -> np.ndarray:
         self._backend.pull("energy", "at")
         s = self._walkers
         energy = self._by_level(s.state.energy)
         return energy if s.cost.energy == ERRORS else energy / s.cost.scale
 
     @property
-    def stabilities(self):
+    def stabilities(self) -> np.ndarray:
         self._backend.pull("sums" if self.instances.hidden else "h", "at")
         return self._by_level(self._walkers.stabilities())
 
     @property
-    def replica_index(self):
+    def replica_index(self) -> np.ndarray:
         self._backend.pull("at")
         return self._walkers.state.at.reshape(self._shape).copy()
 
     @property
-    def spread(self):
+    def spread(self) -> np.ndarray:
         return self._walkers.bath.spread.copy()
 
     @property
@@ -231,13 +232,13 @@ class Chains(Table):
         return self._walkers.sweeps
 
     @property
-    def acceptance(self):
+    def acceptance(self) -> np.ndarray:
         self._backend.pull("accepted")
         s = self._walkers
         return s.state.accepted.sum(axis=0) / max(1, s.groups * s.sweeps * s.steps)
 
     @property
-    def exchange(self):
+    def exchange(self) -> np.ndarray:
         self._backend.pull("swapped")
         s = self._walkers
         return s.state.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
@@ -252,7 +253,7 @@ class Chains(Table):
         self._backend.pull()
         return {"sweeps": np.array(self._walkers.sweeps), **{name: value.copy() for name, value in self._walkers.arrays().items()}}
 
-    def restore(self, snapshot: dict):
+    def restore(self, snapshot: dict) -> "Chains":
         """Continue from a snapshot of chains made with the same arguments, bit for bit; returns self."""
         s = self._walkers
         expected = s.arrays()
@@ -285,25 +286,3 @@ class Chains(Table):
             ("device", self.device),
         ]
         return rows + ([("exchange", ", ".join(f"{a:.3f}" for a in self.exchange))] if len(self.betas) > 1 else [])
-
-
-def _betas(betas):
-    try:
-        values = tuple(betas)
-    except TypeError:
-        values = (betas,)
-    values = tuple(validate.number("betas", b, 0.0, closed="[", infinite=True) for b in values)
-    if not values or any(b <= a for a, b in zip(values[:-1], values[1:])):
-        raise InvalidInput(f"betas must be one or more ascending numbers >= 0 (the last may be math.inf), got {values}")
-    return values
-
-
-def _backend(device, threads):
-    """The function that puts walkers on the device."""
-    if device != "cpu":
-        from flatphys.finite_size.chains import cuda as gpu  # numba.cuda is imported there, and only on use
-
-        if device == "cuda" or gpu.available():
-            gpu.require()
-            return gpu.CudaBackend
-    return lambda walkers: CpuBackend(walkers, threads)

@@ -21,6 +21,8 @@ import math
 
 import numpy as np
 
+from flatphys import validate
+from flatphys.errors import InvalidInput
 from flatphys.kernels.channels import channel_scalars
 from flatphys.kernels.codes import ERRORS, Channel
 
@@ -48,6 +50,18 @@ def ladder(beta: float, patterns: int, violated: float = 0.5, start: float = 0.0
     odds = violated / (1.0 - violated)
     betas = [math.log(odds) - 2.0 * math.log(math.tan(theta)) for theta in inner.tolist()]
     return (float(start), *betas, float(beta))
+
+
+def ascending(betas) -> tuple[float, ...]:
+    """Inverse temperatures, one number or several, checked."""
+    try:
+        values = tuple(betas)
+    except TypeError:
+        values = (betas,)
+    values = tuple(validate.number("betas", b, 0.0, closed="[", infinite=True) for b in values)
+    if not values or any(b <= a for a, b in zip(values[:-1], values[1:])):
+        raise InvalidInput(f"betas must be one or more ascending numbers >= 0 (the last may be math.inf), got {values}")
+    return values
 
 
 def ladder_of(channel: Channel, patterns: int, violated=None) -> tuple[float, ...]:

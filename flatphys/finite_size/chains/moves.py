@@ -32,7 +32,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.kernels import channels
 from flatphys.kernels.codes import ERRORS
 
@@ -200,7 +200,7 @@ def pair_fields(h, x, sign, z, other, threshold, valid, upper, lower):
 
 
 # --- real fields ---------------------------------------------------------------------------------
-@jit
+@inlined
 def price(cost, field):
     """Quanta of energy of a pattern with this field."""
     if cost.energy == ERRORS:
@@ -218,7 +218,7 @@ def row_prices(cost, fields):
     return out
 
 
-@jit
+@inlined
 def accepts(words, rate, rise, word):
     """Whether a random word lets the energy rise by so many quanta; `words` has one entry where they are too many for a table."""
     if rise <= 0:
