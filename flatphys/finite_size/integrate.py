@@ -189,7 +189,7 @@ def sample_local_entropy(
     joined = {name: _stack([column[name] for column in columns]) for name in columns[0]}
     what = (model, reference, n, instances.alpha, margin, beta, overlaps, 0.5 * (1.0 - overlaps))
     size = {"instances": plan.count, "chains": plan.replicas, "sweeps": plan.sweeps, "seed": seed}
-    return SampledLocalEntropy(*what, **{"train_loss": None, **joined}, **size, counted=energy, complaints=wrong, estimates=joined)
+    return SampledLocalEntropy(*what, **{"train_loss": None, **joined}, **size, cost=energy, complaints=wrong, estimates=joined)
 
 
 def _refuse(model, reference):

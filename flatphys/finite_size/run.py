@@ -179,7 +179,7 @@ class SampledLocalEntropy(Table):
         Of the counted weights, at the last rung: fraction below the margin, energy per weight and per pattern (errors: train_loss is None).
     r_hat : array
         Of the slowest rung.
-    counted : str
+    cost : str
         The energy of the counted weights.
     complaints : list of str
     """
@@ -202,7 +202,7 @@ class SampledLocalEntropy(Table):
     chains: int
     sweeps: int
     seed: int = 0
-    counted: str = "errors"
+    cost: str = "errors"
     complaints: list = field(default_factory=list)
     estimates: dict = field(default_factory=dict)
 
@@ -226,7 +226,7 @@ class SampledLocalEntropy(Table):
             "reference": self.reference,
             "n": self.n,
             "alpha": self.alpha,
-            "counted": {"margin": self.margin, "beta": self.beta, "energy": self.counted},
+            "counted": {"margin": self.margin, "beta": self.beta, "energy": self.cost},
         }
         out |= {"instances": self.instances, "chains": self.chains, "sweeps": self.sweeps, "seed": self.seed, "points": []}
         for k, p in enumerate(self.overlap):
@@ -245,7 +245,7 @@ class SampledLocalEntropy(Table):
 
     def _title(self):
         beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
-        beta += "" if self.counted == "errors" else f", energy {self.counted}"
+        beta += "" if self.cost == "errors" else f", energy {self.cost}"
         around = "the teacher of" if self.reference == "teacher" else "the learner of"
         return (
             f"Local entropy at margin {self.margin:g}{beta} around {around} {self.model!r} at N = {self.n}, alpha = {self.alpha:.6g}: "

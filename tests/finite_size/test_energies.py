@@ -160,7 +160,7 @@ def test_local_entropies_count_with_any_energy(energy):
         losses.append(mean / instances.p)
     assert abs(run.finite_value.mean[0] - np.mean(values)) < 4.5 * run.value.time_error[0] + 1e-4
     assert abs(run.train_loss.mean[0] - np.mean(losses)) < 4.5 * run.train_loss.time_error[0] + 1e-4
-    assert run.energy.mean == pytest.approx(run.alpha * run.train_loss.mean) and run.counted == energy
+    assert run.energy.mean == pytest.approx(run.alpha * run.train_loss.mean) and run.cost == energy
     assert energy in repr(run) and run.record()["points"][0]["train_loss"] == run.train_loss.mean[0]
 
 
