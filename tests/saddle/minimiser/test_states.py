@@ -8,14 +8,12 @@ import json
 import math
 import pathlib
 
-import numba
 import numpy as np
 import pytest
 from scipy import stats
 
 import flatphys as fp
 from flatphys.kernels.losses import CODES, point
-from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser import path
 from flatphys.saddle.minimiser.collapse import collapse_load
 from flatphys.saddle.minimiser.states import solve_erm_path
@@ -261,34 +259,6 @@ def test_so_noisy_a_minority_is_given_up_by_the_hinge_loss():
     for l2 in (1e-3, 1.0, 1e3):
         with pytest.raises(fp.errors.NoSolution, match="w = 0"):
             fp.solve(fp.Model(data, fp.ERM("hinge", l2, True)), limit * 1.001)
-
-
-@numba.njit
-def _value(t):
-    return 0.25 * max(0.0, 1.5 - t) ** 2
-
-
-@numba.njit
-def _slope(t):
-    return -0.5 * max(0.0, 1.5 - t)
-
-
-@numba.njit
-def _curvature(t):
-    return 0.5 if t < 1.5 else 0.0
-
-
-@pytest.mark.long  # compiles the solver around the loss
-def test_a_custom_loss_is_solved_like_a_built_in_one_and_flatness_is_invariant_under_rescaling():
-    """l(t) = (9/8) squared_hinge(t/1.5): the same minimiser with weights 1.5 times as long, l2 (9/8)/1.5^2 = 0.5 times."""
-    custom = CustomLoss(_value, _slope, _curvature)
-    for data, bias in ((fp.GaussianMixture(0.5, 0.3), True), (fp.Teacher(0.1), False)):
-        plain = fp.solve(fp.Model(data, fp.ERM("squared-hinge", 0.2, bias)), 2.0)
-        scaled = fp.solve(fp.Model(data, fp.ERM(custom, 0.1, bias)), 2.0)
-        assert (scaled.m, scaled.q, scaled.b) == pytest.approx((1.5 * plain.m, 2.25 * plain.q, 1.5 * plain.b), rel=1e-11)
-        assert scaled.train_loss == pytest.approx(1.125 * plain.train_loss, rel=1e-11)
-        assert fp.relative_flatness(scaled) == pytest.approx(1.125 * fp.relative_flatness(plain), rel=1e-11)
-        assert fp.local_energy(scaled, sigma=0.4) == pytest.approx(fp.local_energy(plain, sigma=0.4), rel=1e-11)
 
 
 def test_a_path_gives_the_same_states_as_single_points():
