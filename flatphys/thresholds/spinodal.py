@@ -29,14 +29,15 @@ from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
 from flatphys.kernels.codes import TEACHER, Problem
 from flatphys.model import Gibbs, Model, Teacher, check_model
+from flatphys.numerics.newton import CONVERGED, Options, newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import newton
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import log_alphas
 from flatphys.saddle.equilibrium.branch import NOTHING, ReadOff, entropy, read_off
 
 STEP = 2e-3  # of the central differences of fourth order in s and r: their error is 1e-11
 WIDE = 2e-2  # of the derivative along the curve that vanishes at the cusp
+EXACT = Options(goal=1e-12, tolerance=1e-9)
 
 
 class Folds:
@@ -124,10 +125,11 @@ class Folds:
         return self._root(lambda z: np.append(self.spinodal(z), self.entropy(z)), guess, "end of the freezing line")
 
     def _root(self, system, guess, what):
-        z, residual = newton(system, np.asarray(guess, dtype=float), target=1e-12)
-        if not residual < 1e-9:
-            raise NotConverged(f"the {what} was found only to a residual of {residual:.1e}", {self.along: float(z[2])}, float(residual))
-        return z
+        found = newton(system, guess, options=EXACT)
+        if found.status != CONVERGED:
+            best = {self.along: float(found.x[2])}
+            raise NotConverged(f"the {what} was found only to a residual of {found.residual:.1e}", best, found.residual)
+        return found.x
 
     def _bend(self, z) -> float:
         """Derivative of `turn` along the curve of saddles, at fixed c."""

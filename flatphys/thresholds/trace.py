@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys.errors import FlatphysError, NotConverged
+from flatphys.numerics.newton import CONVERGED, Options, newton
 
 BESIDE = 2e-4  # of the plot's size: half a pixel of a printed column
 LONGEST = 0.04  # chord, of the plot's size
 CLOSE = 1e-7  # of the natural parameter's range: how well the end of a graph without an equation for it is known
 SHARPEST = math.cos(0.12)  # cosine of the turn, in radians, between two steps of a continuation
-ROUNDS = 12  # Newton steps of a corrector
+CORRECTOR = Options(steps=12, longest=math.inf, tries=(3, 1))
 STALLED = 1e-3  # a step this much shorter than the first one ends a continuation
 
 
@@ -113,37 +114,22 @@ class Traced:
     reason: str
 
 
-def jacobian(system, z, f, scale):
-    """Forward differences: the predictor and the first Newton step need no more."""
-    out = np.empty((f.size, z.size))
-    for i in range(z.size):
-        moved = z.copy()
-        moved[i] += 1e-6 * scale[i]
-        out[:, i] = (np.asarray(system(moved)) - f) / 1e-6
-    return out
+def jacobian(system, z, scale):
+    """Forward differences, in units of `scale`: the predictor and the first Newton step need no more."""
+    f = np.asarray(system(z), dtype=float)
+    return np.array([(np.asarray(system(z + 1e-6 * step)) - f) / 1e-6 for step in np.diag(scale)]).T
 
 
-def corrected(system, guess, scale, row, target, matrix, tolerance):
-    """(z, F, Jacobian) with F(z) = 0 and row . z/scale = target; z is None where that fails.  The Jacobian is in units of `scale`."""
-    z, f = guess.copy(), np.asarray(system(guess), dtype=float)
-    matrix = matrix.copy()
-    for _ in range(ROUNDS):
-        if not np.isfinite(f).all():
-            break
-        if np.max(np.abs(f)) <= tolerance and abs(row @ (z / scale) - target) < 1e-9:
-            return z, f, matrix
-        try:
-            step = np.linalg.solve(np.vstack([matrix, row]), -np.append(f, row @ (z / scale) - target))
-        except np.linalg.LinAlgError:
-            break
-        z = z + step * scale
-        new = np.asarray(system(z), dtype=float)
-        length = float(step @ step)
-        if length == 0.0:
-            break
-        matrix += np.outer(new - f - matrix @ step, step) / length  # Broyden
-        f = new
-    return None, f, matrix
+def corrected(system, guess, scale, row, matrix, tolerance):
+    """The solution of F(z) = 0 on the plane of normal `row` through the guess, as (a `Root` in units of `scale`, the Jacobian there)."""
+    target = float(row @ (guess / scale))
+    found = newton(
+        lambda y: np.append(system(y * scale), row @ y - target),
+        guess / scale,
+        np.vstack([matrix, row]),
+        CORRECTOR._replace(goal=tolerance, tolerance=tolerance),
+    )
+    return found, matrix if found.jacobian is None else found.jacobian[:-1]
 
 
 def follow(
@@ -186,56 +172,36 @@ def follow(
     NotConverged
         The start could not be improved to a solution.
     """
-    scale = np.asarray(scale, dtype=float)
-    z = np.asarray(start, dtype=float)
-    f = np.asarray(system(z), dtype=float)
-    matrix = jacobian(system, z, f, scale)
+    scale, z = np.asarray(scale, dtype=float), np.asarray(start, dtype=float)
     across = np.asarray(heading, dtype=float) / np.linalg.norm(heading)
+    matrix = jacobian(system, z, scale)
+    found, matrix = corrected(system, z, scale, _null(matrix, across), matrix, tolerance)
+    if found.status != CONVERGED:
+        raise NotConverged(f"the start of a boundary was solved only to a residual of {found.residual:.1e}", None, found.residual)
     tangent = _null(matrix, across)
-    z, f, matrix = corrected(system, z, scale, tangent, float(tangent @ (z / scale)), matrix, tolerance)
-    if z is None:
-        raise NotConverged(
-            f"the start of a boundary was solved only to a residual of {np.max(np.abs(f)):.1e}", None, float(np.max(np.abs(f)))
-        )
-    tangent = _null(matrix, across)
-    points, rows, first = [z], [row(z)], step
+    points, rows, first = [found.x * scale], [row(found.x * scale)], step
     if not inside(rows[0]):
         return Traced(points, rows, "outside")
     while len(points) < limit:
         base = points[-1]
-        guess = base + step * tangent * scale
-        new, _, updated = corrected(system, guess, scale, tangent, float(tangent @ (guess / scale)), matrix, tolerance)
-        fresh = False
-        if new is None:  # the Jacobian may be stale
-            f = np.asarray(system(base), dtype=float)
-            matrix, fresh = jacobian(system, base, f, scale), True
-            tangent = _null(matrix, tangent)
-            guess = base + step * tangent * scale
-            new, _, updated = corrected(system, guess, scale, tangent, float(tangent @ (guess / scale)), matrix, tolerance)
-        good = new is not None
-        if good:
-            chord = (new - base) / scale
-            good = float(chord @ tangent) > SHARPEST * float(np.linalg.norm(chord))
-        if good and frame is not None:
+        found, updated = corrected(system, base + step * tangent * scale, scale, tangent, matrix, tolerance)
+        new = found.x * scale
+        chord = (new - base) / scale
+        if found.status == CONVERGED and float(chord @ tangent) > SHARPEST * float(np.linalg.norm(chord)):
             seen = row(new)
-            good = float(np.linalg.norm(frame.unit(seen) - frame.unit(rows[-1]))) < 1.5 * LONGEST
-        if not good:
-            step *= 0.5
-            if step < STALLED * first:
-                return Traced(points, rows, "lost")
-            if fresh:
+            if frame is None or float(np.linalg.norm(frame.unit(seen) - frame.unit(rows[-1]))) < 1.5 * LONGEST:
+                points.append(new)
+                rows.append(seen)
+                matrix, tangent = updated, _null(updated, chord)
+                if not inside(seen):
+                    return Traced(points, rows, "left the box")
+                step = min(1.4 * step, longest)
                 continue
-            matrix = jacobian(system, base, np.asarray(system(base), dtype=float), scale)
-            tangent = _null(matrix, tangent)
-            continue
-        points.append(new)
-        rows.append(row(new))
-        matrix = updated
-        tangent = chord / np.linalg.norm(chord)
+        step *= 0.5
+        if step < STALLED * first:
+            return Traced(points, rows, "lost")
+        matrix = jacobian(system, base, scale)  # it may have been stale, and the tangent with it
         tangent = _null(matrix, tangent)
-        if not inside(rows[-1]):
-            return Traced(points, rows, "left the box")
-        step = min(1.4 * step, longest)
     return Traced(points, rows, "limit")
 
 
@@ -258,4 +224,4 @@ def attempt(function):
     return tried
 
 
-__all__ = ["Frame", "Traced", "attempt", "corrected", "follow", "graph", "jacobian"]
+__all__ = ["Frame", "Traced", "attempt", "follow", "graph"]
