@@ -16,6 +16,7 @@ TITLES = {
     "committee-capacity": "Capacity of tree committees against margin by activation, binary and spherical weights",
     "learning-curves": "Generalization error of the teacher-student problem, with the first-order jump",
     "margin-distributions": "Distributions of stabilities: typical solutions, finite temperature, teacher, maximum margin",
+    "energies": "What counting errors, hinge, squared hinge and square do to ground states and to the law of the stabilities",
     "erm-learning-curves": "Generalization error of trained classifiers: interpolation peak, Bayes-optimal floor",
     "erm-unbalanced": "Generalization error on an unbalanced mixture, with and without a bias",
     "erm-margins": "Training stabilities below and above the separability threshold, with simulations",
