@@ -23,7 +23,7 @@ from flatphys.model import Gibbs, Model, RandomLabels
 from flatphys.saddle.equilibrium.states import dominant
 from flatphys.thresholds import at_line, capacity, max_margin
 from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
-from flatphys.thresholds.trace import Frame, follow, graph
+from flatphys.thresholds.trace import Frame, Way, follow, graph
 
 PLANES = {"margin": Frame("alpha", "margin", (0.0, 1.8), (-0.5, 1.0)), "flatness": Frame("alpha", "margin", (0.3, 0.9), (0.0, 0.25))}
 LOOKS = {
@@ -90,7 +90,7 @@ def typical_line() -> list[dict]:
         return {"alpha": float(z[0]), "margin": float(z[1]), "distance": 1.0 / (1.0 + math.exp(2.0 * around.place))}
 
     steepest(start)
-    path = follow(steepest, start, [0.6, 0.25], [-1.0, 0.0], row, lambda r: r["alpha"] > LEAST_LOAD, tolerance=1e-9, longest=0.06)
+    path = follow(steepest, start, [0.6, 0.25], [-1.0, 0.0], row, lambda r: r["alpha"] > LEAST_LOAD, Way(None, 1e-9, 0.06))
     return path.rows
 
 

@@ -20,7 +20,7 @@ from flatphys.numerics.roots import bracketed
 from flatphys.saddle.minimiser.newton import GOOD
 from flatphys.thresholds import bayes_error, separability_threshold
 from flatphys.thresholds.optimal import Regularisation, optimal_l2
-from flatphys.thresholds.trace import Frame, follow, graph
+from flatphys.thresholds.trace import Frame, Way, follow, graph
 
 UNBALANCED = 0.2  # share of the smaller class
 BALANCED_ERRORS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4)
@@ -141,9 +141,7 @@ def penalty_line(l2: float) -> list[dict]:
     def row(z):
         return {"alpha": math.exp(z[0]), "variance": math.exp(z[1]), "l2": l2}
 
-    right, left = (
-        follow(system.offset, start, [6.0, 4.0], [sign, 0.0], row, frame.holds, frame=frame, tolerance=2e-9).rows for sign in (1.0, -1.0)
-    )
+    right, left = (follow(system.offset, start, [6.0, 4.0], [sign, 0.0], row, frame.holds, Way(frame, 2e-9)).rows for sign in (1.0, -1.0))
     return left[:0:-1] + right
 
 

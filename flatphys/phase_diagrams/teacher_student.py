@@ -21,7 +21,7 @@ from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.curve import curve_of, roots
 from flatphys.thresholds import capacity, first_order_transition
 from flatphys.thresholds.spinodal import Folds
-from flatphys.thresholds.trace import Frame, follow, graph
+from flatphys.thresholds.trace import Frame, Way, follow, graph
 
 PLANES = {
     "margin": Frame("alpha", "margin", (0.0, 2.4), (-0.3, 0.15)),
@@ -60,8 +60,7 @@ def both_ways(system, start, scale, row, inside, frame, tolerance=1e-10):
     """(points, rows) through `start`, from the lowest to the highest end of the last unknown's first direction."""
     heading = np.zeros(len(start))
     up, down = (
-        follow(system, start, scale, heading + sign * np.eye(len(start))[-1], row, inside, frame=frame, tolerance=tolerance)
-        for sign in (1.0, -1.0)
+        follow(system, start, scale, heading + sign * np.eye(len(start))[-1], row, inside, Way(frame, tolerance)) for sign in (1.0, -1.0)
     )
     return down.points[:0:-1] + up.points, down.rows[:0:-1] + up.rows
 
@@ -109,7 +108,7 @@ def _margin_plane():
 
     state = jump.at_transition
     z = [math.log(state.R_hat), math.log(state.q_hat), 0.0]
-    path = follow(folds.freezing, z, [0.5, 0.5, 0.1], [0.0, 0.0, -1.0], row, lambda r: r["alpha"] < jump.spinodal * 1.2, frame=frame)
+    path = follow(folds.freezing, z, [0.5, 0.5, 0.1], [0.0, 0.0, -1.0], row, lambda r: r["alpha"] < jump.spinodal * 1.2, Way(frame))
     rows = _up_to_spinodal(folds, path, row)
     yield "margin", "student freezing", FREEZING, rows
 
@@ -153,7 +152,7 @@ def _temperature_plane():
 
     state = jump.at_transition
     z = [math.log(state.R_hat), math.log(state.q_hat), COLDEST]
-    path = follow(folds.freezing, z, [0.5, 0.5, 0.3], [0.0, 0.0, 1.0], row, lambda r: r["alpha"] < frame.xlim[1], frame=frame)
+    path = follow(folds.freezing, z, [0.5, 0.5, 0.3], [0.0, 0.0, 1.0], row, lambda r: r["alpha"] < frame.xlim[1], Way(frame))
     yield "temperature", "student freezing (T)", FREEZING, [cold(jump.transition), *_up_to_spinodal(folds, path, row)]
 
 

@@ -13,6 +13,7 @@ is measured in a `Frame`, the box of the plot scaled to the unit square.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,8 @@ LONGEST = 0.04  # chord, of the plot's size
 CLOSE = 1e-7  # of the natural parameter's range: how well the end of a graph without an equation for it is known
 SHARPEST = math.cos(0.12)  # cosine of the turn, in radians, between two steps of a continuation
 CORRECTOR = Options(steps=12, longest=math.inf, tries=(3, 1))
-STALLED = 1e-3  # a step this much shorter than the first one ends a continuation
+FIRST, STALLED = 0.02, 1e-3  # the first step of a continuation, in units of the unknowns' scale; one so much shorter ends it
+MOST = 600  # vertices of a continuation
 
 
 @dataclass(frozen=True)
@@ -132,20 +134,28 @@ def corrected(system, guess, scale, row, matrix, tolerance):
     return found, matrix if found.jacobian is None else found.jacobian[:-1]
 
 
-def follow(
-    system,
-    start,
-    scale,
-    heading,
-    row,
-    inside,
-    *,
-    step: float = 0.02,
-    longest: float = LONGEST,
-    tolerance: float = 1e-10,
-    frame: Frame | None = None,
-    limit: int = 600,
-) -> Traced:
+class Way(NamedTuple):
+    """How a curve is followed.
+
+    Attributes
+    ----------
+    frame : Frame, optional
+        No chord is longer than LONGEST in it.
+    tolerance : float
+        Largest residual of a vertex.
+    longest : float
+        The longest step, in units of the unknowns' scale.
+    """
+
+    frame: Frame | None = None
+    tolerance: float = 1e-10
+    longest: float = LONGEST
+
+
+ANYWHERE = Way()
+
+
+def follow(system, start, scale, heading, row, inside, way: Way = ANYWHERE) -> Traced:
     """The curve of solutions of `system` through `start`, in the direction in which heading . z/scale grows.
 
     Parameters
@@ -162,16 +172,13 @@ def follow(
         The row of the curve's table at a vertex.
     inside : function of the row
         The curve ends at the first vertex for which it is false (this vertex is kept).
-    step, longest : float
-        The first step and the longest, in units of `scale`; with a `frame` no chord is longer than LONGEST in it.
-    tolerance : float
-        Largest residual of a vertex.
 
     Raises
     ------
     NotConverged
         The start could not be improved to a solution.
     """
+    frame, tolerance, longest = way
     scale, z = np.asarray(scale, dtype=float), np.asarray(start, dtype=float)
     across = np.asarray(heading, dtype=float) / np.linalg.norm(heading)
     matrix = jacobian(system, z, scale)
@@ -179,10 +186,10 @@ def follow(
     if found.status != CONVERGED:
         raise NotConverged(f"the start of a boundary was solved only to a residual of {found.residual:.1e}", None, found.residual)
     tangent = _null(matrix, across)
-    points, rows, first = [found.x * scale], [row(found.x * scale)], step
+    points, rows, step = [found.x * scale], [row(found.x * scale)], FIRST
     if not inside(rows[0]):
         return Traced(points, rows, "outside")
-    while len(points) < limit:
+    while len(points) < MOST:
         base = points[-1]
         found, updated = corrected(system, base + step * tangent * scale, scale, tangent, matrix, tolerance)
         new = found.x * scale
@@ -198,7 +205,7 @@ def follow(
                 step = min(1.4 * step, longest)
                 continue
         step *= 0.5
-        if step < STALLED * first:
+        if step < STALLED * FIRST:
             return Traced(points, rows, "lost")
         matrix = jacobian(system, base, scale)  # it may have been stale, and the tangent with it
         tangent = _null(matrix, tangent)
@@ -224,4 +231,4 @@ def attempt(function):
     return tried
 
 
-__all__ = ["Frame", "Traced", "attempt", "follow", "graph"]
+__all__ = ["Frame", "Traced", "Way", "attempt", "follow", "graph"]

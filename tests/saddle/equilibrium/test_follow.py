@@ -11,8 +11,8 @@ import flatphys as fp
 from flatphys.errors import NotConverged
 from flatphys.kernels.codes import RANDOM, TEACHER
 from flatphys.model import ENERGIES
+from flatphys.numerics.newton import newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import newton
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import log_alphas
 from flatphys.saddle.equilibrium.curve import curve_of, roots
@@ -35,9 +35,9 @@ def test_both_folds_solve_the_equations_of_the_spinodal_that_know_no_curve(margi
     assert found.resolved and len(found.folds) == 2
     folds = Folds(student(margin))
     for s, r, la in found.folds:
-        z, residual = newton(lambda z: folds.spinodal([*z, margin]), [s, r], target=1e-13)
-        assert residual < 1e-8 and np.allclose(z, (s, r), rtol=0.0, atol=1e-4)
-        assert math.exp(la) == pytest.approx(folds.load([*z, margin]), rel=1e-9)
+        root = newton(lambda z: folds.spinodal([*z, margin]), [s, r])
+        assert root.residual < 1e-8 and np.allclose(root.x, (s, r), rtol=0.0, atol=1e-4)
+        assert math.exp(la) == pytest.approx(folds.load([*root.x, margin]), rel=1e-9)
 
 
 def test_known_loads_of_the_teachers_spinodal():
