@@ -22,7 +22,7 @@ m is the inverse Mills ratio G/H, d(y) = m(y) - y its excess; the violated side 
 Each form keeps its digits where the two terms cancel: no difference of large numbers is left in any of them.  At beta = inf every
 energy but the square is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
 
-To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_cost`, `<name>_features`), its code in `kernels.codes`, one
+To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one
 line in each ladder, its name in `model.ENERGIES` and `CODES`, and the loss that it becomes at zero temperature in `LOSS`.
 
 Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);
@@ -83,12 +83,6 @@ def errors_scalars(x, beta, sigma):
 
 
 @jit
-def errors_cost(t):
-    """energy at t = kappa - Delta."""
-    return 1.0 if t > 0.0 else 0.0
-
-
-@jit
 def errors_features(beta, sigma):
     """Zeros of f, from log H(x) = -beta +- i pi; the imaginary part is a lower bound.
 
@@ -124,12 +118,6 @@ def hinge_scalars(x, beta, sigma):
     m2, d2, _ = mills(beta * sigma - x)
     s = m1 / (m1 + m2)
     return s, sigma * s * d2
-
-
-@jit
-def hinge_cost(t):
-    """energy at t = kappa - Delta."""
-    return max(t, 0.0)
 
 
 @jit
@@ -171,12 +159,6 @@ def squared_hinge_scalars(x, beta, sigma):
 
 
 @jit
-def squared_hinge_cost(t):
-    """energy at t = kappa - Delta."""
-    return 0.5 * t * t if t > 0.0 else 0.0
-
-
-@jit
 def squared_hinge_features(beta, sigma):
     """Zeros of f: as for the hinge; 2.87, 3.12, 3.73, 4.41 at c = 10, 1, 0.1, 0.01."""
     c = beta * sigma * sigma
@@ -197,24 +179,6 @@ def square_scalars(x, beta, sigma):
     """(share, mean energy)."""
     r2 = 1.0 + beta * sigma * sigma
     return tail(-x / math.sqrt(r2)), 0.5 * sigma * sigma / r2 * (1.0 + x * x / r2)
-
-
-@jit
-def square_cost(t):
-    """energy at t = kappa - Delta."""
-    return 0.5 * t * t
-
-
-@jit
-def square_features(beta, sigma):
-    """log f is a polynomial."""
-    return 0.0, math.inf, 0.0, math.inf
-
-
-@jit
-def square_growth(beta, sigma):
-    """The share H(-x/r) grows as exp(y^2/(2 r^2)) at height y over the real axis."""
-    return 1.0 / (1.0 + beta * sigma * sigma)
 
 
 # --- the ladders ------------------------------------------------------------------------------------------------------------
@@ -254,13 +218,13 @@ def channel_scalars(ch, x, sigma):
 def cost(energy, t):
     """energy(Delta) at t = kappa - Delta."""
     if energy == ERRORS:
-        return errors_cost(t)
+        return 1.0 if t > 0.0 else 0.0
     if energy == HINGE_ENERGY:
-        return hinge_cost(t)
+        return max(t, 0.0)
     if energy == SQUARED_HINGE_ENERGY:
-        return squared_hinge_cost(t)
+        return 0.5 * max(t, 0.0) ** 2
     if energy == SQUARE_ENERGY:
-        return square_cost(t)
+        return 0.5 * t * t
     return math.nan
 
 
@@ -282,7 +246,7 @@ def log_concave(ch):
 def features(ch, sigma):
     """(re, im) twice: the singularities of a and log f nearest to the real axis of x, at re +- i im (im is a lower bound)."""
     if ch.energy == SQUARE_ENERGY:
-        return square_features(ch.beta, sigma)
+        return 0.0, math.inf, 0.0, math.inf  # polynomials
     if ch.beta == math.inf:
         return H_ZERO_RE, H_ZERO_IM, 0.0, math.inf
     if ch.energy == ERRORS:
@@ -297,7 +261,7 @@ def features(ch, sigma):
 @jit
 def growth(ch, sigma):
     """log f, a, b, share and mean grow as exp(growth y^2/2) at height y over the real axis of x; 0 where poles alone bound them."""
-    return square_growth(ch.beta, sigma) if ch.energy == SQUARE_ENERGY else 0.0
+    return 1.0 / (1.0 + ch.beta * sigma * sigma) if ch.energy == SQUARE_ENERGY else 0.0  # the share H(-x/r)
 
 
 @jit
