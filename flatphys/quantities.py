@@ -30,6 +30,8 @@ class Quantity:
         Beside a printed value, where the unit alone says too little.
     log : bool
         Whether it is drawn on a logarithmic axis.
+    theory : str
+        Of an estimate: the name of the number that it estimates, where that is another.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Quantity:
     axis: str | None = None
     remark: str = ""
     log: bool = False
+    theory: str = ""
 
     @property
     def label(self) -> str:
@@ -79,7 +82,6 @@ ORDER = (
     _Q("q_hat", "conjugate of q", symbol=r"\hat q", axis="conjugate overlap"),
     _Q("R", "overlap with the teacher", symbol="R"),
     _Q("R_hat", "conjugate of R", symbol=r"\hat R", axis="conjugate overlap"),
-    _Q("q_minus_R2", "q - R^2, with all its digits"),
     _Q("m", "overlap with the teacher or the centroids", symbol="m"),
     _Q("q_orthogonal", "squared norm per weight across the teacher or the centroids"),
     _Q("V", "response", symbol="V"),
@@ -117,8 +119,8 @@ STATE = (
 
 # Of finite systems: what is called otherwise, or means something else, than in a state.
 SAMPLE = (
-    _Q("sample.overlap", "overlap of two chains of an instance", symbol="q", remark="between two chains of an instance"),
-    _Q("teacher_overlap", "overlap with the teacher", symbol="R", remark="with the teacher"),
+    _Q("sample.overlap", "overlap of two chains of an instance", symbol="q", remark="between two chains of an instance", theory="q"),
+    _Q("teacher_overlap", "overlap with the teacher", symbol="R", remark="with the teacher", theory="R"),
     _Q("sample.cosine", "cosine of the angle to the teacher or the centre", remark="with the teacher or the centre"),
     _Q("sample.m", "overlap with the teacher or the centre", symbol="m", remark="w.v/N"),
     _Q("sample.q", "squared norm per weight", symbol="q", remark="|w|^2/N"),
@@ -177,6 +179,7 @@ ANSWERS = (
     _Q("separability_threshold", "separability threshold", LOAD),
     _Q("flatness_threshold", "flatness threshold", LOAD),
     _Q("replicated_flatness_threshold", "flatness threshold of the densest regions", LOAD),
+    _Q("replicated_flatness_threshold.value", "entropy per replica at the threshold", "nats per replica and weight"),
     _Q("lower_spinodal", "load from which the teacher branch exists", LOAD),
     _Q("transition", "load of the first-order transition", LOAD),
     _Q("spinodal", "load at which the student branch ends", LOAD),

@@ -62,6 +62,16 @@ def tables():
             yield name, fp.sweep(model, alpha, question=name, workers=1, progress=False, **options)
 
 
+def runs():
+    """Small simulations of chains and of trained rules."""
+    for model in (
+        fp.Model(fp.Teacher(), fp.Gibbs(beta=1.0)),
+        fp.Model(fp.GaussianMixture(), fp.ERM()),
+        fp.Model(fp.Teacher(), fp.MaxMargin()),
+    ):
+        yield fp.sample(model, n=21, alpha=0.5, chains=4, sweeps=20, device="cpu", threads=1)
+
+
 @pytest.fixture(scope="module")
 def used():
     """Entry (None where there is none) of every number that is reported."""
@@ -76,6 +86,8 @@ def used():
             out |= {(question, name): entry(name) for name in table.coords}
             out |= {("attributes", name): entry(name) for name in table.attrs if name.startswith("tolerance")}
             assert all(table[name].attrs.get("units") and table[name].attrs["long_name"] for name in numbers), table
+        for run in runs():
+            out |= {("sample", name): entry(name, "sample") for name in run.estimates}
     for kind in (*typing.get_args(models.Data), *typing.get_args(models.Learner)):
         fields = {field.name: field.default for field in dataclasses.fields(kind)}
         out |= {(kind.__name__, name): entry(name) for name, value in fields.items() if isinstance(value, float)}

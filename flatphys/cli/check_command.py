@@ -7,15 +7,14 @@ import typer
 
 import flatphys as fp
 from flatphys.cli import app
-from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, takes_model
+from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, takes_model, takes_options
 from flatphys.cli.output import as_json, collected_warnings, command, print_table
 from flatphys.cli.sample_command import (
+    COUNTED,
+    LOCAL_ENTROPY,
     Around,
     Chains,
-    CountedBeta,
-    CountedMargin,
     Device,
-    Distance,
     Exchange,
     Hidden,
     Patterns,
@@ -23,7 +22,7 @@ from flatphys.cli.sample_command import (
     Start,
     Sweeps,
     Threads,
-    counted_weights,
+    read_around,
     read_exchange,
 )
 from flatphys.cli.shared import Branch, Json, chosen_state
@@ -41,8 +40,10 @@ from flatphys.validate import choice, load, number
     "check --report agreement",
 )
 @takes_model
+@takes_options(LOCAL_ENTROPY, without=COUNTED)
 def check(
     chosen: ModelOptions,
+    given: dict,
     alpha: Annotated[str | None, typer.Argument(metavar="ALPHA", help="Load P/N > 0: patterns per weight (not with --report).")] = None,
     n: Annotated[str, typer.Option("--n", metavar="N[,N...]", help="Weights; several sizes are extrapolated to N = infinity.")] = "501",
     bound: Annotated[str, typer.Option("--bound", metavar="Z", help="Largest |z| that passes.")] = "4",
@@ -59,10 +60,7 @@ def check(
     threads: Threads = None,
     branch: Branch = None,
     sigma: Annotated[str, typer.Option("--sigma", metavar="GRID", help="Noise at which local energies are compared.")] = "0.2,0.5,1",
-    distance: Distance = None,
     teacher: Around = False,
-    counted_margin: CountedMargin = "0",
-    counted_beta: CountedBeta = "inf",
     report: Annotated[
         pathlib.Path | None,
         typer.Option("--report", metavar="DIR", help="Write the full report of agreement here (about a quarter of an hour)."),
@@ -86,6 +84,7 @@ def check(
     if out is not None:
         choice("--out must end in .png or .pdf: its suffix", out.suffix, (".png", ".pdf"))
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
+    around = read_around(given, teacher)
     sizes = [_size(text) for text in n.split(",")]
     shared = {"chains": chains, "sweeps": sweeps, "device": device, "seed": seed, "patterns": patterns, "threads": threads}
     options = {
@@ -94,18 +93,16 @@ def check(
         "order": order,
     }
     with collected_warnings() as found:
-        if distance is None:
-            if teacher:
-                raise InvalidInput("--teacher names the reference of a local entropy: give --distance too")
+        if not around:
             noise = read_grid("--sigma", sigma)
             more = {"start": start, "exchange": read_exchange(exchange), "hidden": hidden}
             runs = [fp.sample(model, size, load_, **shared, **more) for size in sizes]
             answer = fp.check(chosen_state(model, runs[-1].alpha, branch), runs, sigma=noise, **options)
         else:
-            counted = counted_weights(counted_margin, counted_beta)
-            around = {"reference": "teacher" if teacher else "learner", "distance": read_grid("--distance", distance)}
-            runs = [fp.sample_local_entropy(model, size, load_, **around, **counted, **shared) for size in sizes]
+            reference = "teacher" if teacher else "learner"
+            runs = [fp.sample_local_entropy(model, size, load_, reference=reference, **around, **shared) for size in sizes]
             state = fp.teacher_state(model, runs[-1].alpha) if teacher else chosen_state(model, runs[-1].alpha, branch)
+            counted = {name: value for name, value in around.items() if name not in LOCAL_ENTROPY.vectors}
             answer = fp.check(fp.local_entropy(state, overlap=runs[-1].overlap, **counted), runs, **options)
     if out is not None:
         _draw(answer, out)

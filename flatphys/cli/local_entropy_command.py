@@ -68,7 +68,7 @@ def local_entropy(
         typer.echo(f"wrote {plot}", err=True)
     if json:
         reference = {"kind": "teacher" if teacher else "max-margin" if around_max_margin else "state", "branch": state.branch}
-        counted = {"margin": 0.0, "beta": math.inf} | {n: x for n, x in options.items() if n not in grid}
+        counted = {"margin": 0.0, "beta": math.inf, "energy": "errors"} | {n: x for n, x in options.items() if n not in grid}
         about = {"model": describe(state.model), "alpha": load_, "reference": reference, "counted": counted}
         write(as_json({**about, "points": rows, "warnings": found}), out)
     else:

@@ -7,10 +7,11 @@ import typer
 
 import flatphys as fp
 from flatphys.cli import app
-from flatphys.cli.options import GRID, ModelOptions, describe, read_grid, read_number, takes_model
+from flatphys.cli.options import ModelOptions, describe, read_grid, read_number, read_options, takes_model, takes_options
 from flatphys.cli.output import as_json, collected_warnings, command, print_table, write
 from flatphys.cli.shared import Alpha, Json, Out
 from flatphys.errors import InvalidInput
+from flatphys.questions.catalogue import QUESTIONS
 from flatphys.validate import choice, load
 
 Size = Annotated[int, typer.Option("--n", metavar="N", help="Weights; odd sizes suit binary weights.")]
@@ -29,9 +30,8 @@ Patterns = Annotated[
 ]
 Hidden = Annotated[int | None, typer.Option("--hidden", metavar="K", help="Hidden units of a tree committee.")]
 Around = Annotated[bool, typer.Option("--teacher", help="Local entropy: the teacher as the reference (data teacher).")]
-Distance = Annotated[str | None, typer.Option("--distance", metavar="GRID", help=f"Local entropy at these distances: {GRID}.")]
-CountedBeta = Annotated[str, typer.Option("--counted-beta", metavar="BETA", help="Local entropy: of the counted weights.")]
-CountedMargin = Annotated[str, typer.Option("--counted-margin", metavar="KAPPA", help="Local entropy: of the counted weights.")]
+LOCAL_ENTROPY = QUESTIONS["local_entropy"]
+COUNTED = ("reference", "overlap")  # options of a local entropy that a simulation does not take
 
 
 def read_exchange(text: str | None):
@@ -41,9 +41,14 @@ def read_exchange(text: str | None):
     return read_grid("--exchange", text)
 
 
-def counted_weights(margin: str, beta: str) -> dict:
-    """margin and beta of the counted weights."""
-    return {"margin": read_number("--counted-margin", margin), "beta": read_number("--counted-beta", beta)}
+def read_around(given: dict, teacher: bool) -> dict:
+    """Options of a local entropy, or nothing where none is asked for."""
+    if "--distance" in given:
+        return read_options(LOCAL_ENTROPY, given)
+    if teacher or given:
+        name = "--teacher names the reference" if teacher else f"{next(iter(given))} says which weights are counted"
+        raise InvalidInput(f"{name} of a local entropy: give --distance too")
+    return {}
 
 
 @command(
@@ -55,9 +60,11 @@ def counted_weights(margin: str, beta: str) -> dict:
     "sample --data teacher 0.5 --n 301 --distance 0.05,0.1,0.2 --teacher",
 )
 @takes_model
+@takes_options(LOCAL_ENTROPY, without=COUNTED)
 def sample(
     alpha: Alpha,
     chosen: ModelOptions,
+    given: dict,
     n: Size = 1001,
     chains: Chains = 256,
     sweeps: Sweeps = 2000,
@@ -74,10 +81,7 @@ def sample(
     interval: Annotated[
         int | None, typer.Option("--interval", metavar="SWEEPS", help="Sweeps between checkpoints  [default: a twentieth]")
     ] = None,
-    distance: Distance = None,
     teacher: Around = False,
-    counted_margin: CountedMargin = "0",
-    counted_beta: CountedBeta = "inf",
     json: Json = False,
     out: Out = None,
     plot: Annotated[
@@ -88,26 +92,16 @@ def sample(
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
     if plot is not None:
         choice("--plot must end in .png or .pdf: its suffix", plot.suffix, (".png", ".pdf"))
+    around = read_around(given, teacher)
     shared = {"chains": chains, "sweeps": sweeps, "device": device, "seed": seed, "patterns": patterns, "threads": threads}
     with collected_warnings() as found:
-        if distance is None:
-            if teacher:
-                raise InvalidInput("--teacher names the reference of a local entropy: give --distance too")
+        if not around:
             more = {"start": start, "exchange": read_exchange(exchange), "hidden": hidden, "checkpoint": checkpoint, "interval": interval}
             run = fp.sample(model, n, load_, **shared, **more)
-            record = run.record()
         else:
-            counted = counted_weights(counted_margin, counted_beta)
-            run = fp.sample_local_entropy(
-                model,
-                n,
-                load_,
-                distance=read_grid("--distance", distance),
-                reference="teacher" if teacher else "learner",
-                **counted,
-                **shared,
-            )
-            record = run.record()
+            reference = "teacher" if teacher else "learner"
+            run = fp.sample_local_entropy(model, n, load_, reference=reference, **around, **shared)
+        record = run.record()
     if plot is not None:
         _plot(run, plot)
     if json or out is not None:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatphys import validate
+from flatphys import quantities, validate
 from flatphys.comparison.report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
@@ -35,7 +35,6 @@ BOUND = 4.0
 SIGMAS = (0.2, 0.5, 1.0)
 DISTANCES = (0.05, 0.2)
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribution functions are compared
-RENAMED = {"overlap": "q", "teacher_overlap": "R"}  # estimates of a run that have another name in a state
 
 
 def check(
@@ -135,7 +134,7 @@ def _state_items(state, runs, sigma, distance):
     _same(state, runs, Run)
     out, states = [], [_at_load(state, run.alpha) for run in runs]
     for name in runs[0].estimates:
-        attribute, repeats = RENAMED.get(name, name), name == "cosine" and "teacher_overlap" in runs[0].estimates
+        attribute, repeats = quantities.of(name, "sample").theory or name, name == "cosine" and "teacher_overlap" in runs[0].estimates
         if not repeats and all(name in run.estimates for run in runs) and getattr(state, attribute, None) is not None:
             out.append((name, [(getattr(s, attribute), run.estimates[name]) for s, run in zip(states, runs)]))
     laws = [margins(s) for s in states]

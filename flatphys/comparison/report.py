@@ -110,6 +110,8 @@ class CheckReport(Table):
 
     def draw_on(self, axes):
         """The same on two given axes, without pyplot."""
+        from flatphys.plotting import LABELS
+
         left, right = axes
         run = self.runs[-1]
         if isinstance(self.theory, State):
@@ -122,7 +124,7 @@ class CheckReport(Table):
             left.errorbar(
                 x, density.mean, density.error, fmt="o", ms=2.5, color="#D55E00", elinewidth=0.8, label=f"simulation, $N = {run.n}$"
             )
-            left.set(xlabel=r"stability $\Delta$", ylabel=r"$P(\Delta)$", ylim=(0.0, None))
+            left.set(xlabel=LABELS["x"], ylabel=LABELS["pdf"], ylim=(0.0, None))
         else:
             left.plot(*self._curve(), color="#0072B2", label=r"theory, $N = \infty$")
             left.errorbar(
@@ -135,7 +137,7 @@ class CheckReport(Table):
                 elinewidth=0.8,
                 label=f"simulation, $N = {run.n}$",
             )
-            left.set(xlabel=r"distance $d = (1-p)/2$", ylabel="local entropy [nats per weight]")
+            left.set(xlabel=LABELS["distance"], ylabel=LABELS["value"])
         left.legend(fontsize=7.5, frameon=False)
         places = np.arange(len(self.rows))[::-1]
         right.axvspan(-self.bound, self.bound, color="#0072B2", alpha=0.08, lw=0)

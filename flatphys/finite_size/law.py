@@ -88,13 +88,12 @@ class SampledMargins(Table):
 
     def plot(self, axes=None, **style):
         """The density with error bars on `axes` (or a new figure); returns the matplotlib axes."""
-        import matplotlib.pyplot as plt
+        from flatphys.plotting import LABELS, new_axes
 
-        axes = plt.subplots()[1] if axes is None else axes
+        axes = new_axes(axes)
         x, density = self.density()
         axes.errorbar(x, density.mean, density.error, **{"fmt": "o", "ms": 2.5, **style})
-        axes.set_xlabel(r"stability $\Delta$")
-        axes.set_ylabel(r"$P(\Delta)$")
+        axes.set(xlabel=LABELS["x"], ylabel=LABELS["pdf"])
         return axes
 
     def _rows(self):

@@ -212,12 +212,11 @@ class SampledLocalEntropy(Table):
 
     def plot(self, axes=None, **style):
         """Value against distance with error bars; returns the matplotlib axes."""
-        import matplotlib.pyplot as plt
+        from flatphys.plotting import LABELS, new_axes
 
-        axes = plt.gca() if axes is None else axes
+        axes = new_axes(axes)
         axes.errorbar(self.distance, self.value.mean, self.value.error, **{"fmt": "o", "ms": 3.0, **style})
-        axes.set_xlabel("distance")
-        axes.set_ylabel("local entropy (nats per weight)")
+        axes.set(xlabel=LABELS["distance"], ylabel=LABELS["value"])
         return axes
 
     def record(self) -> dict:

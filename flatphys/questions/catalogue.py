@@ -6,54 +6,28 @@ import flatphys as fp
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
 from flatphys.model import ENERGIES, ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Perceptron, RandomLabels, Teacher
+from flatphys.questions import options as o
 from flatphys.questions.answer import Answer
 from flatphys.questions.domain import where
-from flatphys.questions.question import Option, Question, own_question
-from flatphys.saddle.dispatch import ANSATZE
-
-REFERENCES = ("state", "teacher", "max_margin")
-
-
-# --- options ----------------------------------------------------------------------------------------------------------------
-def _in(low=-math.inf, high=math.inf, closed="", infinite=False):
-    return lambda name, value: validate.number(name, value, low, high, closed=closed, infinite=infinite)
-
-
-def _one_of(*allowed):
-    return lambda name, value: validate.choice(name, value, allowed)
-
-
-_ANSATZ = Option("ansatz", _one_of(*ANSATZE), "replica ansatz  [default: RS]", "|".join(ANSATZE), kind="text")
-_REFERENCE = Option("reference", _one_of(*REFERENCES), "which state the question is about", "|".join(REFERENCES), kind="text")
-_MARGIN = Option("margin", _in(), "margin that the counted weights reach  [default: 0]", "KAPPA", "counted-margin")
-_BETA = Option("beta", _in(0.0, infinite=True), "inverse temperature of the counted weights; inf: no errors", "BETA", "counted-beta")
-_ENERGY = Option("energy", _one_of(*ENERGIES), "energy of the counted weights  [default: errors]", "ENERGY", "counted-energy", "text")
-_Y = Option("y", _in(1.0, infinite=True), "number of solutions per region, or inf  [default: inf]", "Y")
-_VANISHING = Option("vanishing_external", validate.flag, "at the y whose external entropy vanishes", kind="switch")
-_FLATNESS = Option(
-    "reference", _one_of("max_margin", "replicated"), "whose neighbourhood  [default: max_margin]", "max_margin|replicated", kind="text"
-)
-_NORMALISED = Option("normalised", validate.flag, "divide by |w|/sqrt N", kind="switch")
-
-
-def _vector(name, low, high, closed=""):
-    return Option(name, _in(low, high, closed), metavar="GRID", vector=True)
-
+from flatphys.questions.question import Question, own_question
 
 # --- models -----------------------------------------------------------------------------------------------------------------
 _ALL = (RandomLabels, Teacher, GaussianMixture)
-_LABELLED = (RandomLabels, Teacher)
 _RULES = (ERM, MaxMargin, Hebb)
 _SIGNAL = (Teacher, GaussianMixture)
-_STATES = (
-    where(RandomLabels, Gibbs, energy="errors"),
-    where(Teacher, Gibbs, network=Perceptron, energy="errors"),
-    where(Teacher, (Bayes, *_RULES)),
-    where(GaussianMixture, (Bayes, *_RULES)),
-)
-_GIBBS = _STATES[:2]
-_EVERY_ENERGY = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron))
-_HARD = tuple(where(pattern.data, pattern.learner, **dict(pattern.fields), beta=math.inf) for pattern in _GIBBS)
+_GIBBS = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron))
+_STATES = (*_GIBBS, where(Teacher, (Bayes, *_RULES)), where(GaussianMixture, (Bayes, *_RULES)))
+
+
+def _among(patterns, **fields) -> tuple:
+    """The same patterns with further conditions."""
+    return tuple(where(one.data, one.learner, **dict(one.fields), **fields) for one in patterns)
+
+
+_HARD = _among(_GIBBS, beta=math.inf)
+_COUNTING = _among(_HARD, energy=tuple(energy for energy in ENERGIES if energy != "square"))  # no violation is the same for all of them
+_SMOOTH = ("square", "squared-hinge")
+_NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy="square"))  # no weights cost nothing: a ground state is left
 _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a balanced mixture
     where(Teacher, Bayes, weights="spherical"),
     where(Teacher, _RULES),
@@ -113,9 +87,10 @@ _ENTRIES = (
     Question(
         "solve",
         "order parameters, entropies, errors and stability of the dominant state",
-        options=(_ANSATZ,),
+        options=(o.ANSATZ,),
         columns=("train_error",),
         answers=_STATES,
+        otherwise=_NO_SQUARES,
         call=lambda state: state,
         command=True,
     ),
@@ -138,37 +113,40 @@ _ENTRIES = (
     Question(
         "local_energy",
         "increase of the training error under random perturbations of the weights",
-        options=(_REFERENCE, _vector("sigma", 0.0, math.inf, "["), _vector("distance", 0.0, 1.0, "[]")),
+        options=(o.REFERENCE, o.vector("sigma", 0.0, math.inf, "["), o.vector("distance", 0.0, 1.0, "[]")),
         needs_vector=True,
         answers=_STATES,
+        otherwise=_NO_SQUARES,
         command=True,
         example={"sigma": [0.5]},
     ),
     Question(
         "local_entropy",
         "how many solutions surround a state, as a function of distance",
-        options=(_REFERENCE, _MARGIN, _BETA, _ENERGY, _vector("distance", 0.0, 1.0), _vector("overlap", -1.0, 1.0)),
+        options=(o.REFERENCE, o.MARGIN, o.BETA, o.ENERGY, o.vector("distance", 0.0, 1.0), o.vector("overlap", -1.0, 1.0)),
         needs_vector=True,
         columns=(
             *("value", "free_entropy", "slope", "energy", "train_loss", "train_error", "q1", "t", "R1"),
             *("at_eigenvalue", "residual", "quadrature_error"),
         ),
         printed=("value", "free_entropy", "slope", "train_error", "q1", "status", "residual"),
-        answers=(*_EVERY_ENERGY, *_AROUND_RULES),
+        answers=(*_GIBBS, *_AROUND_RULES),
+        otherwise=_NO_SQUARES,
         command=True,
         example={"overlap": [0.3]},
     ),
     Question(
         "zero_crossings",
         "distances at which the local entropy around a state vanishes",
-        options=(_REFERENCE, _MARGIN),
+        options=(o.REFERENCE, o.MARGIN),
         along=("crossing", 6),
-        answers=(*_EVERY_ENERGY, *_AROUND_RULES),
+        answers=(*_GIBBS, *_AROUND_RULES),
+        otherwise=_NO_SQUARES,
     ),
     Question(
         "largest_overlap",
         "the largest overlap of a trained rule with error-free weights",
-        options=(_MARGIN,),
+        options=(o.MARGIN,),
         call=_largest_overlap,
         answers=_AROUND_RULES,
         learner="erm",
@@ -177,14 +155,14 @@ _ENTRIES = (
         "replicated_entropy",
         "the densest regions of solutions, as a function of mutual distance",
         "load",
-        options=(_Y, _vector("distance", 0.0, 0.5), _vector("overlap", 0.0, 1.0)),
+        options=(o.Y, o.vector("distance", 0.0, 0.5), o.vector("overlap", 0.0, 1.0)),
         needs_vector=True,
         columns=(
             *("value", "slope", "external_entropy", "region_entropy", "q0", "R", "generalization_error", "barycentre_error"),
             *("inner_eigenvalue", "outer_eigenvalue", "residual", "quadrature_error"),
         ),
         printed=("value", "slope", "external_entropy", "q0", "R", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"),
-        answers=_HARD,
+        answers=_COUNTING,
         command=True,
         example={"distance": [0.1]},
     ),
@@ -192,38 +170,55 @@ _ENTRIES = (
         "vanishing_external_y",
         "the number of replicas at which the external entropy vanishes",
         "load",
-        options=(_vector("distance", 0.0, 0.5),),
+        options=(o.vector("distance", 0.0, 0.5),),
         needs_vector=True,
         call=_vanishing_y,
         read=_vanishing_answer,
-        answers=_HARD,
+        answers=_COUNTING,
         example={"distance": [0.1]},
     ),
     Question(
         "margins",
         "the law of the training stabilities",
-        options=(_ANSATZ, _REFERENCE, _NORMALISED, _vector("x", -math.inf, math.inf)),
+        options=(o.ANSATZ, o.REFERENCE, o.NORMALISED, o.vector("x", -math.inf, math.inf)),
         columns=("mean", "variance", "skewness"),
         call=_margins,
         read=_moments,
         answers=_STATES,
+        otherwise=_NO_SQUARES,
         command=True,
     ),
     Question(
         "relative_flatness",
         "|w|^2 Tr Hessian / N of the mean training loss at a minimiser",
-        answers=(where(_SIGNAL, ERM, loss=("square", "logistic", "squared-hinge", fp.CustomLoss)),),
+        answers=(
+            where(_SIGNAL, ERM, loss=("square", "logistic", "squared-hinge", fp.CustomLoss)),
+            *_among(_GIBBS[1:], energy=_SMOOTH),
+            where(RandomLabels, Gibbs, network=Perceptron, energy=_SMOOTH),
+        ),
+        otherwise=_NO_SQUARES,
         learner="erm",
         command=True,
     ),
-    Question("capacity", "the largest load with solutions", "model", options=(_ANSATZ,), answers=_HARD),
-    Question("max_margin", "the largest margin with solutions at a load", "load", answers=_GIBBS),
-    Question("at_line", "the load at which the replicon vanishes", "model", answers=_GIBBS),
+    Question(
+        "capacity",
+        "the largest load with solutions",
+        "model",
+        options=(o.ANSATZ,),
+        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy="square"), where(_SIGNAL, MaxMargin)),
+    ),
+    Question(
+        "max_margin",
+        "the largest margin with solutions at a load",
+        "load",
+        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy="square"), where(_SIGNAL, MaxMargin)),
+    ),
+    Question("at_line", "the load at which the replicon vanishes", "model", answers=_GIBBS, otherwise=_NO_SQUARES),
     Question(
         "freezing_beta",
         "the inverse temperature at which the entropy of binary weights vanishes",
         "load",
-        answers=tuple(where(w.data, w.learner, weights="binary", **dict(w.fields)) for w in _GIBBS),
+        answers=_among(_GIBBS, weights="binary"),
         example={"alpha": 1.0},
     ),
     Question(
@@ -257,7 +252,7 @@ _ENTRIES = (
         "flatness_threshold",
         "the smallest load at which the local entropy stops being monotonic",
         "model",
-        options=(_FLATNESS,),
+        options=(o.FLATNESS,),
         answers=(where(RandomLabels, Gibbs, weights="binary", beta=math.inf, energy="errors"),),
         aliases={"flatness": {}, "dense-flatness": {"reference": "replicated"}},
     ),
@@ -265,9 +260,9 @@ _ENTRIES = (
         "replicated_flatness_threshold",
         "the same of the densest regions: y replicas, or those whose external entropy vanishes",
         "model",
-        options=(_Y, _VANISHING),
+        options=(o.Y, o.VANISHING),
         read=_dense_threshold,
-        answers=_HARD,
+        answers=_COUNTING,
     ),
 )
 QUESTIONS = {question.name: question for question in _ENTRIES}

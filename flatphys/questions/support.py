@@ -28,9 +28,13 @@ def refusal(name: str, model) -> str | None:
 
 
 def condition(name: str, data: type, learner: type) -> str:
-    """For which models of this pair: "yes", "-" for none, or what their fields must be."""
-    found = [pattern.conditions for pattern in QUESTIONS[name].answers if pattern.fits_pair(data, learner)]
-    return NO if not found else YES if "" in found else "; or ".join(dict.fromkeys(found))
+    """For which models of this pair: "yes", "-" for none, or what their fields must be; errors of a kind of its own are named."""
+    question, pair = QUESTIONS[name], (data, learner)
+    found = [pattern.conditions for pattern in question.answers if pattern.fits_pair(*pair)]
+    text = NO if not found else YES if "" in found else "; or ".join(dict.fromkeys(found))
+    return text + "".join(
+        f" ({pattern.conditions}: {error})" for pattern, error in question.otherwise if found and pattern.fits_pair(*pair)
+    )
 
 
 def _pairs():

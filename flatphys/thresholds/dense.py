@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flatphys import quantities
 from flatphys.display import Table, figure
 from flatphys.errors import NoSolution
 from flatphys.kernels.codes import BINARY, RANDOM
@@ -65,8 +66,8 @@ class DenseThreshold(Table):
         return "Flatness threshold of the replicated entropy"
 
     def _rows(self):
-        units = {"alpha": "load", "distance": "fraction of weights", "value": "nats per replica and weight", "y": "replicas"}
-        return [(name, f"{figure(getattr(self, name)):<18} {units.get(name, 'nats per weight')}") for name in self.__dataclass_fields__]
+        printed = {name: quantities.of(name, "replicated_flatness_threshold").printed for name in self.__dataclass_fields__}
+        return [(name, f"{figure(getattr(self, name)):<18} {unit}") for name, unit in printed.items()]
 
 
 class _Slopes:

@@ -64,7 +64,7 @@ def test_json_names_reference_and_counted_weights():
     found = fp.local_entropy(state, overlap=[0.9], beta=5.0)
     assert answer["model"]["learner"]["kind"] == "erm" and answer["alpha"] == 2.0
     assert answer["reference"] == {"kind": "state", "branch": state.branch}
-    assert answer["counted"] == {"margin": 0.0, "beta": 5.0}
+    assert answer["counted"] == {"margin": 0.0, "beta": 5.0, "energy": "errors"}
     assert answer["points"] == [{name: getattr(found, name).tolist()[0] for name in COLUMNS}]
 
 
