@@ -12,7 +12,6 @@ from flatphys.questions.domain import where
 from flatphys.questions.question import Question, own_question
 
 # --- models -----------------------------------------------------------------------------------------------------------------
-_ALL = (RandomLabels, Teacher, GaussianMixture)
 _RULES = (ERM, MaxMargin, Hebb)
 _SIGNAL = (Teacher, GaussianMixture)
 _GIBBS = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron))
@@ -149,6 +148,7 @@ _ENTRIES = (
         options=(o.MARGIN,),
         call=_largest_overlap,
         answers=_AROUND_RULES,
+        otherwise=_NO_SQUARES,
         learner="erm",
     ),
     Question(
@@ -226,14 +226,15 @@ _ENTRIES = (
         "where the learner jumps to its teacher: equal entropies and spinodals",
         "model",
         columns=("transition", "lower_spinodal", "spinodal"),
-        answers=(where(Teacher, Gibbs, weights="binary", network=Perceptron, energy="errors"), where(Teacher, Bayes, weights="binary")),
+        answers=(*_GIBBS[1:], where(Teacher, Bayes)),
+        otherwise=_NO_SQUARES[1:],
     ),
     Question(
         "separability_threshold",
         "the load beyond which no plane separates the data",
         "model",
         call=_separability,
-        answers=(where(_ALL, (Gibbs, Bayes, *_RULES)),),
+        answers=(where(_SIGNAL, (Gibbs, Bayes, *_RULES)),),
         learner="max-margin",
         aliases={"separability": {}},
     ),
@@ -253,7 +254,7 @@ _ENTRIES = (
         "the smallest load at which the local entropy stops being monotonic",
         "model",
         options=(o.FLATNESS,),
-        answers=(where(RandomLabels, Gibbs, weights="binary", beta=math.inf, energy="errors"),),
+        answers=_among(_COUNTING[:1], weights="binary"),
         aliases={"flatness": {}, "dense-flatness": {"reference": "replicated"}},
     ),
     Question(

@@ -260,6 +260,8 @@ def test_the_tolerances_are_those_that_the_states_met(tmp_path):
     assert float(table.residual[0]) <= state.tolerance and "tolerance_residual" not in table
     assert same(table, sweep(MODEL, alpha=loads, store=tmp_path / "s.sqlite"))  # they are kept with the points
     assert "tolerance_residual" not in sweep(MODEL, question=fp.capacity).attrs  # none is known, none is guessed
+    around = sweep(MODEL, alpha=[0.5], question=fp.local_entropy, distance=[0.1])
+    assert around.attrs["tolerance_residual"] == fp.local_entropy(state, distance=[0.1]).tolerance
 
 
 def test_netcdf_gives_the_same_table_back(tmp_path):
