@@ -17,7 +17,7 @@ with E_z over z ~ N(0, 1) and F the law above, the mean training error rises by
 
     dE(sigma) = E_z F(sigma a z) - F(0).
 
-Integrals use panels halved until they agree to `TOLERANCE` of the result's scale.
+Integrals: `numerics.bisection`.
 
 Sources: Mignacco et al. ICML 2020 (the law); Pittorino et al. ICLR 2021 (local energy).
 """
@@ -27,47 +27,14 @@ import math
 import numpy as np
 from scipy.special import ndtr
 
-from flatphys.errors import InvalidInput, NotConverged
+from flatphys.errors import InvalidInput
 from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb
+from flatphys.numerics.bisection import integrate
+from flatphys.numerics.quadrature import REACH
 from flatphys.observables.margins.distribution import MarginDistribution
-from flatphys.saddle.minimiser.averages import LOBATTO_W, LOBATTO_X
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.saddle.minimiser.skew import skew_arrays
-
-REACH = 9.6  # standard deviations of the cavity margin beyond which there is no mass (1e-21)
-TOLERANCE = 3e-15
-ROUNDS = 50  # a panel is halved at most so often
-
-
-def integrate(function, edges, rounding=0.0):
-    """Integral of `function` over the panels between `edges`.
-
-    `function` maps an array of places to an array of values, or to rows of them; the result is one
-    number, or one per row.  `rounding` is an error of the values that no halving removes.  Raises
-    NotConverged if the panels do not settle.
-    """
-    edges = np.unique(np.asarray(edges, dtype=float))
-    left, right = edges[:-1], edges[1:]
-
-    def sums(a, b):
-        half = 0.5 * (b - a)
-        x = (0.5 * (a + b))[:, None] + half[:, None] * LOBATTO_X
-        return np.atleast_2d(function(x.ravel())).reshape(-1, *x.shape) @ LOBATTO_W * half
-
-    total, whole = 0.0, sums(left, right)
-    allowed = TOLERANCE * np.abs(whole).sum(axis=1, keepdims=True) + rounding
-    for _ in range(ROUNDS):
-        mid = 0.5 * (left + right)
-        first, second = sums(left, mid), sums(mid, right)
-        fine = first + second
-        settled = np.all(np.abs(fine - whole) <= allowed, axis=0)
-        total = total + fine[:, settled].sum(axis=1)
-        if settled.all():
-            return total if total.size > 1 else float(total[0])
-        left, right = np.concatenate([left[~settled], mid[~settled]]), np.concatenate([mid[~settled], right[~settled]])
-        whole = np.concatenate([first[:, ~settled], second[:, ~settled]], axis=1)
-    raise NotConverged("an average over the law of stabilities did not settle", best=total)
 
 
 class CavityLaw:

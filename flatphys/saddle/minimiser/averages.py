@@ -29,6 +29,7 @@ from flatphys._jit import jit
 from flatphys.kernels.codes import TEACHER
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
+from flatphys.numerics.bisection import LOBATTO_W, LOBATTO_X
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, REACH, gaussian_nodes, panel_nodes
 
@@ -38,12 +39,6 @@ ROWS, COLUMNS = 6, 5
 
 MAX_DEPTH = 40  # a panel is halved at most so often: 1e-12 of its length
 ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest response
-
-# Bisected panels use Gauss-Lobatto nodes: a jump next to an edge, where Gauss's rule has no nodes, would
-# else be overlooked.  The outermost nodes stand a hair inside, on the panel's own side of a known jump.
-_BASIS = np.polynomial.legendre.Legendre.basis(16)
-LOBATTO_X = np.concatenate([[-1.0 + 1e-12], np.sort(_BASIS.deriv().roots().real), [1.0 - 1e-12]])
-LOBATTO_W = 2.0 / (17.0 * 16.0 * np.concatenate([[1.0], _BASIS(LOBATTO_X[1:-1]) ** 2, [1.0]]))
 
 
 class Trained(NamedTuple):

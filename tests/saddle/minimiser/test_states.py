@@ -277,6 +277,13 @@ def test_all_built_in_losses_share_one_compiled_signature():
     assert len(path.solve_point.signatures) == 1
 
 
+def test_hyphen_and_underscore_spell_the_same_loss():
+    one, two = fp.ERM("squared_hinge", 0.1), fp.ERM("squared-hinge", 0.1)
+    assert one == two and hash(one) == hash(two) and repr(one) == repr(two)
+    with pytest.raises(fp.errors.InvalidInput, match="'square', 'logistic', 'hinge', 'squared-hinge', got 'squared hing'; did you mean"):
+        fp.ERM("squared hing")
+
+
 def test_bad_input_is_named():
     with pytest.raises(fp.errors.InvalidInput, match="did you mean 'logistic'"):
         fp.ERM("logistik")
