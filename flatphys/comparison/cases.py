@@ -197,9 +197,21 @@ def _around_student() -> Case:
     return Around("around-student", title, model, 0.5, (301,), {"chains": 48, "sweeps": 600}, around=around)
 
 
+def _around_energy() -> Case:
+    title = "local entropy by the hinge energy at margin 1/2 around weights drawn by it, beta = 1, random labels, alpha = 0.5"
+    model, around = Model(RandomLabels(), Gibbs("binary", 0.5, 1.0, energy="hinge")), {"margin": 0.5, "beta": 1.0, "energy": "hinge"}
+    size = {"chains": 32, "sweeps": 300}
+    return Around("around-hinge", title, model, 0.5, (201,), size, around={"overlap": [0.4, 0.55, 0.7], **around})
+
+
 def full_cases() -> list[Case]:
     """The whole list: a quarter of an hour on one thread of a shared machine."""
-    around = [_around_teacher(201, chains=64, sweeps=2000), _around_minimiser((101, 201, 401), chains=48, sweeps=1000), _around_student()]
+    around = [
+        _around_teacher(201, chains=64, sweeps=2000),
+        _around_minimiser((101, 201, 401), chains=48, sweeps=1000),
+        _around_student(),
+        _around_energy(),
+    ]
     return _storage_cases() + _energy_cases() + _student_cases() + _rule_cases() + around
 
 

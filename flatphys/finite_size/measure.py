@@ -118,9 +118,13 @@ def local_energy(instances, weights, perturbation, rng, copies: int, *, binary: 
     kind, values = perturbation
     copies = int(validate.number("perturbations", copies, 1, closed="["))
     flat = np.asarray(weights).reshape(instances.count, -1, instances.n)
-    before = errors(instances.stabilities(flat, bias)).mean(axis=1)
     many = np.repeat(flat, copies, axis=1)
     out = np.empty((instances.count, values.size))
+
+    def share(weights):  # one mean of booleans: equal counts give equal shares
+        return errors(instances.stabilities(weights, bias).reshape(instances.count, -1))
+
+    before = share(flat)
     for i, strength in enumerate(values.ravel().tolist()):
-        out[:, i] = errors(instances.stabilities(perturb(many, kind, strength, binary, rng), bias)).mean(axis=1) - before
+        out[:, i] = share(perturb(many, kind, strength, binary, rng)) - before
     return out.reshape(instances.count, *values.shape)

@@ -164,6 +164,20 @@ def test_local_entropies_count_with_any_energy(energy):
     assert energy in repr(run) and run.record()["points"][0]["train_loss"] == run.train_loss.mean[0]
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("model", "counted"),
+    [
+        (fp.Model(fp.Teacher(), fp.Gibbs("spherical", beta=1.0)), {"energy": "squared-hinge", "margin": 0.5, "beta": 2.0}),
+        (fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 0.1)), {"energy": "square", "margin": 1.0, "beta": 1.0}),
+    ],
+)
+def test_local_entropies_agree_with_theory_whatever_the_reference(model, counted):
+    run = fp.sample_local_entropy(model, 150, 0.5, overlap=[0.4, 0.7], chains=32, sweeps=300, device="cpu", **counted)
+    report = fp.check(fp.local_entropy(fp.solve(model, run.alpha), overlap=run.overlap, **counted), run)
+    assert report.passed and len(report.rows) == 6  # value, train_error, train_loss at two overlaps
+
+
 @quick
 def test_a_checkpoint_continues_a_run_with_an_energy(tmp_path):
     import os
