@@ -34,12 +34,23 @@ STATES = {
     "noisy teacher, binary": (fp.Model(NOISY, fp.Gibbs("binary", 0.2, 2.0)), 1.5),
     "noisy teacher, spherical": (fp.Model(NOISY, fp.Gibbs("spherical", -0.3, 5.0)), 4.0),
     "large load": (fp.Model(CLEAN, fp.Gibbs("spherical")), 300.0),
+    "hinge, random, binary": (fp.Model(RANDOM, fp.Gibbs("binary", 0.4, 3.0, energy="hinge")), 0.8),
+    "hinge, cold": (fp.Model(RANDOM, fp.Gibbs("spherical", 0.2, 50.0, energy="hinge")), 3.0),
+    "hinge, noisy teacher": (fp.Model(NOISY, fp.Gibbs("binary", 0.2, 20.0, energy="hinge")), 1.5),
+    "squared hinge": (fp.Model(RANDOM, fp.Gibbs("binary", -0.3, 5.0, energy="squared-hinge")), 2.0),
+    "squared hinge, cold, noisy teacher": (fp.Model(NOISY, fp.Gibbs("spherical", 1.0, 500.0, energy="squared-hinge")), 4.0),
+    "square": (fp.Model(RANDOM, fp.Gibbs("binary", 0.5, 3.0, energy="square")), 0.7),
+    "square, cold, teacher": (fp.Model(CLEAN, fp.Gibbs("spherical", 0.5, 300.0, energy="square")), 3.0),
+    "hinge, committee": (fp.Model(RANDOM, fp.Gibbs("binary", 0.3, 4.0, fp.TreeCommittee("relu"), "hinge")), 1.0),
 }
 WINDOWS = {
     "maximum margin": (fp.Model(CLEAN, fp.MaxMargin()), 2.0, False),
     "maximum margin, noisy": (fp.Model(NOISY, fp.MaxMargin()), 1.2, False),
     "ground state": (fp.Model(RANDOM, fp.Gibbs("spherical")), 4.0, True),
     "ground state, noisy teacher": (fp.Model(NOISY, fp.Gibbs("spherical", 0.3)), 5.0, True),
+    "ground state, hinge": (fp.Model(NOISY, fp.Gibbs("spherical", 0.3, energy="hinge")), 5.0, True),
+    "ground state, squared hinge": (fp.Model(RANDOM, fp.Gibbs("spherical", 0.5, energy="squared-hinge")), 3.0, True),
+    "ground state, square": (fp.Model(CLEAN, fp.Gibbs("spherical", 0.3, energy="square")), 3.0, True),
     "the teacher itself": (fp.Model(CLEAN, fp.Gibbs("binary")), 2.0, False),
     "the teacher itself, noisy": (fp.Model(fp.Teacher(0.02), fp.Gibbs("binary", 0.0, 3.0)), 2.5, False),
 }
@@ -51,11 +62,11 @@ def named(name):
     return quiet_solve(model, alpha, *ground)
 
 
-def grid_integral(law, function, margin, panels=1500):
+def grid_integral(law, function, *places, panels=1500):
     """Int P(x) function(x) dx by Gauss-Legendre panels, split at the jumps, plus the atoms."""
     nodes, weights = np.polynomial.legendre.leggauss(10)
     total = sum(mass * function(np.float64(place)) for place, mass in law.atoms)
-    edges = sorted({-14.0, 0.0, 14.0, margin, *(place for place, _ in law.atoms)})
+    edges = sorted({-14.0, 0.0, 14.0, *places, *(place for place, _ in law.atoms)})
     for a, b in zip(edges, edges[1:]):
         cuts = np.linspace(a, b, max(2, int(panels * (b - a) / 28.0)))
         graded = (b - a) * np.geomspace(1e-9, 0.99, 60)  # the density may vary fast next to a margin
@@ -93,12 +104,15 @@ def test_the_density_is_normalised_and_has_the_moments_it_reports(name):
 
 @pytest.mark.parametrize("name", list(WINDOWS))
 def test_laws_with_atoms_are_normalised_and_have_the_moments_they_report(name):
-    law = fp.margins(named(name))
-    edge = law._low if math.isfinite(law._low) else 0.0
-    assert grid_integral(law, np.ones_like, edge) == pytest.approx(1.0, abs=1e-10)
-    mean = grid_integral(law, lambda x: x, edge)
+    state = named(name)
+    law = fp.margins(state)
+    margin = state.margin if "margin" in state.order else state.model.learner.margin
+    ends = [piece.offset + piece.slope * z for piece in law._pieces for z in (piece.low, piece.high) if piece.slope > 0.0]
+    edges = margin, *(place for place in ends if math.isfinite(place))
+    assert grid_integral(law, np.ones_like, *edges) == pytest.approx(1.0, abs=1e-10)
+    mean = grid_integral(law, lambda x: x, *edges)
     assert law.mean == pytest.approx(mean, abs=1e-9)
-    assert law.variance == pytest.approx(grid_integral(law, lambda x: (x - mean) ** 2, edge), rel=1e-9)
+    assert law.variance == pytest.approx(grid_integral(law, lambda x: (x - mean) ** 2, *edges), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", [*STATES, *BAYES])
@@ -172,17 +186,28 @@ def direct(state, delta):
     learner, data, q, v = state.model.learner, state.model.data, state.q, state.one_minus_q
     z = np.linspace(-12.0, 12.0, 20001)
     x = (learner.margin - math.sqrt(q) * z) / math.sqrt(v)
-    log_f = log_ndtr(-x) if learner.beta == math.inf else np.logaddexp(-learner.beta, math.log(-math.expm1(-learner.beta)) + log_ndtr(-x))
+    beta, t = learner.beta, learner.margin - delta
+    c, s = (beta * math.sqrt(v), beta * v) if beta < math.inf else (math.inf, math.inf)
+    r = math.sqrt(1.0 + s)
+    log_f, penalty = {
+        "hard": lambda: (log_ndtr(-x), math.inf if t > 0.0 else 0.0),
+        "errors": lambda: (np.logaddexp(-beta, math.log(-math.expm1(-beta)) + log_ndtr(-x)), beta if t > 0.0 else 0.0),
+        "hinge": lambda: (np.logaddexp(log_ndtr(-x), 0.5 * c * c - c * x + log_ndtr(x - c)), beta * max(t, 0.0)),
+        "squared-hinge": lambda: (
+            np.logaddexp(log_ndtr(-x), log_ndtr(x / r) - math.log(r) - 0.5 * s * (x / r) ** 2),
+            0.5 * beta * max(t, 0.0) ** 2,
+        ),
+        "square": lambda: (-math.log(r) - 0.5 * s * (x / r) ** 2, 0.5 * beta * t * t),
+    }["hard" if beta == math.inf else learner.energy]()
     weight = np.ones_like(z)
     if isinstance(data, fp.Teacher):
         u = state.R * z / math.sqrt(q - state.R**2)
         weight = 2.0 * ((1.0 - data.flip) * ndtr(u) + data.flip * ndtr(-u))
     log_p = -0.5 * z * z - 0.5 * (delta - math.sqrt(q) * z) ** 2 / v - math.log(2.0 * math.pi * math.sqrt(v)) - log_f
-    penalty = learner.beta if delta < learner.margin else 0.0
     return float(np.sum(weight * np.exp(log_p - penalty)) * (z[1] - z[0]))
 
 
-@pytest.mark.parametrize("name", [n for n in STATES if n != "large load"])
+@pytest.mark.parametrize("name", [n for n in STATES if n not in ("large load", "hinge, committee")])
 def test_the_density_is_its_definition(name):
     state = named(name)
     law = fp.margins(state)
@@ -283,3 +308,31 @@ def test_bad_arguments_are_refused(x, match):
 def test_anything_but_a_state_is_refused(thing):
     with pytest.raises(InvalidInput, match="state must be State"):
         fp.margins(thing)
+
+
+@pytest.mark.parametrize("energy, jump", [("errors", math.exp(2.0)), ("hinge", 1.0), ("squared-hinge", 1.0), ("square", 1.0)])
+def test_the_density_follows_the_energy_across_the_margin(energy, jump):
+    """P is multiplied by exp(-beta energy): a step of e^beta where errors are counted, a kink of size beta P for the hinge."""
+    law = fp.margins(quiet_solve(fp.Model(RANDOM, fp.Gibbs("binary", 0.3, 2.0, energy=energy)), 1.0))
+    h = 1e-4
+    assert law.pdf(0.3) / law.pdf(np.nextafter(0.3, -1.0)) == pytest.approx(jump, rel=1e-10)
+    left = np.log(law.pdf(0.3 - h * np.array([1.0, 2.0])))
+    right = np.log(law.pdf(0.3 + h * np.array([1.0, 2.0])))
+    kink = (right[1] - right[0]) / h - (left[0] - left[1]) / h
+    assert kink == pytest.approx(-2.0 if energy == "hinge" else 0.0, abs=5e-3)
+
+
+@pytest.mark.parametrize("energy", ["hinge", "squared-hinge", "square"])
+def test_the_law_of_an_energy_has_its_energy_and_its_share(energy):
+    """E energy(Delta) = train_loss and P(Delta < kappa) = train_error; relative flatness is E energy''."""
+    state = quiet_solve(fp.Model(NOISY, fp.Gibbs("spherical", 0.3, 8.0, energy=energy)), 2.0)
+    law = fp.margins(state)
+    price = {"hinge": lambda t: t, "squared-hinge": lambda t: 0.5 * t * t, "square": lambda t: 0.5 * t * t}[energy]
+    cost = lambda x: price(0.3 - x) if energy == "square" else price(np.maximum(0.3 - x, 0.0))
+    assert grid_integral(law, cost, 0.3) == pytest.approx(state.train_loss, rel=1e-9)
+    assert law.cdf(0.3) == pytest.approx(state.train_error, rel=1e-10)
+    if energy != "hinge":
+        assert fp.relative_flatness(state) == pytest.approx(1.0 if energy == "square" else state.train_error, rel=1e-14)
+    else:
+        with pytest.raises(InvalidInput, match="energy must be"):
+            fp.relative_flatness(state)
