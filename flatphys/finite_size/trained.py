@@ -181,5 +181,5 @@ def train_run(model, n: int, p: int, instances: int, seed: int, progress) -> Run
     interrupted = len(records) < instances
     if interrupted:
         text = f"interrupted after {len(records)} of {instances} instances: the estimates are from those"
-        warnings.warn(text, InterruptedRunWarning, stacklevel=4)
+        warnings.warn(text, InterruptedRunWarning, stacklevel=3)
     return Run(model, n, p / n, estimates, margins, len(records), 1, seed=seed, interrupted=interrupted, source=source)
