@@ -7,6 +7,7 @@ import numpy as np
 
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.kernels.codes import ERRORS
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
@@ -82,7 +83,9 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     problem = solvable(model)
     walk = Walk(problem)
     curve, has_teacher = walk.curve, walk.curve.has_teacher
-    if not curve.resolved and not (has_teacher and curve.folds):
+    # of a continuous energy only the approach to R = 1 at larger loads can be lost behind the branch closest to the teacher
+    complete = curve.resolved or (problem.channel.energy != ERRORS and curve.sound and curve.pieces[-1].direction > 0.0)
+    if not complete and not (has_teacher and curve.folds):
         raise NotConverged(
             f"the branches of {model!r} could not be followed to their teacher: use margin 0, where it is exact, or one further from 0",
             None,
@@ -104,13 +107,17 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
         else:
             if point.la < curve.folds[1][2]:
                 return math.inf
-            _, last = roots(problem, point.la, stable_only=True)[-1]
+            name, last = roots(problem, point.la, stable_only=True)[-1]
+            if name == curve.names[0]:
+                return math.nan  # the branch closest to the teacher was not followed so far
             other = walk.read(ChordPoint(point.la, last.s, last.r, 0.0, 0.0)).free
         return walk.read(point).free - other
 
     s, r, loads, _ = curve.pieces[0]
     values = np.array([gap(ChordPoint(la, a, b, 0.0, 0.0)) for a, b, la in zip(s, r, loads)])
     falls = np.flatnonzero((values[:-1] > 0.0) & (values[1:] <= 0.0))
+    if not falls.size and np.isnan(values).any():
+        raise NotConverged(f"the branch of {model!r} next to its teacher could not be followed to the transition: use a smaller beta")
     if not falls.size:
         raise NoSolution(f"the student branch of {model!r} dominates up to its spinodal at alpha={spinodal:.10g}")
     i = falls[-1]

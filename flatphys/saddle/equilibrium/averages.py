@@ -113,9 +113,13 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
             r = 0.0
             for i in range(n):
                 r += w[i] * math.tanh(h0 + root * u[i])
-        for i in range(n):  # the variance of tanh, centred on whichever end it is close to: q - R^2 cancels at both
+        # the variance of tanh, centred on whichever end it is close to: q - R^2 cancels at both, and tanh itself where h hardly varies
+        for i in range(n):
             h = h0 + root * u[i]
-            dev = math.tanh(h) - r if near_zero else binary(h)[3] - up
+            if root < 1e-3:
+                dev = math.sinh(h - r_hat) / (math.cosh(h) * math.cosh(r_hat)) if abs(h) < 700.0 else 0.0
+            else:
+                dev = math.tanh(h) - r if near_zero else binary(h)[3] - up
             t2 += w[i] * dev * dev
     return WeightMoments(v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4)
 

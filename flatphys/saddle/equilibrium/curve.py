@@ -8,7 +8,7 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.kernels.channels import channel
-from flatphys.kernels.codes import BINARY, RANDOM, TEACHER, Channel, Problem
+from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER, Channel, Problem
 from flatphys.kernels.labels import label_slope
 from flatphys.kernels.networks import first_slope, last_slope
 from flatphys.numerics.quadrature import buffers
@@ -59,7 +59,9 @@ class Curve:
         low, high = start(problem)
         # Binary weights come exponentially close to their teacher where q = R = 1 is a solution, or nearly one
         # (a margin of 1e-5): their curve is followed much further in 1-q.
-        v_min = 1e-30 if problem.weights == BINARY and kind != RANDOM else 1e-13
+        v_min = 1e-13
+        if problem.weights == BINARY and kind != RANDOM:
+            v_min = 1e-30 if problem.channel.energy == ERRORS else 1e-100
         if last_slope(problem.net) == math.inf:  # the load diverges there, only as (1-q)^(-1/2)
             v_min = 1e-26
         points = np.empty((3, MOST_POINTS))
@@ -71,8 +73,10 @@ class Curve:
         self.names = self._name()
         if kind == TEACHER and not self.has_teacher:
             # a falling last piece leads to a branch closer to the teacher, and at finite beta every load has a solution
+            # (where the energy is continuous 1-q = exp(-2 R_hat) with R_hat proportional to the load: no fold is left behind the end)
             last = self.pieces[-1]
-            whole = last.direction > 0.0 and (beta == math.inf or last.la[-1] > LOG_LARGE)
+            grown = beta == math.inf or last.la[-1] > LOG_LARGE or problem.channel.energy != ERRORS
+            whole = last.direction > 0.0 and grown
             self.resolved = self.resolved and whole and all(math.isfinite(la) for _, _, la in self.folds)
 
     def _refine(self, s, r, la):

@@ -27,7 +27,7 @@ import warnings
 
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.channels import channel, channel_scalars
-from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
+from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
 from flatphys.kernels.networks import first_slope, last_slope, overlap_curvature
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
@@ -175,6 +175,8 @@ def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) ->
     if curve_of(problem).has_teacher:
         found.append(_teacher_state(model, problem, alpha))
     if not random and not curve_of(problem).resolved:
+        _refuse_unresolved(model, problem, alpha, found, stable_only)
+    elif not found and problem.channel.energy != ERRORS:
         _refuse_unresolved(model, problem, alpha, found, stable_only)
     elif not found:
         raise beyond(model, problem, alpha)
