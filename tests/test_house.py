@@ -22,6 +22,7 @@ MOST_LINES, MOST_BODY, MOST_PARAMETERS = 300, 60, 7
 LONG_FILES = {"numerics/mills_table.py": "a table of coefficients"}
 LONG_BODIES = {"finite_size/chains/*_cuda.py:*": "a CUDA kernel is one function of its threads"}
 MANY_PARAMETERS = {
+    "numerics/quadrature.py:*": "a rule is told its range, its grading and two features, and fills two buffers",
     "cli/*.py:*": "typer reads the options of a command from its signature",
     "finite_size/*.py:sample*": "public: the options of a run are keywords",
     "finite_size/instances.py:make_instances": "public: what is drawn, by keywords",
