@@ -38,6 +38,13 @@ def test_sample_of_a_local_entropy():
     assert [point["distance"] for point in points] == pytest.approx([6 / 61, 12 / 61])
 
 
+def test_the_counted_weights_may_have_an_energy_of_their_own():
+    counted = ("--counted-margin", "0.2", "--counted-beta", "1", "--counted-energy", "squared_hinge")
+    status, out, err = cli("sample", "--data", "teacher", "0.3", "--teacher", "--distance", "0.2", *counted, *SMALL, "--json")
+    assert status == 0, err
+    assert json.loads(out)["counted"] == {"margin": 0.2, "beta": 1.0, "energy": "squared-hinge"}
+
+
 def test_check_passes_the_theory_and_writes_a_figure(tmp_path):
     status, out, err = cli("check", "0.5", "--beta", "1", *SMALL, "--finite-size", "0.5", "--out", str(tmp_path / "check.pdf"))
     assert status == 0, out + err
@@ -67,6 +74,8 @@ def test_check_of_a_local_entropy_and_of_several_sizes():
         ("sample", "0.5", "--n", "1"),
         ("sample", "0.5", "--start", "warm"),
         ("sample", "0.5", "--teacher"),
+        ("sample", "0.5", "--counted-energy", "hinge"),
+        ("sample", "0.5", "--distance", "0.1", "--counted-energy", "hing"),
         ("check",),
         ("check", "0.5", "--n", "many"),
         ("check", "0.5", "--bound", "-1", *SMALL),

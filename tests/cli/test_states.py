@@ -145,6 +145,11 @@ def test_version():
         (["solve", "--beta", "-2", "0.5"], "beta must be a number > 0"),
         (["solve", "--learner", "max-margin", "1"], "learner MaxMargin is not defined on RandomLabels data"),
         (["solve", "--ansatz", "2RSB", "0.5"], "ansatz must be one of"),
+        (["solve", "--energy", "hing", "0.5"], "did you mean 'hinge'?"),
+        (
+            ["solve", "--data", "teacher", "--learner", "erm", "--energy", "hinge", "1"],
+            "--energy does not apply to teacher data with a erm learner",
+        ),
         (["solve"], "Missing argument"),
         (["curve"], "Missing option"),
         (["curve", "--alpha", "0.1:0.5"], "--alpha must be START:STOP:COUNT"),
@@ -212,6 +217,17 @@ def test_model_options_reach_the_model():
     assert answer["R"] == state.R and answer["train_error"] == state.train_error
     bayes = json.loads(good("solve", "--data", "teacher", "--learner", "bayes", "2", "--json"))
     assert bayes["generalization_error"] == fp.bayes_error(fp.Teacher(), 2.0)
+
+
+@pytest.mark.parametrize("spelled", ["squared-hinge", "squared_hinge"])
+def test_energies_and_losses_are_spelled_with_hyphen_or_underscore(spelled):
+    options = ("--weights", "spherical", "--beta", "2", "--margin", "0.3", "--energy", spelled)
+    answer = json.loads(good("solve", *options, "0.5", "--json"))
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", 0.3, 2.0, energy="squared-hinge")), 0.5)
+    assert answer["model"]["learner"]["energy"] == "squared-hinge" and answer["train_loss"] == state.train_loss
+    assert answer["energy"] == state.energy == 0.5 * state.train_loss and "energy per weight" in good("solve", *options, "0.5")
+    rule = json.loads(good("solve", "--data", "teacher", "--learner", "erm", "--loss", spelled, "1", "--json"))
+    assert rule["model"]["learner"]["loss"] == "squared-hinge"
 
 
 def test_branches_are_listed_dominant_first_with_infinities_as_strings():

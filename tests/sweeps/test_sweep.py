@@ -11,6 +11,7 @@ import xarray
 
 import flatphys as fp
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NotConverged, ReplicaSymmetryWarning
+from flatphys.model import ENERGIES
 from flatphys.questions.catalogue import QUESTIONS
 
 MODEL = fp.Model()
@@ -241,6 +242,17 @@ def test_fields_of_fields_and_of_objects_on_an_axis():
 def test_fields_that_fit_only_together_are_set_together():
     table = sweep(MODEL, alpha=1.0, **{"data": [fp.GaussianMixture(), fp.Teacher()], "learner": [fp.Hebb()]})
     assert (table.status == "ok").all()
+
+
+def test_the_energy_is_an_axis_and_has_its_unit():
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=0.3, beta=2.0))
+    table = sweep(model, alpha=0.5, **{"learner.energy": ["hinge", "squared_hinge", "square"]})
+    for energy in ENERGIES[1:]:
+        state = fp.solve(dataclasses.replace(model, learner=dataclasses.replace(model.learner, energy=energy)), 0.5)
+        assert float(table.train_loss[ENERGIES.index(energy) - 1]) == state.train_loss
+    assert table.energy.attrs["units"] == "energy per weight" and table.train_loss.attrs["units"] == "per pattern"
+    with pytest.raises(InvalidInput, match="energy"):
+        sweep(MIXTURE, alpha=0.5, **{"learner.energy": ["hinge"]})
 
 
 def test_attributes_say_what_was_computed():
