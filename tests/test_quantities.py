@@ -64,11 +64,7 @@ def tables():
 
 def runs():
     """Small simulations of chains and of trained rules."""
-    for model in (
-        fp.Model(fp.Teacher(), fp.Gibbs(beta=1.0)),
-        fp.Model(fp.GaussianMixture(), fp.ERM()),
-        fp.Model(fp.Teacher(), fp.MaxMargin()),
-    ):
+    for model in (fp.Model(fp.Teacher(), fp.Gibbs(beta=1.0)), MIXTURE, fp.Model(fp.Teacher(), fp.MaxMargin())):
         yield fp.sample(model, n=21, alpha=0.5, chains=4, sweeps=20, device="cpu", threads=1)
 
 

@@ -13,6 +13,7 @@ from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_mode
 from flatphys.observables.local_energy import _turn as turn_of
 from flatphys.observables.margins.dense import FieldMargins
 from flatphys.saddle.breaking.branch import branch_of, replicated_problem
+from flatphys.saddle.equilibrium.states import solvable
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -202,6 +203,7 @@ def replicated_entropy(model: Model, alpha: float, *, distance=None, overlap=Non
         raise InvalidInput(f"replicated_entropy needs a Gibbs learner, got {model.learner!r}")
     if model.learner.beta < math.inf:
         raise InvalidInput(f"replicated_entropy counts solutions: beta must be math.inf, got {model.learner.beta:g}")
+    solvable(model)
     distance = _distances(distance, overlap)
     branch = branch_of(model, alpha, y)
     points = [None] * distance.size

@@ -163,6 +163,7 @@ _ENTRIES = (
         ),
         printed=("value", "slope", "external_entropy", "q0", "R", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"),
         answers=_COUNTING,
+        otherwise=_NO_SQUARES,
         command=True,
         example={"distance": [0.1]},
     ),
@@ -175,6 +176,7 @@ _ENTRIES = (
         call=_vanishing_y,
         read=_vanishing_answer,
         answers=_COUNTING,
+        otherwise=_NO_SQUARES,
         example={"distance": [0.1]},
     ),
     Question(
@@ -264,6 +266,7 @@ _ENTRIES = (
         options=(o.Y, o.VANISHING),
         read=_dense_threshold,
         answers=_COUNTING,
+        otherwise=_NO_SQUARES,
     ),
 )
 QUESTIONS = {question.name: question for question in _ENTRIES}

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flatphys import quantities
+from flatphys import quantities, validate
 from flatphys.display import Table, figure
 from flatphys.errors import NoSolution
 from flatphys.kernels.codes import BINARY, RANDOM
-from flatphys.model import Model
+from flatphys.model import Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
@@ -30,6 +30,8 @@ from flatphys.saddle.breaking.branch import branch_of
 from flatphys.saddle.breaking.line import Line
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import curve_of
+from flatphys.saddle.equilibrium.states import solvable
+from flatphys.thresholds.walk import gibbs_problem
 
 SMALLEST = 2e-3  # distances below, as a fraction of the typical one, are not searched
 GRID = 24  # points of the coarse search in log d
@@ -150,6 +152,13 @@ def _last_load(model: Model) -> float:
     return math.exp(float(curve_of(problem).pieces[0].la.max()))
 
 
+def _refuse_other_models(model: Model, question: str) -> None:
+    """Regions are counted of solutions, so that only hard constraints have them."""
+    check_model(model)
+    gibbs_problem(model, question, hard=True)
+    solvable(model)
+
+
 def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_external: bool = False) -> DenseThreshold:
     """The smallest load at which the replicated entropy is not monotonic in the distance up to its maximum.
 
@@ -167,9 +176,13 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
 
     Raises
     ------
+    InvalidInput
+        For other models, or a y that is not > 1.
     NoSolution
         No such minimum reaches zero up to the end of the replica-symmetric branch.
     """
+    _refuse_other_models(model, "replicated_flatness_threshold")
+    y = validate.number("y", y, 1.0, infinite=True)
     kind = "line" if vanishing_external else y
     end = _last_load(model)
     if not math.isfinite(end):
@@ -212,8 +225,11 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
 def vanishing_external_y(model: Model, alpha: float, distance: float) -> float:
     """The number of replicas at which the external entropy vanishes; inf where it is positive even at y = inf.
 
-    Raises `NoSolution` where the equations have no solution at this distance.
+    Raises `InvalidInput` for models without hard constraints and distances outside (0, 1/2), `NoSolution` where the equations have no
+    solution at this distance.
     """
+    _refuse_other_models(model, "vanishing_external_y")
+    alpha, distance = validate.load(alpha), validate.number("distance", distance, 0.0, 0.5)
     line = Line(branch_of(model, alpha, math.inf))
     point = line.at(2.0 * distance)
     if point is None:

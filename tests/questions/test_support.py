@@ -16,7 +16,12 @@ from flatphys.questions.domain import where
 from flatphys.questions.question import Question
 
 NETWORKS = (fp.Perceptron(), fp.TreeCommittee("relu"))
-COSTLY = ("flatness_threshold", "replicated_flatness_threshold", "first_order_transition")  # their answers are other tests' business
+COSTLY = (
+    "flatness_threshold",
+    "replicated_flatness_threshold",
+    "first_order_transition",
+    "zero_crossings",
+)  # their answers are other tests' business
 
 
 def models():
