@@ -41,11 +41,6 @@ def steep_scalars(x, beta, sigma):
 
 
 @jit
-def steep_cost(t):
-    return 2.0 * squared_hinge_cost(t)
-
-
-@jit
 def steep_features(beta, sigma):
     return squared_hinge_features(2.0 * beta, sigma)
 
@@ -101,8 +96,8 @@ ENTRIES = {
             for name, arguments in (("channel", "x, ch.beta, sigma"), ("scalars", "x, ch.beta, sigma"), ("features", "ch.beta, sigma"))
         ),
         (
-            "    if energy == SQUARE_ENERGY:\n        return square_cost(t)",
-            "    if energy == STEEP_ENERGY:\n        return steep_cost(t)\n    if energy == SQUARE_ENERGY:\n        return square_cost(t)",
+            "    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",
+            "    if energy == STEEP_ENERGY:\n        return max(t, 0.0) ** 2\n    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",
         ),
         (
             "    if ch.energy == SQUARE_ENERGY or (below and",

@@ -17,6 +17,7 @@ Source: Pittorino et al., ICLR 2021.
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
@@ -37,7 +38,7 @@ def _array(name, value, low, high):
     return out
 
 
-def local_energy(state: State, *, sigma=None, distance=None):
+def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: ArrayLike | None = None) -> float | np.ndarray:
     """Increase of the training error (fraction of stabilities below 0) under a random perturbation of the weights.
 
     Parameters
@@ -60,7 +61,7 @@ def local_energy(state: State, *, sigma=None, distance=None):
     if sigma is not None:
         sigma = _array("sigma", sigma, 0.0, math.inf)
         if isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
-            rise = [law.rise_after_turn(_turn(float(s))) for s in sigma.ravel()]
+            rise = [law.rise_after_turn(turn_of(float(s))) for s in sigma.ravel()]
         else:
             length = law.norm * noise_scale(state)
             rise = [law.rise_after_noise(s * length) for s in sigma.ravel()]
@@ -78,7 +79,7 @@ def local_energy(state: State, *, sigma=None, distance=None):
     return float(out) if out.ndim == 0 else out
 
 
-def _turn(sigma):
+def turn_of(sigma):
     """1 - p at p = 1/sqrt(1+sigma^2)."""
     norm = math.hypot(1.0, sigma)
     return (sigma / norm) * sigma / (1.0 + norm)

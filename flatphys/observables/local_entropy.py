@@ -16,6 +16,7 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.display import Table, figure
@@ -175,7 +176,13 @@ def _solved(state, overlap, distance, channel):
 
 
 def local_entropy(
-    state: State, *, overlap=None, distance=None, margin: float = 0.0, beta: float = math.inf, energy: str = "errors"
+    state: State,
+    *,
+    overlap: ArrayLike | None = None,
+    distance: ArrayLike | None = None,
+    margin: float = 0.0,
+    beta: float = math.inf,
+    energy: str = "errors",
 ) -> LocalEntropy:
     """The local entropy around a reference drawn from `state`.
 

@@ -15,9 +15,10 @@ from flatphys.errors import InvalidInput
 from flatphys.model import ERM, GaussianMixture, Gibbs, TreeCommittee
 from flatphys.observables.margins.minimiser import law
 from flatphys.saddle.minimiser.custom import compiled
+from flatphys.state import State
 
 
-def relative_flatness(state) -> float:
+def relative_flatness(state: State) -> float:
     """q D E l''(t) of an ERM or Gibbs state; hinge (its curvature is a point mass at the kink) and counted errors have none."""
     learner = getattr(state.model, "learner", None)
     if isinstance(learner, Gibbs):

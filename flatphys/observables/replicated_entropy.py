@@ -5,12 +5,13 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution
 from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_model
-from flatphys.observables.local_energy import _turn as turn_of
+from flatphys.observables.local_energy import turn_of
 from flatphys.observables.margins.dense import FieldMargins
 from flatphys.saddle.breaking.branch import branch_of, replicated_problem
 from flatphys.saddle.equilibrium.states import solvable
@@ -155,7 +156,9 @@ def _distances(distance, overlap):
     return out if overlap is None else 0.5 * (1.0 - out)
 
 
-def replicated_entropy(model: Model, alpha: float, *, distance=None, overlap=None, y: float = math.inf) -> ReplicatedEntropy:
+def replicated_entropy(
+    model: Model, alpha: float, *, distance: ArrayLike | None = None, overlap: ArrayLike | None = None, y: float = math.inf
+) -> ReplicatedEntropy:
     """Entropy per replica of y solutions at one mutual distance, in the limit y -> inf the densest regions there are.
 
     Parameters
