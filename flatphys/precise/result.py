@@ -6,11 +6,7 @@ import mpmath as mp
 
 from flatphys.display import Table
 from flatphys.model import Model
-
-SCALARS = (
-    *("free_entropy", "entropy", "energy", "train_error", "train_loss"),
-    *("generalization_error", "bayes_error", "cosine", "at_eigenvalue"),
-)
+from flatphys.quantities import STATE
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -70,7 +66,8 @@ class Refined(Table):
     def _rows(self):
         rows = [("alpha", mp.nstr(self.alpha, 17)), ("branch", self.branch)]
         rows += [(name, mp.nstr(value, self.digits)) for name, value in self.order.items()]
-        rows += [(name, mp.nstr(getattr(self, name), self.digits)) for name in SCALARS if getattr(self, name) is not None]
+        scalars = {quantity.name: getattr(self, quantity.name) for quantity in STATE}
+        rows += [(name, mp.nstr(value, self.digits)) for name, value in scalars.items() if value is not None]
         return rows + [("residual", mp.nstr(self.residual, 3))]
 
     def _title(self):
