@@ -145,20 +145,29 @@ def mixture_threshold(data, bias: bool = False) -> float:
     return alpha
 
 
+# 1 - x cot x = sum of 2^2n |B_2n| x^2n/(2n)!
+COTANGENT = (1 / 3, 1 / 45, 2 / 945, 1 / 4725, 2 / 93555, 1382 / 638512875, 4 / 18243225)
+
+
+def _short_of_one(x):
+    """1 - x cot x for 0 < x < pi/2, without cancellation."""
+    if x > 0.3:
+        return 1.0 - x / math.tan(x)
+    return x * x * sum(c * x ** (2 * n) for n, c in reversed(list(enumerate(COTANGENT))))
+
+
 def teacher_threshold(flip: float) -> float:
     """The load at which labels of a teacher, flipped with probability `flip`, stop being linearly separable."""
     if flip == 0.0:
         return math.inf
     clean = 1.0 - 2.0 * flip
 
-    def stationarity(log_angle):  # angle = atan(1/tau), so that small flips keep their digits
+    def stationarity(log_angle):  # angle = atan(1/tau) falls like flip^(1/3)
         angle = math.exp(log_angle)
-        return (flip * math.pi + clean * angle) / math.tan(angle) - clean
+        return flip * math.pi / math.tan(angle) - clean * _short_of_one(angle)
 
     angle = math.exp(bracketed(stationarity, -260.0, math.log(0.5 * math.pi - 1e-12)))
-    tau = 1.0 / math.tan(angle)
-    share = flip * math.pi + clean * angle  # pi/2 - (1-2 eta) atan tau
-    return math.pi / ((1.0 + tau * tau) * share - clean * tau)
+    return math.pi / (flip * math.pi + clean * angle)  # the minimum itself: (1 + tau^2) share - clean tau = share where tau share = clean
 
 
 @functools.lru_cache(maxsize=256)

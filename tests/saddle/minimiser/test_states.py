@@ -176,17 +176,6 @@ def test_without_regularisation_the_logistic_loss_exists_above_the_separability_
         fp.solve(fp.Model(data, fp.ERM("logistic", 0.0)), 0.9 * threshold)
 
 
-def test_separability_thresholds_have_their_known_limits():
-    assert fp.separability_threshold(fp.Teacher()) == math.inf
-    assert fp.separability_threshold(fp.Teacher(0.4999999)) == pytest.approx(2.0, abs=1e-6)
-    assert fp.separability_threshold(fp.GaussianMixture(1e9)) == pytest.approx(2.0, rel=1e-4)  # no signal: Cover 1965
-    free, bound = (fp.separability_threshold(fp.GaussianMixture(1.0, 0.2), bias=b) for b in (True, False))
-    assert free > bound
-    # the margin vanishes there
-    almost = fp.solve(fp.Model(fp.GaussianMixture(1.0, 0.2), fp.MaxMargin(bias=True)), free * (1.0 - 1e-9))
-    assert 0.0 < almost.margin < 1e-8
-
-
 def test_strong_regularisation_gives_hebbs_rule():
     for data in (fp.GaussianMixture(0.7), fp.Teacher(0.1)):
         strong = fp.solve(fp.Model(data, fp.ERM("logistic", 1e6)), 2.0)
