@@ -93,7 +93,12 @@ ENTRIES = {
                 f"    if ch.energy == STEEP_ENERGY:\n        return steep_{name}({arguments})\n"
                 f"    if ch.energy == SQUARE_ENERGY:\n        return square_{name}(",
             )
-            for name, arguments in (("channel", "x, ch.beta, sigma"), ("scalars", "x, ch.beta, sigma"), ("features", "ch.beta, sigma"))
+            for name, arguments in (("channel", "x, ch.beta, sigma"), ("scalars", "x, ch.beta, sigma"))
+        ),
+        (
+            "    if ch.energy == HINGE_ENERGY:\n        return hinge_features(",
+            "    if ch.energy == STEEP_ENERGY:\n        return steep_features(ch.beta, sigma)\n"
+            "    if ch.energy == HINGE_ENERGY:\n        return hinge_features(",
         ),
         (
             "    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",

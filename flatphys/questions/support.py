@@ -121,7 +121,8 @@ class Support(Mapping):
     def __repr__(self):
         lines = ["Questions that are answered, by data and learner (elsewhere they raise InvalidInput)"]
         for title, rows in self._blocks():
-            lines += ["", text_table(title, [row for row in rows if row[1] != NO])]
+            split = [(name, text.replace("; or ", "\nor ").replace(" (", "\n(").splitlines()) for name, text in rows if text != NO]
+            lines += ["", text_table(title, [(name if i == 0 else "", part) for name, parts in split for i, part in enumerate(parts)])]
         return "\n".join(lines)
 
     def _repr_html_(self):
