@@ -8,12 +8,12 @@ Gaussian field in all directions at once: their entropic terms are closed forms,
 
 import math
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 
 BRANCH_POINT = 0.5 * math.pi  # distance of the nearest singularity of log 2cosh from the real axis
 
 
-@jit
+@inlined
 def binary(h):
     """(log 2cosh h, tanh |h|, sech^2 h, 1 - tanh h): each to full relative accuracy, one exponential for all."""
     e = math.exp(-2.0 * abs(h))

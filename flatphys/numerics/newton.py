@@ -79,6 +79,17 @@ class Root(NamedTuple):
     evaluations: int
 
 
+def largest(values) -> float:
+    """max |value|, nan if one is; a few numbers are gone through faster one by one than as an array."""
+    out = 0.0
+    for value in values:
+        if not abs(value) <= out:
+            out = abs(value)
+            if out != out:
+                break
+    return out
+
+
 class _Search:
     """One search: the function with its options, counting evaluations."""
 
@@ -95,7 +106,7 @@ class _Search:
 
     def size(self, x, f):
         """The residual; nan outside of the domain."""
-        return float(np.max(np.abs(f)) if self.options.size is None else self.options.size(x, f))
+        return largest(f.tolist()) if self.options.size is None else float(self.options.size(x, f))
 
     def jacobian(self, x, f, payload):
         """Difference quotients of the active equations in the active unknowns."""
@@ -113,12 +124,14 @@ class _Search:
             step = -np.linalg.solve(jacobian, f[self.active])
         except np.linalg.LinAlgError:
             return None, math.nan
-        if not np.isfinite(step).all():
+        lengths = [abs(part) for part in step.tolist()]
+        if not math.isfinite(sum(lengths)):
             return None, math.nan
-        length = np.abs(step)
+        relative = max(length / (1.0 + abs(at)) for length, at in zip(lengths, x[self.active].tolist(), strict=True))
         longest = self.options.longest(x) if callable(self.options.longest) else self.options.longest
-        damping = float(np.min(longest / np.maximum(length, 1e-300)))
-        return step * min(1.0, damping), float(np.max(length / (1.0 + np.abs(x[self.active]))))
+        limits = [longest] * len(lengths) if isinstance(longest, float) else longest
+        damping = min(limit / max(length, 1e-300) for limit, length in zip(limits, lengths, strict=True))
+        return step * damping if damping < 1.0 else step, relative
 
     def shortened(self, step, x, size, payload, fresh):
         """(x, f, payload, size) after the longest part of the step that lowers the residual, or None."""

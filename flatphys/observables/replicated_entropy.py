@@ -1,4 +1,4 @@
-"""replicated_entropy(model, alpha, ...): the densest regions of solutions, as y solutions at one mutual distance."""
+"""replicated_entropy(model, alpha, ...): the densest regions of solutions (or of low energy), as y replicas at one mutual distance."""
 
 import math
 import warnings
@@ -14,7 +14,6 @@ from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_mode
 from flatphys.observables.local_energy import turn_of
 from flatphys.observables.margins.dense import FieldMargins
 from flatphys.saddle.breaking.branch import branch_of, replicated_problem
-from flatphys.saddle.equilibrium.states import solvable
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -22,7 +21,7 @@ _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReplicatedEntropy(Table):
-    """Entropy of y solutions that are all at one distance from each other; one entry per distance.
+    """Entropy of y solutions (at finite beta: of y weights drawn together) all at one distance from each other; one entry per distance.
 
     Attributes
     ----------
@@ -31,12 +30,16 @@ class ReplicatedEntropy(Table):
     distance, overlap : array
         Hamming distance per weight of two replicas, and their overlap q1 = 1 - 2 distance (for spherical weights the same).
     value : array
-        Entropy per replica and weight, nats (spherical weights: relative to the uniform sphere).
+        Entropy per replica and weight, nats (spherical weights: relative to the uniform sphere): free_entropy + beta energy.
+    free_entropy : array
+        (1/y) of the logarithm of the regions' partition function per weight; at beta = inf the same as value.
+    energy, train_error : array
+        Energy per weight of a replica, and its fraction of patterns below the margin (0 at beta = inf).
     slope : array
-        d value / d overlap; d value / d distance = -2 slope.
+        d free_entropy / d overlap; d free_entropy / d distance = -2 slope.
     external_entropy : array
-        -y^2 d value/dy, the logarithm of the number of such regions per weight; negative: there are none, the
-        value is formal.  At y = inf its limit, the coefficient of 1/y in value.
+        -y^2 d free_entropy/dy, the logarithm of the number of such regions per weight; negative: there are none, the
+        value is formal.  At y = inf its limit, the coefficient of 1/y in free_entropy.
     region_entropy : array
         Entropy of the solutions within one region, value - external_entropy/y.
     q0, q0_hat, q1_hat, delta_q, delta_q_hat : array
@@ -47,7 +50,7 @@ class ReplicatedEntropy(Table):
         With a teacher: of one replica, and of the sum of a region's y replicas.
     inner_eigenvalue, outer_eigenvalue : array
         Replicons among the replicas of a region, and between regions; the ansatz is stable iff both are positive.
-        At y = inf the outer one is -inf where delta_q_hat >= 1.
+        At y = inf the outer one is -inf where a replica's field jumps: delta_q_hat >= 1, or errors counted at finite beta.
     status : array of str
         "ok"; "no_solution": finite y at a distance above the typical one, where the form has no real solution;
         "not_converged": the curve could not be followed so far, as where the conjugates leave the range of double
@@ -62,6 +65,9 @@ class ReplicatedEntropy(Table):
     distance: np.ndarray
     overlap: np.ndarray
     value: np.ndarray
+    free_entropy: np.ndarray
+    energy: np.ndarray
+    train_error: np.ndarray
     slope: np.ndarray
     external_entropy: np.ndarray
     region_entropy: np.ndarray
@@ -159,13 +165,15 @@ def _distances(distance, overlap):
 def replicated_entropy(
     model: Model, alpha: float, *, distance: ArrayLike | None = None, overlap: ArrayLike | None = None, y: float = math.inf
 ) -> ReplicatedEntropy:
-    """Entropy per replica of y solutions at one mutual distance, in the limit y -> inf the densest regions there are.
+    """Entropy per replica of y weights at one mutual distance, in the limit y -> inf the densest regions there are.
+
+    The replicas together have the weight exp(-beta sum of their energies): at beta = inf they are solutions.
 
     Parameters
     ----------
     model : Model
-        A Gibbs learner with hard constraints (beta = inf) on random labels or with a teacher, any margin; a perceptron or, with
-        random labels, a tree committee.
+        A Gibbs learner of any margin, energy and beta on random labels or with a teacher; a perceptron or, with random labels, a
+        tree committee.
     alpha : float > 0
         Patterns per weight.
     distance : float or array in (0, 1/2)
@@ -204,9 +212,6 @@ def replicated_entropy(
     y = validate.number("y", y, 1.0, infinite=True)
     if not isinstance(model.learner, Gibbs):
         raise InvalidInput(f"replicated_entropy needs a Gibbs learner, got {model.learner!r}")
-    if model.learner.beta < math.inf:
-        raise InvalidInput(f"replicated_entropy counts solutions: beta must be math.inf, got {model.learner.beta:g}")
-    solvable(model)
     distance = _distances(distance, overlap)
     branch = branch_of(model, alpha, y)
     points = [None] * distance.size
@@ -228,6 +233,9 @@ def replicated_entropy(
         distance,
         1.0 - 2.0 * distance,
         value,
+        column("free_entropy"),
+        column("energy"),
+        column("train_error"),
         column("slope"),
         external,
         value - external / y,

@@ -9,14 +9,14 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import H_ZERO_RE, channel, channel_scalars, features, log_concave
+from flatphys.kernels.channels import H_ZERO_RE, channel_scalars, features, log_concave
 from flatphys.kernels.codes import RANDOM, Channel, Labels
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.weights import BRANCH_POINT, binary
 from flatphys.numerics.gaussian import LOG_SQRT_2PI
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes, trapezoid_step
 from flatphys.saddle.breaking.inner import NEGLIGIBLE, SIZE, Inner, P, X, inner_nodes, inner_patterns
-from flatphys.saddle.breaking.jump import jump_of
+from flatphys.saddle.breaking.jump import jump_of, response
 
 
 class Patterns(NamedTuple):
@@ -90,8 +90,8 @@ def pattern_zeros(inner):
     if im2 == math.inf:
         return centre, width, H_ZERO_RE, math.inf
     r = m * spread
-    first = re1 + r * channel(inner.channel, re1, inner.sigma)[1]
-    second = re2 + r * channel(inner.channel, re2, inner.sigma)[1]
+    first = re1 + r * response(inner.channel, re1, inner.sigma)[1]
+    second = re2 + r * response(inner.channel, re2, inner.sigma)[1]
     return centre, width, first + second - centre, width
 
 

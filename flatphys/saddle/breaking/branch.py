@@ -13,7 +13,6 @@ from flatphys.kernels.codes import NISHIMORI, RANDOM, TEACHER, Labels, Problem
 from flatphys.model import Gibbs, Model, check_model
 from flatphys.numerics.continuation import Path, Steps
 from flatphys.numerics.newton import DEFAULT
-from flatphys.problem import problem_of
 from flatphys.saddle.accept import Tolerance, good
 from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
@@ -31,7 +30,7 @@ def replicated_problem(model: Model) -> Problem:
     learner = model.learner
     if not isinstance(learner, Gibbs):
         raise InvalidInput(f"replicated solutions need a Gibbs learner, got {learner!r}")
-    problem = problem_of(model)
+    problem = equilibrium.solvable(model)
     if problem.labels.kind == NISHIMORI:
         return problem._replace(labels=Labels(TEACHER, problem.labels.flip))
     return problem
@@ -39,7 +38,7 @@ def replicated_problem(model: Model) -> Problem:
 
 def lowest_state(model: Model, alpha: float) -> State:
     """The replica-symmetric state of least overlap."""
-    problem = problem_of(model)
+    problem = equilibrium.solvable(model)
     if problem.labels.kind == RANDOM:
         return equilibrium.dominant(model, alpha)
     found = roots(problem, math.log(alpha), stable_only=True)

@@ -21,6 +21,7 @@ from flatphys.kernels.channels import channel, features, log_concave
 from flatphys.kernels.codes import Channel
 from flatphys.numerics.gaussian import LOG_SQRT_2PI
 from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, buffers, trapezoid_step
+from flatphys.saddle.breaking.jump import response
 
 NEGLIGIBLE = 38.0  # an integrand e^-38 below its maximum is left out
 SIZE = math.sqrt(2.0 * NEGLIGIBLE)  # where a Gaussian is
@@ -67,7 +68,7 @@ def inner_mode(inner, x0):
     low, high = -math.inf, x0
     x = x0
     for _ in range(100):  # x + r a(x) rises; for hard constraints it is convex, and Newton falls monotonically from x0
-        _, a, b = channel(inner.channel, x, inner.sigma)
+        _, a, b = response(inner.channel, x, inner.sigma)
         if low == -math.inf:
             low = x0 - r * a
         value = x + r * a - x0
@@ -100,9 +101,9 @@ def _steps(inner, x0, level, step, at):
     """(number of nodes, exponent at the mode) of equal steps outwards from the mode."""
     root = math.sqrt(inner.spread)
     x = inner_mode(inner, x0)
-    log_f, a, _ = channel(inner.channel, x, inner.sigma)
+    log_f, a, _ = response(inner.channel, x, inner.sigma)
     t0 = inner.m * root * a
-    top = inner.m * channel(inner.channel, x0 - root * t0, inner.sigma)[0] - 0.5 * t0 * t0
+    top = inner.m * response(inner.channel, x0 - root * t0, inner.sigma)[0] - 0.5 * t0 * t0
     start = t0 + 0.37 * step * level
     n = 0
     for side in range(2):
@@ -135,8 +136,8 @@ def _panels(inner, x0, level, cap, at):
     root = math.sqrt(inner.spread)
     r = inner.m * inner.spread
     x = inner_mode(inner, x0)
-    t0 = inner.m * root * channel(inner.channel, x, inner.sigma)[1]
-    top = inner.m * channel(inner.channel, x0 - root * t0, inner.sigma)[0] - 0.5 * t0 * t0
+    t0 = inner.m * root * response(inner.channel, x, inner.sigma)[1]
+    top = inner.m * response(inner.channel, x0 - root * t0, inner.sigma)[0] - 0.5 * t0 * t0
     zeros = features(inner.channel, inner.sigma)
     shrink = 1.0 - 0.25 * level
     first = 1 if inner.channel.beta < math.inf else 2  # -b rises with x for hard constraints, else it may peak inside a panel
@@ -147,9 +148,9 @@ def _panels(inner, x0, level, cap, at):
         while n + ORDER <= at.shape[1]:
             x = x0 - root * p
             pole = min(cap, shrink * _reach(zeros, x, sign)) / root
-            length = min(pole, shrink * WIDTHS / math.sqrt(1.0 - r * channel(inner.channel, x, inner.sigma)[2]))
+            length = min(pole, shrink * WIDTHS / math.sqrt(1.0 - r * response(inner.channel, x, inner.sigma)[2]))
             for j in range(first, 3 if sign < 0.0 or first == 1 else 2):
-                b = channel(inner.channel, x - sign * root * length * 0.5 * j, inner.sigma)[2]
+                b = response(inner.channel, x - sign * root * length * 0.5 * j, inner.sigma)[2]
                 length = min(length, shrink * WIDTHS / math.sqrt(1.0 - r * b))
             half = 0.5 * length
             e = 0.0
@@ -171,7 +172,7 @@ def _sweep(inner, x0, level, step, at):
     f falls with x, so that modes lie at t >= 0, and the integrand is below exp(-t^2/2) but at its maximum above f(x0)^m.
     """
     root = math.sqrt(inner.spread)
-    low, high = -SIZE, math.sqrt(2.0 * (NEGLIGIBLE - inner.m * channel(inner.channel, x0, inner.sigma)[0]))
+    low, high = -SIZE, math.sqrt(2.0 * (NEGLIGIBLE - inner.m * response(inner.channel, x0, inner.sigma)[0]))
     n, top = 0, -math.inf
     t = low + 0.37 * step * level
     while t < high and n < at.shape[1]:
@@ -215,7 +216,7 @@ def inner_nodes(inner, x0, level, cap, at):
 def inner_patterns(inner, x0, level, at):
     """(log I, <a>, <a^2>, <-b>, <b^2>, <log f>) at the outer field x0."""
     edge = x0 + 9.0 * math.sqrt(inner.spread)
-    if edge < CERTAIN and abs(channel(inner.channel, edge, inner.sigma)[1]) < OBEYED:
+    if edge < CERTAIN and abs(response(inner.channel, edge, inner.sigma)[1]) < OBEYED:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     n, log_i = inner_nodes(inner, x0, level, math.inf, at)
     a1 = a2 = c1 = c2 = log_f = 0.0

@@ -25,7 +25,7 @@ from flatphys.kernels.weights import binary
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, PANEL_RATIO, REACH, panel_end
 from flatphys.saddle.breaking.averages import PatternMeans, WeightMeans
-from flatphys.saddle.breaking.jump import jump_of
+from flatphys.saddle.breaking.jump import jump_of, response
 
 EMPTY = 90.0  # x^2 below which (x < 0) a pattern is obeyed with certainty: 1 - H(x) < 1e-20; more where r a(x) matters
 OBEYED = 1e-15  # where a is larger there, obeying well costs something too (the square)
@@ -49,7 +49,7 @@ def _entry(patterns, jump, steep, floor):
             lo = max(lo, jump.above)
     while hi - lo > 0.05:
         mid = 0.5 * (lo + hi)
-        if mid + r * channel(ch, mid, sigma)[1] < bottom:
+        if mid + r * response(ch, mid, sigma)[1] < bottom:
             lo = mid
         else:
             hi = mid
@@ -64,12 +64,12 @@ def pattern_nodes(patterns, jump, level, floor, x, w):
     shrink = 1.0 - 0.25 * level
     if floor >= (ch.margin + REACH * sq) / root:
         return 0
-    steep = abs(channel(ch, floor, root)[1]) < OBEYED  # a falls like a Gaussian on the side that obeys
+    steep = abs(response(ch, floor, root)[1]) < OBEYED  # a falls like a Gaussian on the side that obeys
     re1, im1, re2, im2 = features(ch, root)
     marks = (re1, im1, re2, im2, jump.turn1, jump.depth, jump.turn2, jump.depth)
     p = _entry(patterns, jump, steep, floor if steep else -1e9)
     n = 0
-    right = p + r * channel(ch, p, root)[1]
+    right = p + r * response(ch, p, root)[1]
     right *= root
     while (ch.margin - right) / sq > -REACH:
         z = (ch.margin - right) / sq
@@ -77,11 +77,11 @@ def pattern_nodes(patterns, jump, level, floor, x, w):
         if not random:
             cap = min(cap, STEP_Z * shrink * max(1.5 / max(patterns.k, 1e-300), 0.4 * abs(z)))
         length = STEP_FIELD * shrink if p > -4.0 or not steep else STEEP / -p * shrink
-        length = min(length, 1.5 * cap * sq / (root * (1.0 - r * channel(ch, p, root)[2])))
+        length = min(length, 1.5 * cap * sq / (root * (1.0 - r * response(ch, p, root)[2])))
         length = panel_end(p, math.inf, PANEL_RATIO * shrink, length, marks) - p
         new = right
         for _ in range(200):
-            new = (p + length + r * channel(ch, p + length, root)[1]) * root
+            new = (p + length + r * response(ch, p + length, root)[1]) * root
             if (new - right) / sq <= cap:
                 break
             length *= 0.75

@@ -253,14 +253,13 @@ class Replicas:
         self.problem, self.alpha, self.y = problem, alpha, y
         binary, teacher = problem.weights == BINARY, problem.labels.kind != RANDOM
         self.places = [i for i, there in enumerate((True, binary, teacher)) if there]  # of `Place`
+        self._order = [self.places.index(i) if i in self.places else -1 for i in range(3)]  # -1: what is appended to the unknowns
         self.rows = [i for i, there in enumerate((binary, True, teacher)) if there]  # of the violations in `Values`
 
     def place(self, unknowns) -> Place:
         """The unknowns with their names."""
-        full = [0.0, 0.0, 0.0]
-        for i, x in zip(self.places, unknowns, strict=False):
-            full[i] = float(x)
-        return Place(*full)
+        full = [*unknowns.tolist(), 0.0]
+        return Place(full[self._order[0]], full[self._order[1]], full[self._order[2]])
 
     def raw(self, v, unknowns, level=0) -> Values:
         """All that `evaluate` returns."""
