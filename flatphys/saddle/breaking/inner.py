@@ -65,12 +65,12 @@ def room() -> Room:
 def inner_mode(inner, x0):
     """x at the maximum of m log f(x) - t^2/2, for a concave log f."""
     r = inner.m * inner.spread
-    low, high = -math.inf, x0
-    x = x0
-    for _ in range(100):  # x + r a(x) rises; for hard constraints it is convex, and Newton falls monotonically from x0
+    low = high = math.nan
+    x, last = x0, math.inf
+    for i in range(100):  # x + r a(x) rises; for hard constraints it is convex, and Newton falls monotonically from x0
         _, a, b = response(inner.channel, x, inner.sigma)
-        if low == -math.inf:
-            low = x0 - r * a
+        if i == 0:
+            low, high = min(x0, x0 - r * a), max(x0, x0 - r * a)
         value = x + r * a - x0
         if value > 0.0:
             high = x
@@ -80,8 +80,9 @@ def inner_mode(inner, x0):
         x -= step
         if abs(step) <= 1e-7 * (1.0 + abs(x)):
             break
-        if not low <= x <= high:
+        if not low <= x <= high or abs(value) > 0.5 * last:  # a that saturates makes Newton's method go back and forth
             x = 0.5 * (low + high)
+        last = abs(value)
     return x
 
 
