@@ -64,7 +64,9 @@ def reference_of(state: State) -> tuple[Reference, np.ndarray]:
         return Reference(problem.weights, problem.labels, problem.channel, *overlaps, 0.0, overlaps[0], 0.0), problem.net
     r = order["R"]
     if r == 0.0:
-        raise InvalidInput(f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha")
+        raise InvalidInput(
+            f"the reference has no overlap with its teacher at alpha={state.alpha:g}: raise alpha, or take another margin or energy"
+        )
     t2 = order.get("q_minus_R2", overlaps[0] - r * r)
     return Reference(problem.weights, Labels(TEACHER, data.flip), problem.channel, *overlaps, r, t2, order["R_hat"]), problem.net
 

@@ -180,8 +180,9 @@ def rule_along(ref, ch, g, level):
 
 
 @jit
-def _panels_along(ref, g, rule, k, x0, ends, y, yw):
-    """Graded panels in y = m - k/c on `ends`: the number of nodes, -1 where the buffers are full."""
+def _panels_along(ref, g, rule, line, ends, y, yw):
+    """Graded panels in y = m - k/c on `ends`, for `line` = (k, x0): the number of nodes, -1 where the buffers are full."""
+    k, x0 = line
     rate = g.s / g.root_v
     origin = k / g.c
     re, im, other, other_im = rule.poles
@@ -214,7 +215,7 @@ def nodes_along(ref, g, rule, k, x0, y, yw):
     else:
         ends = (g.c * high - wide, g.c * low + wide)
     if rule.sharp:
-        return _panels_along(ref, g, rule, k, x0, ends, y, yw), k / g.c
+        return _panels_along(ref, g, rule, (k, x0), ends, y, yw), k / g.c
     first = int(math.ceil((ends[0] - rule.offset) / rule.step))
     n = int((ends[1] - ends[0]) / rule.step) + 1
     for j in range(n):

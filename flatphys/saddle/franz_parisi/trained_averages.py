@@ -53,9 +53,10 @@ class Averages(NamedTuple):
 
 
 @jit
-def _xi_sums(rule, ch, seen, g, x0, stretch, level, nodes):
-    """Over xi at one g, with x = x0 - stretch xi: (W log f, turned a, W a, W a^2, W b^2, W b, W share, W energy)."""
+def _xi_sums(rule, ch, seen, line, level, nodes):
+    """Over xi at `line` = (g, x0, stretch), x = x0 - stretch xi: (W log f, turned a, W a, W a^2, W b^2, W b, W share, W energy)."""
     y, wy = nodes
+    g, x0, stretch = line
     centre = x0 / stretch if stretch > 0.0 else 0.0
     origin = centre if abs(centre) < REACH else 0.0
     start = 0.0 if origin != 0.0 else x0
@@ -107,7 +108,7 @@ def averages(rule, ch, at, level, outer, inner):
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
     for i in range(n):
         mean, delta, bend = field_mean(rule, at, u[i])
-        s0, s1, s2, s3, s4, s5, s6, s7 = _xi_sums(rule, ch, seen, u[i], (ch.margin - mean) / unit, stretch, level, inner)
+        s0, s1, s2, s3, s4, s5, s6, s7 = _xi_sums(rule, ch, seen, (u[i], (ch.margin - mean) / unit, stretch), level, inner)
         z0 += w[i] * s0
         z1 += w[i] * s1
         z2 += w[i] * s2 * delta
