@@ -295,13 +295,3 @@ def nearest(ch, sigma):
     """(re, im) of the nearer of the two `features`."""
     re, im, other, other_im = features(ch, sigma)
     return (re, im) if im <= other_im else (other, other_im)
-
-
-@jit
-def breadth(ch, sigma):
-    """Scale in x on which exp(-beta energy) falls below the margin, where that is less than 1; inf otherwise, and for a step."""
-    width = 1.0
-    if not steps(ch):
-        while ch.beta * cost(ch.energy, sigma * width) > 1.0:
-            width *= 0.5
-    return width if width < 1.0 else math.inf

@@ -22,12 +22,12 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import breadth, channel, channel_scalars, cost, features, nearest, steps
+from flatphys.kernels.channels import channel, channel_scalars, cost, features, nearest, steps
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
 from flatphys.saddle.franz_parisi.patterns import Patterns, lost
-from flatphys.saddle.franz_parisi.rules import DECAY, counted_reach, fields_of, outer_nodes, reference_pole
+from flatphys.saddle.franz_parisi.rules import DECAY, breadth, counted_reach, fields_of, outer_nodes, reference_pole
 from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
 
 ETA, DENSITY, LABEL, TURN = range(4)  # rows of the table: nodes of eta and their weights, alone, with W and with its turn

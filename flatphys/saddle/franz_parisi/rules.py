@@ -11,7 +11,7 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import breadth, features, growth, nearest
+from flatphys.kernels.channels import cost, features, growth, nearest, steps
 from flatphys.kernels.codes import RANDOM
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
@@ -84,6 +84,16 @@ def fields_of(ref, ch, o):
     root_v = math.sqrt(o.v)
     mz, bend = root_q * o.p + root_t * o.d, growth(ch, root_v) / o.v
     return Fields(root_q, root_t, root_v, mz, s, c, rest, tilt_z, tilt_e * rest, tilt_e * c, root_0, bend)
+
+
+@jit
+def breadth(ch, sigma):
+    """Scale in x on which exp(-beta energy) falls below the margin, where that is less than 1; inf otherwise, and for a step."""
+    width = 1.0
+    if not steps(ch):
+        while ch.beta * cost(ch.energy, sigma * width) > 1.0:
+            width *= 0.5
+    return width if width < 1.0 else math.inf
 
 
 @jit
