@@ -198,9 +198,10 @@ def _refuse_unresolved(model: Model, problem: Problem, alpha: float, found: list
     teacher = teacher_free_entropy(problem, alpha)
     if dominant_only and abs(margin) < TINY and found and max(state.free_entropy for state in found) > teacher + slack:
         return
+    advice = "use margin 0, where it is exact, or one further from 0"
     raise NotConverged(
         f"the branch of {model!r} next to its teacher could not be followed to alpha={alpha:g}: "
-        f"use margin 0, where it is exact, or one further from 0",
+        + (advice if problem.channel.energy == ERRORS else "use a smaller beta or load"),
         found[0].order if found else None,
         found[0].residual if found else math.nan,
     )
