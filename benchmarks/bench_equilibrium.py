@@ -29,6 +29,8 @@ CASES = {
     "spherical, random labels, alpha 1.5": (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 1.5),
     "binary, ReLU committee, alpha 0.5": (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", network=fp.TreeCommittee("relu"))), 0.5),
     "spherical, sign committee, alpha 1.5": (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", network=fp.TreeCommittee("sign"))), 1.5),
+    "binary, hinge, alpha 0.7": (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.5, 3.0, energy="hinge")), 0.7),
+    "spherical, squared hinge, alpha 1.5": (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", 0.1, 5.0, energy="squared-hinge")), 1.5),
     "binary, teacher, alpha 0.9": (fp.Model(fp.Teacher(), fp.Gibbs("binary")), 0.9),
     "binary, teacher, margin 0.2, alpha 0.7": (fp.Model(fp.Teacher(), fp.Gibbs("binary", margin=0.2)), 0.7),
     "spherical, teacher, alpha 5": (fp.Model(fp.Teacher(), fp.Gibbs("spherical")), 5.0),
@@ -39,7 +41,7 @@ CASES = {
 def plain(model, alpha, state):
     """The same point by plain SciPy, or None where it has not been written."""
     learner = model.learner
-    if isinstance(model.data, fp.RandomLabels) and learner.network == fp.Perceptron():
+    if isinstance(model.data, fp.RandomLabels) and learner.network == fp.Perceptron() and learner.energy == "errors":
         return lambda: plain_scipy.random_labels(learner.weights, learner.margin, learner.beta, alpha)[0]
     if learner.weights == "binary" and isinstance(learner, fp.Gibbs) and isinstance(model.data, fp.Teacher):
         # a start near the answer: from further away the root finder leaves the region R^2 < q

@@ -46,14 +46,6 @@ H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
 STEEP = 3.0  # where zeros are farther off, what bounds a rule is that f turns as the Gaussian's tail does, on a scale of 1
 
 
-# --- hard constraints: every energy with a flat side at beta = inf ----------------------------------------------------------
-@inlined
-def hard_channel(x):
-    """(log f, a, b) of Delta >= kappa."""
-    m, d, log_h = mills(x)
-    return log_h, m, -m * d
-
-
 # --- errors: 1 where Delta < kappa ------------------------------------------------------------------------------------------
 @inlined
 def _error_odds(x, beta):
@@ -186,7 +178,8 @@ def square_scalars(x, beta, sigma):
 def channel(ch, x, sigma):
     """(log f, a, b) of the module's docstring at x = (kappa - omega)/sigma."""
     if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
-        return hard_channel(x)
+        m, d, log_h = mills(x)
+        return log_h, m, -m * d
     if ch.energy == ERRORS:
         return errors_channel(x, ch.beta, sigma)
     if ch.energy == HINGE_ENERGY:

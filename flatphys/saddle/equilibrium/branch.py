@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel
-from flatphys.kernels.codes import NISHIMORI, RANDOM, TEACHER
+from flatphys.kernels.codes import BINARY, ERRORS, NISHIMORI, RANDOM, TEACHER
 from flatphys.kernels.networks import overlap_curvature, overlap_slope
 from flatphys.numerics.secant import CONVERGED, advance, begin, inside
 from flatphys.saddle.equilibrium.averages import fields, log_alphas, pattern_moments, weights_average
@@ -49,6 +49,18 @@ class ReadOff(NamedTuple):
 
 
 NOTHING = ReadOff(*(math.nan,) * 12)
+
+
+@jit
+def teacher_state_exists(problem):
+    """Whether q = R = 1 is a solution: binary weights at margin 0 that count errors, and whose teacher is not forbidden.
+
+    The next weights, eps away, err on a fraction sqrt(eps) of the patterns, which costs more than their entropy eps log(1/eps) gains.
+    An energy that grows continuously from 0 costs only eps there: its weights leave the teacher at every beta.
+    """
+    labels, channel = problem.labels, problem.channel
+    exact = problem.weights == BINARY and labels.kind != RANDOM and channel.margin == 0.0 and channel.energy == ERRORS
+    return exact and (labels.flip == 0.0 or channel.beta < math.inf)
 
 
 @jit

@@ -12,8 +12,8 @@ from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER, Channel, Pro
 from flatphys.kernels.labels import label_slope
 from flatphys.kernels.networks import first_slope, last_slope
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium.branch import root_at_load
-from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord, teacher_state_exists
+from flatphys.saddle.equilibrium.branch import root_at_load, teacher_state_exists
+from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord
 
 MOST_POINTS = 4096
 ALMOST_ZERO = -25.0  # log q_hat where a curve leaves q = 0

@@ -22,10 +22,10 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER
+from flatphys.kernels.codes import TEACHER
 from flatphys.numerics.secant import CONVERGED, advance, begin
 from flatphys.saddle.equilibrium.averages import log_alphas, weights_average
-from flatphys.saddle.equilibrium.branch import Root, conjugates
+from flatphys.saddle.equilibrium.branch import Root, conjugates, teacher_state_exists
 
 LOG_HUGE = 28.0  # loads beyond 1e12 patterns per weight are not followed
 FIRST, LONGEST, SHORTEST = 0.5, 1.5, 1e-7  # steps, in natural logarithms of the conjugates
@@ -88,18 +88,6 @@ class Step(NamedTuple):
     length: float
     slope: float
     strain: float
-
-
-@jit
-def teacher_state_exists(problem):
-    """Whether q = R = 1 is a solution: binary weights at margin 0 that count errors, and whose teacher is not forbidden.
-
-    The next weights, eps away, err on a fraction sqrt(eps) of the patterns, which costs more than their entropy eps log(1/eps) gains.
-    An energy that grows continuously from 0 costs only eps there: its weights leave the teacher at every beta.
-    """
-    labels, channel = problem.labels, problem.channel
-    exact = problem.weights == BINARY and labels.kind != RANDOM and channel.margin == 0.0 and channel.energy == ERRORS
-    return exact and (labels.flip == 0.0 or channel.beta < math.inf)
 
 
 @jit

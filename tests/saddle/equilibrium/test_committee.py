@@ -131,7 +131,7 @@ def test_solutions_end_where_the_kernel_s_last_slope_says(weights, error, activa
 
 def test_a_committee_with_a_teacher_is_refused_by_name():
     with pytest.raises(InvalidInput, match="network"):
-        fp.Model(fp.Teacher(), fp.Gibbs(network=fp.TreeCommittee()))
+        fp.solve(fp.Model(fp.Teacher(), fp.Gibbs(network=fp.TreeCommittee())), 0.5)
 
 
 # --- thresholds -------------------------------------------------------------------------------------
