@@ -89,9 +89,9 @@ ENTRIES = {
         ("\n# --- the ladders", ENERGY),
         *(
             (
-                f"    if ch.energy == SQUARE_ENERGY:\n        return square_{name}(",
+                f"    if ch.energy == HINGE_ENERGY:\n        return hinge_{name}(",
                 f"    if ch.energy == STEEP_ENERGY:\n        return steep_{name}({arguments})\n"
-                f"    if ch.energy == SQUARE_ENERGY:\n        return square_{name}(",
+                f"    if ch.energy == HINGE_ENERGY:\n        return hinge_{name}(",
             )
             for name, arguments in (("channel", "x, ch.beta, sigma"), ("scalars", "x, ch.beta, sigma"))
         ),
@@ -133,8 +133,9 @@ ENTRIES = {
         (
             "    if code == TABLE:\n        return _table_map(",
             "    if code == SWIFT:\n"
-            "        c = math.asin(8.0 / 9.0 * q) / math.asin(8.0 / 9.0)\n"
-            "        return c, 1.0 - c\n"
+            "        a = 8.0 / 9.0\n"
+            "        gap = math.asin(a * eps * (1.0 + q) / (math.sqrt(1.0 - (a * q) ** 2) + q * math.sqrt(1.0 - a * a)))\n"
+            "        return math.asin(a * q) / math.asin(a), gap / math.asin(a)\n"
             "    if code == TABLE:\n        return _table_map(",
         ),
         (
