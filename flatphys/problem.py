@@ -63,8 +63,8 @@ def refuse_without_theory(model: Model) -> None:
         )
 
 
-def refuse_energies(model: Model, question: str) -> None:
-    """Raise `InvalidInput` where `question` has a theory only for counted errors (at beta = inf: for every hard constraint)."""
-    learner = model.learner
-    if isinstance(learner, Gibbs) and channel_of(learner.energy, learner.margin, learner.beta).energy != ERRORS:
-        raise InvalidInput(f"energy must be 'errors' for {question}, got {learner.energy!r}")
+def refuse_square(problem: Problem, question: str) -> None:
+    """Raise `InvalidInput` where `question` asks for stabilities of at least the margin, which the square wants met exactly."""
+    if problem.channel.energy == SQUARE_ENERGY:
+        allowed = ", ".join(repr(name) for name, code in CODES.items() if code != SQUARE_ENERGY)
+        raise InvalidInput(f"energy must be one of {allowed} for {question}, got 'square'; see ground_state")

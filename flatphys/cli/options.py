@@ -96,7 +96,9 @@ class ModelOptions:
         """The model asked for; the arguments are the defaults of the question at hand."""
         data = self.data or data
         if data == "gaussian-mixture" and learner == "gibbs":
-            learner = "erm"  # Gibbs learners are not defined there
+            learner = "erm"  # the theory of Gibbs learners is for other data
+        elif data == "random-labels" and learner == "erm":
+            learner = "gibbs"  # the only one there
         learner = self.learner or learner
         kinds = _choose("data", data, DATA), _choose("learner", learner, LEARNERS)
         given = {field: self.fields[field.name] for field in FIELDS if self.fields[field.name] is not None}

@@ -36,7 +36,7 @@ class Command(TyperCommand):
 
 # The library's message names the functions to call; this names the commands.
 _BEYOND = (
-    "two questions remain beyond capacity: `flatphys threshold ground-state` asks for the fewest errors, "
+    "two questions remain beyond capacity: `flatphys threshold ground-state` asks for the least energy, "
     "`--beta 10` for weights that may err at a price"
 )
 

@@ -8,6 +8,7 @@ Points are numbered so that those of one model at consecutive loads follow each 
 
 import dataclasses
 import difflib
+import functools
 import itertools
 import math
 import numbers
@@ -243,7 +244,16 @@ def plan(model: Model, alpha, question: Question, given: dict) -> Plan:
     axes, vector = _named(axes, vector)
     out = Plan(model, question, axes, vector, options)
     _check_models(out, names)
-    return out
+    return dataclasses.replace(out, axes=tuple(_spelled(axis, i, out) for i, axis in enumerate(axes)))
+
+
+def _spelled(axis: Axis, at: int, plan: Plan) -> Axis:
+    """The axis with names as the model spells them (`squared_hinge` is `squared-hinge`), for coordinates that can be selected."""
+    if axis.kind != FIELD or not any(isinstance(value, str) for value in axis.values):
+        return axis
+    first = [0] * len(plan.axes)
+    models = [plan.model_at(first[:at] + [i] + first[at + 1 :]) for i in range(len(axis.values))]
+    return dataclasses.replace(axis, values=tuple(functools.reduce(getattr, axis.key.split("."), model) for model in models))
 
 
 def check_field(key: str, names: list[str], model: Model) -> None:

@@ -10,7 +10,7 @@ from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed
-from flatphys.problem import problem_of, refuse_energies
+from flatphys.problem import problem_of, refuse_square
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
@@ -45,7 +45,7 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     problem = gibbs_problem(model, "capacity", hard=True)
     spherical, random = problem.weights == SPHERICAL, problem.labels.kind == RANDOM
     if ansatz == "1RSB":
-        refuse_energies(model, "the capacity with one step of replica-symmetry breaking")
+        refuse_square(problem, "the capacity with one step of replica-symmetry breaking")
         if not (spherical and random):
             raise InvalidInput(
                 f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
@@ -57,11 +57,7 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
 
 def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
-    if problem.channel.energy == SQUARE_ENERGY:
-        raise InvalidInput(
-            f"energy must not be 'square' for the capacity of binary weights, got {model.learner!r}: no such weights reach the margin "
-            f"exactly on every pattern at any load, see ground_state"
-        )
+    refuse_square(problem, "the capacity and the largest margin of binary weights, which meet no margin exactly on every pattern")
     if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)

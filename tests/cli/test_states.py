@@ -230,6 +230,14 @@ def test_energies_and_losses_are_spelled_with_hyphen_or_underscore(spelled):
     assert rule["model"]["learner"]["loss"] == "squared-hinge"
 
 
+def test_relative_flatness_is_asked_of_the_learner_that_the_data_allow():
+    """Random labels know only the gibbs learner; elsewhere the question is about minimisers."""
+    out = json.loads(good("relative-flatness", "--energy", "squared-hinge", "--beta", "2", "--margin", "0.5", "0.7", "--json"))
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.5, 2.0, energy="squared-hinge")), 0.7)
+    assert out["relative_flatness"] == fp.relative_flatness(state)
+    assert "ERM" in good("relative-flatness", "--data", "teacher", "2")
+
+
 def test_branches_are_listed_dominant_first_with_infinities_as_strings():
     states = json.loads(good("solve", "--data", "teacher", "--branches", "1.3", "--json"))["states"]
     assert (

@@ -48,8 +48,16 @@ def test_capacity_of_the_square_is_that_of_linear_equations():
     assert fp.capacity(model("square", "spherical", 0.4, network=fp.TreeCommittee("relu"))) > 1.0 / 1.16
     with pytest.raises(NoSolution, match="below one pattern per weight"):
         fp.max_margin(model("square", "spherical"), 1.2)
-    with pytest.raises(InvalidInput, match="energy must be 'errors'"):
-        fp.capacity(model("square", "spherical"), ansatz="1RSB")
+    assert fp.capacity(model("hinge", "spherical", -0.5), ansatz="1RSB") == fp.capacity(model("errors", "spherical", -0.5), ansatz="1RSB")
+    allowed = "energy must be one of 'errors', 'hinge', 'squared-hinge' for .*, got 'square'; see ground_state"
+    for refused in (
+        lambda: fp.capacity(model("square", "spherical"), ansatz="1RSB"),
+        lambda: fp.capacity(model("square", "binary")),
+        lambda: fp.max_margin(model("square", "binary"), 0.5),
+        lambda: fp.flatness_threshold(model("square", "binary")),
+    ):
+        with pytest.raises(InvalidInput, match=allowed):
+            refused()
 
 
 @pytest.mark.parametrize("energy", CONTINUOUS)

@@ -280,9 +280,9 @@ def beyond(model: Model, problem: Problem, alpha: float) -> Exception:
     if problem.weights == SPHERICAL:
         return Unsatisfiable(
             f"alpha={alpha:g} is beyond the capacity {end:.10g} of {model!r}: no weights reach the margin on every pattern; "
-            f"ground_state(model, alpha) gives the least fraction of errors, {hint}"
+            f"ground_state(model, alpha) gives the least energy, {hint}"
         )
     return NoSolution(
         f"the replica-symmetric branch of {model!r} ends at alpha={end:.10g}, got alpha={alpha:g}; "
-        f"no binary weights exist beyond capacity(model), {hint}, ground_state(model, alpha) gives the least fraction of errors"
+        f"no binary weights exist beyond capacity(model), {hint}, ground_state(model, alpha) gives the least energy"
     )
