@@ -84,7 +84,7 @@ ENTRIES = {
     "kernels/codes.py": [("# what networks do", "STEEP_ENERGY, STEEP, SWIFT = 41, 42, 43\n\n# what networks do")],
     "kernels/channels.py": [
         ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import STEEP_ENERGY, Channel, "),
-        ("SQUARED_HINGE_ENERGY, SQUARE_ENERGY))", "SQUARED_HINGE_ENERGY, SQUARE_ENERGY, STEEP_ENERGY))"),
+        ("SQUARED_HINGE_ENERGY, SQUARE_ENERGY),", "SQUARED_HINGE_ENERGY, SQUARE_ENERGY, STEEP_ENERGY),"),
         ("SQUARE_ENERGY: losses.SQUARE}", "SQUARE_ENERGY: losses.SQUARE, STEEP_ENERGY: losses.STEEP}"),
         ("\n# --- the ladders", ENERGY),
         *(
@@ -114,7 +114,6 @@ ENTRIES = {
     "kernels/losses.py": [
         ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import STEEP, "),
         ("SQUARED_HINGE)", "SQUARED_HINGE, STEEP)"),
-        ('MARGIN_FIT = ("square",), ("hinge", "squared-hinge")', 'MARGIN_FIT = ("square",), ("hinge", "squared-hinge", "steep")'),
         ("\n# --- the ladders", LOSS),
         *(
             (
@@ -124,6 +123,10 @@ ENTRIES = {
             )
             for name, arguments in (("point", "t"), ("response", "e, c"), ("features", "c"))
         ),
+    ],
+    "kernels/traits.py": [
+        ("SMOOTH, RAMP, HALF_PARABOLA)", "SMOOTH, RAMP, HALF_PARABOLA, Traits(margin_fit=True, bend=2.0))"),
+        ("HALF_PARABOLA, PARABOLA)", "HALF_PARABOLA, PARABOLA, Traits(margin_fit=True, bend=2.0))"),
     ],
     "kernels/networks.py": [
         ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import SWIFT, "),

@@ -11,6 +11,7 @@ from scipy import optimize
 
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.finite_size.measure import loss_of
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
 
 GRADIENT = 1e-6  # largest gradient per pattern that counts as a minimum
@@ -53,11 +54,14 @@ def fit(learner, data, x, y, alpha):
 
 
 def _minimise(learner, z, y):
-    if learner.loss == "square":
+    traits = loss_traits(learner.loss)
+    if traits.quadratic:
         w = _square(z, y, learner.l2, learner.bias)
         return w, float(np.mean(y * (1.0 - z @ w))) if learner.bias else 0.0
-    if learner.loss == "hinge":
+    if learner.loss == "hinge":  # the dual below is that of this loss alone
         return _hinge(z, y, learner.l2, learner.bias)
+    if traits.kinked:
+        raise InvalidInput(f"loss must be 'hinge' or differentiable to be trained at finite N, got {learner.loss!r}")
     return _smooth(z, y, learner)
 
 

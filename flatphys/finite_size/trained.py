@@ -26,6 +26,7 @@ from flatphys.finite_size.measure import TEST_EXAMPLES, errors, fresh_error, loc
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.rules import fit, one_thread
 from flatphys.finite_size.run import Run
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, MaxMargin
 
 __all__ = ["Estimate", "FiniteRun", "draw", "fit", "one_thread", "train"]
@@ -105,7 +106,7 @@ def _more(learner, sample, w, b, sigma, at) -> dict:
     """What `train` measures besides, on a sample (instance, stabilities, generator) with trained weights and bias."""
     one, t, rng = sample
     out = {"margin_mean": t.mean(), "margin_variance": t.var()}
-    if isinstance(learner, ERM) and learner.loss != "hinge":  # whose curvature is a point mass at its kink
+    if isinstance(learner, ERM) and not loss_traits(learner.loss).kinked:  # there curvature is a point mass
         bend = loss_of(learner.loss, t)[2]
         x = one.patterns[0].astype(np.float64)  # by weight; the labels' signs cancel
         out["relative_flatness"] = (w @ w / one.n) * np.mean(bend * np.sum(x * x, axis=0)) / one.n

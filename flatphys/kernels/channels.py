@@ -23,7 +23,8 @@ Each form keeps its digits where the two terms cancel: no difference of large nu
 energy but the square is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
 
 To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one
-line in each ladder, its name in `model.ENERGIES` and `CODES`, and the loss that it becomes at zero temperature in `LOSS`.
+line in each ladder, its name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
+temperature in `LOSS`.
 
 Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);
 Franz, Parisi, Sevelev, Urbani & Zamponi 2017 (harmonic energy).
@@ -37,9 +38,10 @@ from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY, SQUARED_
 from flatphys.model import ENERGIES
 from flatphys.numerics.gaussian import logistic, mills, tail
 
-CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY)))
+CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY), strict=True))
+COUNTED = -1  # in place of a loss: errors are counted
 # The loss of the margin kappa - t that each energy is, as beta -> inf above capacity: counting errors is no convex loss.
-LOSS = {HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losses.SQUARED_HINGE, SQUARE_ENERGY: losses.SQUARE}
+LOSS = {ERRORS: COUNTED, HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losses.SQUARED_HINGE, SQUARE_ENERGY: losses.SQUARE}
 
 # The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816

@@ -12,8 +12,8 @@ and what the saddle-point equations need of it is the response
 At a kink of l the first form of f holds: any subgradient is available there.
 
 To add a loss, write its block below (`<name>_point`, `<name>_response`, `<name>_features`), give it
-the next code in `kernels.codes`, one line in each of the three ladders, and its name in `model.LOSSES` and `CODES`.  Nothing else in
-flatphys needs to know.  A loss of one's own without touching the package is a `CustomLoss`.
+the next code in `kernels.codes`, one line in each of the three ladders, its name in `model.LOSSES` and `CODES`, and its flags in
+`kernels.traits`.  Nothing else in flatphys needs to know.  A loss of one's own without touching the package is a `CustomLoss`.
 
 Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborova, ICML 2020.
 """
@@ -24,14 +24,10 @@ from flatphys._jit import jit
 from flatphys.kernels.codes import HINGE, LOGISTIC, SQUARE, SQUARED_HINGE
 from flatphys.model import LOSSES
 
-CODES = dict(zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE)))
+CODES = dict(zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE), strict=True))
 
 # What `features` says about the response.
 ANALYTIC, KINKED, UNKNOWN = 0, 1, 2
-
-# Which losses reach their minimum at finite margins, and there only at t = 1 or for all t >= 1: with
-# l2 -> 0 they interpolate if they can, and the solution of smallest norm stays finite.
-EXACT_FIT, MARGIN_FIT = ("square",), ("hinge", "squared-hinge")
 
 
 # --- square: (1-t)^2 / 2 ----------------------------------------------------------------------------

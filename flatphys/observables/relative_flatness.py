@@ -12,7 +12,8 @@ the squared hinge, whose curvature jumps at its margin, the share of patterns be
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.model import ERM, GaussianMixture, Gibbs, TreeCommittee
+from flatphys.kernels.traits import energy_traits, loss_traits
+from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee
 from flatphys.observables.margins.minimiser import law
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.state import State
@@ -25,8 +26,8 @@ def relative_flatness(state: State) -> float:
         return _of_energy(state, learner)
     if not isinstance(learner, ERM):
         raise InvalidInput(f"relative flatness needs a loss: the learner must be ERM or Gibbs, got {learner!r}")
-    if learner.loss == "hinge":
-        raise InvalidInput("relative flatness is not defined for the hinge loss, whose curvature is a point mass at margin 1")
+    if loss_traits(learner.loss).kinked:
+        raise InvalidInput(f"relative flatness is not defined for the {learner.loss} loss, whose curvature is a point mass at margin 1")
     machinery, dist = compiled(learner.loss), law(state)
     places = [place for place, _ in dist.atoms]
 
@@ -43,8 +44,10 @@ def relative_flatness(state: State) -> float:
 
 def _of_energy(state, learner) -> float:
     """E energy''(Delta) on |w|^2 = N."""
-    if learner.energy in ("errors", "hinge"):
-        raise InvalidInput(f"energy must be 'square' or 'squared-hinge' for relative flatness, got {learner.energy!r}: it has no Hessian")
+    traits = energy_traits(learner.energy)
+    if not traits.bend > 0.0:
+        names = " or ".join(repr(one) for one in ENERGIES if energy_traits(one).bend > 0.0)
+        raise InvalidInput(f"energy must be {names} for relative flatness, got {learner.energy!r}: it has no Hessian")
     if isinstance(learner.network, TreeCommittee):
         raise InvalidInput(f"network must be Perceptron() for relative flatness, got {learner.network!r}: the formula is that of one layer")
-    return 1.0 if learner.energy == "square" else state.train_error
+    return traits.bend * (1.0 if traits.quadratic else state.train_error)

@@ -5,7 +5,8 @@ import math
 import flatphys as fp
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
-from flatphys.model import ENERGIES, ERM, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Perceptron, RandomLabels, Teacher
+from flatphys.kernels.traits import energy_traits, loss_traits
+from flatphys.model import ENERGIES, ERM, LOSSES, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Perceptron, RandomLabels, Teacher
 from flatphys.questions import options as o
 from flatphys.questions.answer import Answer
 from flatphys.questions.domain import where
@@ -24,9 +25,12 @@ def _among(patterns, **fields) -> tuple:
 
 
 _HARD = _among(_GIBBS, beta=math.inf)
-_COUNTING = _among(_HARD, energy=tuple(energy for energy in ENERGIES if energy != "square"))  # no violation is the same for all of them
-_SMOOTH = ("square", "squared-hinge")
-_NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy="square"))  # no weights cost nothing: a ground state is left
+_COUNTING = _among(
+    _HARD, energy=tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
+)  # no violation is the same for all of them
+_SMOOTH = tuple(one for one in ENERGIES if energy_traits(one).bend > 0.0)
+_FITTED = tuple(one for one in ENERGIES if energy_traits(one).exact_fit)
+_NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy=_FITTED))  # no weights cost nothing: a ground state is left
 _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a balanced mixture
     where(Teacher, Bayes, weights="spherical"),
     where(Teacher, _RULES),
@@ -190,7 +194,7 @@ _ENTRIES = (
         "relative_flatness",
         "|w|^2 Tr Hessian / N of the mean training loss at a minimiser",
         answers=(
-            where(_SIGNAL, ERM, loss=("square", "logistic", "squared-hinge", fp.CustomLoss)),
+            where(_SIGNAL, ERM, loss=(*(one for one in LOSSES if not loss_traits(one).kinked), fp.CustomLoss)),
             *_among(_GIBBS[1:], energy=_SMOOTH),
             where(RandomLabels, Gibbs, network=Perceptron, energy=_SMOOTH),
         ),
@@ -203,13 +207,13 @@ _ENTRIES = (
         "the largest load with solutions",
         "model",
         options=(o.ANSATZ,),
-        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy="square"), where(_SIGNAL, MaxMargin)),
+        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy=_FITTED), where(_SIGNAL, MaxMargin)),
     ),
     Question(
         "max_margin",
         "the largest margin with solutions at a load",
         "load",
-        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy="square"), where(_SIGNAL, MaxMargin)),
+        answers=(*_COUNTING, *_among(_HARD, weights="spherical", energy=_FITTED), where(_SIGNAL, MaxMargin)),
     ),
     Question("at_line", "the load at which the replicon vanishes", "model", answers=_GIBBS, otherwise=_NO_SQUARES),
     Question(

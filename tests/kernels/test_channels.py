@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.special import erfc
 
-from flatphys.kernels.channels import CODES, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features, half
+from flatphys.kernels.channels import CODES, COUNTED, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features, half
 from flatphys.kernels.codes import Channel
 from flatphys.kernels.losses import point
 from flatphys.model import ENERGIES
+from flatphys.saddle.equilibrium.limit import ground_response
 
 POINTS = [(x, 1.0) for x in (-30.0, -2.0, -0.3, 0.0, 0.7, 6.0, 30.0)] + [(-4.0, 0.3), (1.5, 0.3), (-3e4, 1e-3), (3e4, 1e-3), (2.0, 1e-3)]
 BETAS = [0.01, 1.0, 20.0, 500.0]
@@ -102,11 +103,11 @@ def test_every_flat_energy_becomes_the_hard_constraint(energy, x):
 def test_cost_loss_weight_and_the_halves_say_the_same(energy, t, x, u, beta, sigma):
     """exp(-beta energy) G(u) = A r G(r (u - mu)) on the side of u; the energy is its loss at margin 1 - t."""
     code = CODES[energy]
-    if code in LOSS:
+    if LOSS[code] != COUNTED:
         assert cost(code, t) == pytest.approx(point(LOSS[code], 1.0 - t)[0], rel=1e-12, abs=1e-15)
     ch = Channel(code, 0.0, beta)
     assert boltzmann(ch, t) == pytest.approx(math.exp(-beta * cost(code, t)), rel=1e-14)
-    log_a, mu, r = half(ch, x, sigma, u < x)
+    log_a, mu, r = half(ch, x, sigma, sigma * (x - u) > 0.0)  # which may underflow
     whole = log_a + math.log(r) - 0.5 * (r * (u - mu)) ** 2
     assert whole == pytest.approx(-0.5 * u * u - beta * cost(code, sigma * (x - u)), rel=1e-9, abs=1e-9)
 
@@ -144,3 +145,10 @@ def nearest(f, slope, right):
             x = x - f(x) / slope(x)
         good = (np.abs(f(x)) < 1e-9 * np.abs(slope(x))) & (x.imag > 1e-3) & (np.abs(x.real) < right + 5.0)
     return np.abs(x.imag[good]).min()
+
+
+def test_every_energy_says_which_loss_it_becomes():
+    assert set(LOSS) == set(CODES.values())
+    assert [code for code in LOSS if LOSS[code] == COUNTED] == [CODES["errors"]]
+    with pytest.raises(KeyError):
+        ground_response(Channel(77, 0.0, math.inf), 1.0)

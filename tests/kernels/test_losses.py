@@ -49,6 +49,31 @@ def test_proximal_map_is_stationary_for_its_objective(name, c):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("c", [1e-6, 1e-3, 0.3, 4.0, 50.0, 1e3])
+def test_proximal_map_minimises_its_objective(name, c):
+    """Golden section on the definition, in 60 digits: the objective is strictly convex, and flat to half of them at its minimum."""
+    ratio = (mp.sqrt(5) - 1) / 2
+    with mp.workdps(60):
+        for omega in (-30.0, -2.0, 0.0, 0.5, 0.9999995, 1.0, 1.3, 3.0, 30.0):
+
+            def objective(t, omega=omega):
+                return (t - omega) ** 2 / (2 * mp.mpf(c)) + DEFINITION[name](t)
+
+            # no loss has a slope below l'(omega) >= omega - 2 or pulls backwards beyond 1
+            low, high = min(mp.mpf(omega), 1) - 1, max(mp.mpf(omega) + c, 1) + 1
+            left, right = high - ratio * (high - low), low + ratio * (high - low)
+            values = objective(left), objective(right)
+            while high - low > mp.mpf(10) ** -22:
+                if values[0] < values[1]:
+                    high, right, left = right, left, right - ratio * (right - low)
+                    values = objective(left), values[0]
+                else:
+                    low, left, right = left, right, left + ratio * (high - left)
+                    values = values[1], objective(right)
+            assert proximal(CODES[name], omega, c) == pytest.approx(float((low + high) / 2), rel=1e-14, abs=2e-15 * (1.0 + abs(omega)))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_k_is_the_slope_of_the_response(name):
     for c in (0.2, 3.0, 200.0):
         for e in (-3.0, 0.1, 0.15, 2.9, 7.0, 180.0):

@@ -27,6 +27,7 @@ from flatphys.finite_size.chains.state import Law, Start, Walkers
 from flatphys.finite_size.instances import Instances
 from flatphys.kernels import channels
 from flatphys.kernels.codes import ERRORS
+from flatphys.kernels.traits import energy_traits
 from flatphys.model import ENERGIES, WEIGHTS
 from flatphys.validate import integer
 
@@ -124,8 +125,8 @@ class Chains(Table):
         smallest = instances.n // (instances.hidden or 1)
         if not binary and smallest < 2:
             raise InvalidInput(f"n must leave every unit at least 2 spherical weights to turn, got {smallest}")
-        if self.cost == "square" and self.betas[-1] == np.inf:
-            raise InvalidInput("betas must be finite for the energy 'square', got inf: no weights have energy 0")
+        if energy_traits(self.cost).exact_fit and self.betas[-1] == np.inf:
+            raise InvalidInput(f"betas must be finite for the energy {self.cost!r}, got inf: no weights have energy 0")
 
         self._shape = (instances.count, self.replicas, len(self.betas))
         self.reference = starts.reference_weights(instances, reference, binary)

@@ -28,7 +28,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from flatphys.errors import InvalidInput
-from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb
 from flatphys.numerics.bisection import integrate
 from flatphys.numerics.quadrature import REACH
@@ -201,7 +201,8 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
     """The law for ERM; in the limit of exact fits everything, or what lies below, is held at t = 1."""
     loss, data = state.model.learner.loss, state.model.data
     c = state.order["V"] * (data.variance if isinstance(data, GaussianMixture) else 1.0)
-    if math.isinf(c) and loss in EXACT_FIT:
+    traits = loss_traits(loss)
+    if math.isinf(c) and traits.exact_fit:
         held = lambda t: (np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape))
         return TrainedMargins(cavity, held, np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
@@ -216,9 +217,9 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
 
     places = np.array([machinery.response(machinery.code, 1.0 - o, c)[0] for o in omega])
     moments = None
-    if loss in EXACT_FIT:  # a linear map
+    if traits.quadratic:  # a linear map
         mean, variance, third = cavity.moments()
         moments = (mean + c) / (1.0 + c), variance / (1.0 + c) ** 2, third / (1.0 + c) ** 3
-    if loss in MARGIN_FIT:
+    if traits.margin_fit:
         places = np.append(places, 1.0)  # the density jumps there
-    return TrainedMargins(cavity, back, places, norm, atom=1.0 if loss == "hinge" else None, moments=moments)
+    return TrainedMargins(cavity, back, places, norm, atom=1.0 if traits.kinked else None, moments=moments)

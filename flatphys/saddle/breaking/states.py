@@ -8,6 +8,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.networks import PERCEPTRON, network_code
+from flatphys.kernels.traits import energy_traits
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.gaussian import logistic
 from flatphys.numerics.newton import newton
@@ -169,7 +170,7 @@ def solve_one_step(model: Model, alpha: float, parisi_m: float | None = None) ->
         raise InvalidInput(f"ansatz='1RSB' needs a Gibbs learner, got {learner!r}")
     if learner.weights == "binary":
         state = solve_binary(model, alpha, parisi_m)
-    elif isinstance(model.data, RandomLabels) and learner.beta == math.inf and learner.energy != "square":
+    elif isinstance(model.data, RandomLabels) and learner.beta == math.inf and energy_traits(learner.energy).margin_fit:
         state = solve_spherical(model, alpha, parisi_m)
     else:
         raise InvalidInput(

@@ -12,6 +12,7 @@ problem on the sphere where the multiplier of |w|^2 = N is positive).
 import math
 
 from flatphys.errors import InvalidInput, NoSolution, Unsatisfiable
+from flatphys.kernels.channels import COUNTED
 from flatphys.kernels.codes import RANDOM, SQUARE_ENERGY, TEACHER, Labels
 from flatphys.kernels.networks import last_slope, overlap_curvature
 from flatphys.model import Model
@@ -20,7 +21,6 @@ from flatphys.numerics.roots import bracketed
 from flatphys.problem import ground_problem
 from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.limit import (
-    COUNTED,
     capacity_teacher,
     exact_capacity,
     ground_response,

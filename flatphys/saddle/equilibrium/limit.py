@@ -25,6 +25,7 @@ from typing import NamedTuple
 from flatphys._jit import jit
 from flatphys.errors import NoSolution
 from flatphys.kernels import channels, losses
+from flatphys.kernels.channels import COUNTED
 from flatphys.kernels.codes import RANDOM, TEACHER, Labels
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import density, tail
@@ -32,7 +33,6 @@ from flatphys.numerics.quadrature import buffers, panel_nodes
 from flatphys.numerics.roots import bracketed
 
 LOWEST = -12.0  # the Gaussian measure below is 1e-33
-COUNTED = -1  # in place of a loss: errors are counted
 
 
 class Response(NamedTuple):
@@ -69,7 +69,7 @@ def hard(margin: float) -> Response:
 
 def ground_response(channel, c: float) -> Response:
     """The response of an energy's patterns at zero temperature."""
-    return Response(channels.LOSS.get(channel.energy, COUNTED), channel.margin, c)
+    return Response(channels.LOSS[channel.energy], channel.margin, c)
 
 
 @jit

@@ -12,6 +12,7 @@ import numpy as np
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels
 from flatphys.kernels.losses import CODES
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
 from flatphys.numerics.newton import Options, newton
 from flatphys.numerics.quadrature import buffers
@@ -42,7 +43,7 @@ def rule_of(state: State) -> Rule:
             raise InvalidInput(f"local_entropy needs a built-in loss ({', '.join(CODES)}), got {learner.loss!r}")
         moves, loss, c = BY_LOSS, CODES[learner.loss], state.V * d
         if math.isinf(state.V):  # the limit l2 -> 0 of an exact fit
-            moves, loss, c, edge = (FITTED if learner.loss == "square" else LIFTED), -1, 0.0, 1.0
+            moves, loss, c, edge = (FITTED if loss_traits(learner.loss).exact_fit else LIFTED), -1, 0.0, 1.0
     elif isinstance(learner, Hebb) or (isinstance(learner, Bayes) and mixture):
         # the Bayes rule has the direction of Hebb's; w = sum y x/(alpha sqrt N) moves a pattern by |x|^2/(alpha N)
         moves, c = CONSTANT, d / state.alpha
@@ -218,7 +219,7 @@ def _pulls_only_forward(state: State) -> bool:
     learner, data = state.model.learner, state.model.data
     if isinstance(learner, Bayes):
         return isinstance(data, GaussianMixture) or data.flip == 0.0
-    return not (isinstance(learner, ERM) and learner.loss == "square")
+    return not (isinstance(learner, ERM) and loss_traits(learner.loss).exact_fit)
 
 
 def _solve_near(rule, alpha, channel, p, last) -> Point | None:

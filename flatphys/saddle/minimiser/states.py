@@ -23,7 +23,7 @@ import numpy as np
 
 from flatphys.errors import NoSolution
 from flatphys.kernels.codes import MIXTURE, TEACHER, Labels, Minimiser
-from flatphys.kernels.losses import EXACT_FIT, MARGIN_FIT
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import GaussianMixture
 from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.minimiser.closed import mixture_error
@@ -54,12 +54,13 @@ def road(data, learner, alpha: float):
     machinery, loss = compiled(learner.loss), learner.loss
     if learner.l2 > 0.0:
         return machinery, parameters(data, learner, machinery)
-    if loss in EXACT_FIT:
+    traits = loss_traits(loss)
+    if traits.exact_fit:
         if abs(alpha - 1.0) <= NEAR_ONE:
             raise NoSolution(f"at l2 = 0 the {loss} loss interpolates up to alpha = 1, where |w| diverges; got alpha = {alpha:g}")
         return machinery, parameters(data, learner, machinery, hard=alpha < 1.0)
     threshold = separability(data, learner.bias)
-    if loss in MARGIN_FIT:
+    if traits.margin_fit:
         if abs(alpha - threshold) <= NEAR_ONE * alpha:
             raise NoSolution(
                 f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}"
@@ -151,7 +152,7 @@ def state_at(model, alpha, machinery, p, solution) -> State:
 
 def _refuse_collapse(model, alpha, p):
     """Raises where a point was not reached because the minimum lies at w = 0."""
-    if model.learner.loss == "hinge" and p.bias:
+    if model.learner.loss == "hinge" and p.bias:  # `collapse_load` is the law of this loss alone
         limit = collapse_load(p.variance, p.positive)
         if alpha >= limit * (1.0 - 1e-6):
             raise NoSolution(
