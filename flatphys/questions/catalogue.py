@@ -25,9 +25,8 @@ def _among(patterns, **fields) -> tuple:
 
 
 _HARD = _among(_GIBBS, beta=math.inf)
-_COUNTING = _among(
-    _HARD, energy=tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
-)  # no violation is the same for all of them
+_FLAT = tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
+_COUNTING = _among(_HARD, energy=_FLAT)  # no violation is the same for all of them
 _SMOOTH = tuple(one for one in ENERGIES if energy_traits(one).bend > 0.0)
 _FITTED = tuple(one for one in ENERGIES if energy_traits(one).exact_fit)
 _NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy=_FITTED))  # no weights cost nothing: a ground state is left

@@ -19,6 +19,7 @@ MOST_POINTS = 4096
 ALMOST_ZERO = -25.0  # log q_hat where a curve leaves q = 0
 LOG_LARGE = 14.0  # a million patterns per weight
 NOISE = 1e-11  # differences of log alpha below this have no sign
+MOST_FOLDS = 40  # turns of the load along a curve: a true one has a few, one made of rounding errors thousands
 ROUNDS, FINEST = 12, 1e-3  # folds closer than this along the curve differ by 1e-9 in the load
 SAFE = 0.4  # estimated least slope inside a step, in units of the step's own, above which there is no fold in it
 
@@ -100,6 +101,12 @@ class Curve:
                 if least < SAFE * size[i]:
                     here[i - 1 : i + 2] |= length[i - 1 : i + 2] > FINEST
             turns = np.flatnonzero((d[1:] * d[:-1] < 0.0) & (np.minimum(np.abs(np.diff(la))[1:], np.abs(np.diff(la))[:-1]) > NOISE))
+            if turns.size > MOST_FOLDS:
+                raise NotConverged(
+                    f"the load turns {turns.size} times along the curve of {self.problem.channel!r}, which is noise: a network of one's "
+                    f"own must compute 1 - c(Q) from 1 - Q, so that it keeps its digits as Q -> 1; or use a built-in activation",
+                    {"log_alpha": (float(la.min()), float(la.max()))},
+                )
             for i, j in zip(turns, turns[1:]):
                 if j - i < 3:  # two folds next to each other, which `_cut` tells apart
                     here[i : j + 2] |= length[i : j + 2] > FINEST

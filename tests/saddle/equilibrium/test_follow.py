@@ -15,7 +15,7 @@ from flatphys.numerics.newton import newton
 from flatphys.numerics.quadrature import buffers
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import log_alphas
-from flatphys.saddle.equilibrium.curve import curve_of, roots
+from flatphys.saddle.equilibrium.curve import Curve, curve_of, roots
 from flatphys.thresholds.spinodal import Folds
 
 CRITICAL = 1.7692278723, -0.1662517175  # load and margin of the cusp: tests/thresholds/test_spinodal.py
@@ -166,3 +166,12 @@ def test_a_ten_times_finer_grid_finds_no_more_folds_with_random_labels(weights, 
         solutions = roots(problem, place)
         assert len(solutions) == np.count_nonzero((la[1:] - place) * (la[:-1] - place) < 0.0) or place < la[0] or place > la[-1]
         assert all(root.residual < 1e-11 for _, root in solutions)
+
+
+def test_a_load_made_of_rounding_errors_is_refused_and_not_searched_for_folds():
+    """What a network leaves whose 1 - c(Q) is computed from c(Q): the load scatters where 1 - Q nears the spacing of doubles."""
+    noisy = object.__new__(Curve)
+    noisy.problem = problem_of(fp.Model(fp.RandomLabels(), fp.Gibbs("binary")))
+    s = np.linspace(50.0, 60.0, 400)
+    with pytest.raises(NotConverged, match=r"turns \d+ times .* compute 1 - c\(Q\) from 1 - Q,"):
+        noisy._refine(s, s, 0.4 + 1e-3 * np.sin(1e4 * s))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import flatphys as fp
+from flatphys.kernels.channels import CODES
 from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.franz_parisi.trained import Equations, largest_overlap, local_entropies, rule_of, solve_point
@@ -106,6 +107,32 @@ def test_free_entropy_is_stationary_in_every_unknown(model):
         step = np.eye(3)[i] * h
         slope = (phi(*(x + step)) - phi(*(x - step))) / (2.0 * h)
         assert abs(slope) < 1e-6 * max(1.0, curvature), i
+
+
+@pytest.mark.parametrize("energy", ["hinge", "squared-hinge"])
+@pytest.mark.parametrize("model", [RULES[1], RULES[3], RULES[4], RULES[7]], ids=repr)
+def test_cold_energies_with_a_flat_side_are_hard_constraints_where_those_can_be_met(model, energy):
+    """Violations of a hinge cost a volume of order 1/beta, of its square 1/sqrt(beta)."""
+    state, overlaps, misses = fp.solve(model, 1.0), [0.1, 0.3, 0.6], []
+    hard = neighbourhood(state, overlaps, 0.0, math.inf)
+    assert list(hard["status"]) == ["ok"] * 3
+    for beta in (1e4, 1e6) if energy == "hinge" else (1e8, 1e12):
+        cold = neighbourhood(state, overlaps, 0.0, beta, CODES[energy])
+        misses.append([np.abs(np.subtract(cold[name], hard[name])).max() for name in ("free_entropy", "slope", "train_error")])
+    assert max(misses[1]) < 2e-4
+    np.testing.assert_allclose(misses[0], 100.0 * np.array(misses[1]), rtol=0.01)
+
+
+@pytest.mark.parametrize("energy", ["hinge", "squared-hinge"])
+@pytest.mark.parametrize("model", [RULES[0], RULES[3], RULES[4], RULES[5], RULES[7]], ids=repr)
+def test_the_energy_of_hinges_is_minus_the_derivative_by_beta_and_the_slope_that_by_the_overlap(model, energy):
+    state, p, beta, margin, h = fp.solve(model, 1.0), 0.6, 2.0, 0.3, 1e-3
+    got = fp.local_entropy(state, overlap=[p - 2.0 * h, p - h, p, p + h, p + 2.0 * h], margin=margin, beta=beta, energy=energy)
+    f = got.free_entropy
+    assert (f[0] - 8.0 * f[1] + 8.0 * f[3] - f[4]) / (12.0 * h) == pytest.approx(got.slope[2], rel=1e-7)
+    low, high = (fp.local_entropy(state, overlap=[p], margin=margin, beta=b, energy=energy).free_entropy[0] for b in (beta - h, beta + h))
+    assert got.energy[2] == pytest.approx(-(high - low) / (2.0 * h), rel=1e-5)
+    assert got.energy[2] == pytest.approx(state.alpha * got.train_loss[2], rel=1e-14)
 
 
 def test_hard_constraints_are_met_only_up_to_the_largest_overlap():
