@@ -36,7 +36,7 @@ def accept(state: State, tolerance: Tolerance, advice: str) -> State:
     if not state.residual <= tolerance.residual:
         reason = f"was solved only to a residual of {state.residual:.1e} (tolerance {tolerance.residual:g})"
     elif not state.quadrature_error <= tolerance.quadrature:
-        reason = f"is known only to {state.quadrature_error:.1e} (two quadrature rules differ by that; tolerance {tolerance.quadrature:g})"
+        reason = f"is known only to {state.quadrature_error:.1e} (quadrature and rounding; tolerance {tolerance.quadrature:g})"
     else:
         reason = f"has no value of {', '.join(name for name, x in zip([*state.order, *NUMBERS], numbers) if x != x)}"
     raise NotConverged(f"{subject} {reason}: {advice}", state.order, state.residual)

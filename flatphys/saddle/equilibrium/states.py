@@ -43,6 +43,8 @@ from flatphys.state import State
 # The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
 TOLERANCE = Tolerance(1e-11, 1e-6)
 ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha or the margin a little"
+COLD = "its entropy is what is left of beta times a large energy, lower beta, or see ground_state(model, alpha)"
+ROUNDING = 32.0 * 2.0**-52  # of a sum over nodes, relative: measured against 25 digits up to beta = 1e10
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 # With random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it), but for the square and, maybe, a user's
 # own activation.
@@ -129,13 +131,15 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
     if isinstance(model.learner, Bayes):
         generalization, cosine, loss = vote, math.sqrt(out.q), None
         error = training_error(problem, Fields(out.v, out.q, out.r, out.t2)) if out.residual <= TOLERANCE.residual else math.nan
+    left = entropy(problem, math.log(alpha), out)
+    lost = ROUNDING * abs(left - out.free) / max(1.0, abs(left))
     state = State(
         model,
         alpha,
         order,
         branch=name,
         free_entropy=out.free,
-        entropy=entropy(problem, math.log(alpha), out),
+        entropy=left,
         train_error=error,
         train_loss=loss,
         generalization_error=generalization,
@@ -143,9 +147,9 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
         cosine=cosine,
         at_eigenvalue=out.replicon,
         residual=out.residual,
-        quadrature_error=worth,
+        quadrature_error=max(worth, lost),
     )
-    return accept(state, TOLERANCE, ADVICE)
+    return accept(state, TOLERANCE, COLD if lost > worth else ADVICE)
 
 
 def branches(model: Model, alpha: float) -> list[State]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, Unsatisfiable
+from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.model import ENERGIES
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "energies.jsonl").read_text().splitlines()]
@@ -176,3 +176,16 @@ def test_what_has_no_answer_is_refused_by_name():
         fp.ground_state(model("squared-hinge", "spherical", 0.0, math.inf), 1.5)
     with pytest.raises(InvalidInput, match="energy must be one of .*, got 'square'"):
         fp.capacity(model("square", beta=math.inf))
+
+
+@pytest.mark.parametrize("energy", CONTINUOUS)
+def test_the_worth_covers_the_entropy_that_is_left_of_a_large_energy(energy):
+    """entropy = free_entropy + beta energy loses digits beyond capacity as beta grows: said, and refused where too few are left."""
+    for beta in (1e4, 1e6, 1e8) if energy in HINGES else (1e4,):
+        state = solve(model(energy, "spherical", 0.5, beta), 3.0)
+        exact = float(fp.precise.refine(state, digits=25).entropy)
+        assert abs(state.entropy / exact - 1.0) < state.quadrature_error < 1e-7
+    with pytest.raises(NotConverged, match="lower beta"):
+        solve(model(energy, "spherical", 0.5, 1e12), 3.0)
+    with pytest.raises(NotConverged, match="lower beta"):
+        solve(model(energy, "binary", 1e12, 1.0), 3.0)
