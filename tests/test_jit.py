@@ -34,7 +34,7 @@ def test_an_edit_reaches_every_module_that_calls_it_and_no_other(path, tmp_path,
     copy = tmp_path / "flatphys"
     shutil.copytree(PACKAGE, copy)
     monkeypatch.setattr(_jit, "_PACKAGE", copy)
-    callers = [copy / "saddle/equilibrium/branch.py", copy / "saddle/franz_parisi/point.py", copy / path]
+    callers = [copy / "saddle/equilibrium/branch.py", copy / "saddle/equilibrium/follow.py", copy / path]
     stranger = copy / "numerics/mills_table.py"
     hash_of = _jit._source_hash.__wrapped__
     _jit._imports.cache_clear()

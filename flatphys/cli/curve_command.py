@@ -74,7 +74,7 @@ def _plot(rows, columns, path, quantity):
     numeric = [name for name in columns if name not in ("alpha", "ansatz", "branch", "phase", "stable", "status", "message")]
     if quantity is None:
         quantity = next(name for name in ("entropy", "generalization_error", "margin", *numeric) if name in numeric)
-    choice("--quantity", quantity, tuple(numeric))
+    quantity = choice("--quantity", quantity, tuple(numeric))
     from flatphys.figures import curve
 
     curve.draw_to(rows, quantity, path)

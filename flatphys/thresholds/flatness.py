@@ -121,7 +121,7 @@ def flatness_threshold(model: Model, reference: str = "max_margin") -> float:
     0.7290328
     """
     check_model(model)
-    validate.choice("reference", reference, tuple(_SEARCHES))
+    reference = validate.choice("reference", reference, tuple(_SEARCHES))
     return _SEARCHES[reference](model)
 
 

@@ -9,7 +9,7 @@ import flatphys as fp
 from flatphys import precise
 from flatphys.model import ENERGIES
 from flatphys.precise.energy import FINITE, at_temperature, lifted
-from flatphys.precise.result import SCALARS
+from flatphys.quantities import STATE
 
 COST = {
     "errors": lambda t: mp.mpf(t > 0),
@@ -33,7 +33,7 @@ def quiet(function, *arguments):
 def difference(state, refined):
     """The largest difference of a number, relative where it is larger than 1."""
     assert refined.residual < mp.mpf(10) ** -25
-    names = [name for name in (*state.order, *SCALARS) if getattr(state, name) is not None]
+    names = [name for name in (*state.order, *(quantity.name for quantity in STATE)) if getattr(state, name) is not None]
     pairs = [(mp.mpf(getattr(state, name)), getattr(refined, name)) for name in names]
     return max(0.0 if want == got else float(abs(want - got) / max(1, abs(want))) for got, want in pairs)
 

@@ -348,7 +348,7 @@ def test_a_wrong_answer_of_ones_own_function_is_a_status():
 def test_where_a_question_is_not_defined_the_point_says_so():
     table = sweep(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), alpha=[1.0, 3.0], question=fp.ground_state)
     assert table.status.values.tolist() == ["invalid_input", "rs_unstable"] and explained(table)
-    with pytest.raises(InvalidInput, match="energy must be 'square' or 'squared-hinge'"):
+    with pytest.raises(InvalidInput, match="energy must be 'squared-hinge' or 'square'"):
         sweep(MODEL, alpha=[0.2, 0.3], question=fp.relative_flatness)
 
 

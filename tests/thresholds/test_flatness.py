@@ -59,5 +59,5 @@ def test_other_models_are_refused(model):
 
 def test_unknown_references_are_refused():
     with pytest.raises(InvalidInput, match="did you mean 'max_margin'"):
-        flatness_threshold(BINARY, reference="max-margin")
+        flatness_threshold(BINARY, reference="maxmargin")
     assert math.isfinite(fp.capacity(BINARY))
