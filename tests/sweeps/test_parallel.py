@@ -344,3 +344,44 @@ def test_ctrl_c_inside_a_point_keeps_the_points_before_it():
         table = fp.sweep(MODEL, alpha=[0.1, 0.2, 0.3, 0.4], question=question, workers=1)
     assert table.status.values.tolist() == ["ok", "ok", "interrupted", "interrupted"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+KERNEL = """
+import collections, os, signal, threading, time
+import numba
+from flatphys.sweeps.guard import Guard
+
+Inner, Outer = collections.namedtuple("Inner", "a"), collections.namedtuple("Outer", "inner x")
+
+@numba.njit(nogil=True)
+def kernel(n):
+    x = 0.0
+    for i in range(n):
+        x += (x + i) ** 0.5
+    return Outer(Inner(x), x)
+
+def call(n):
+    return kernel(n)
+
+call(1)
+for last in range(20):
+    guard, ended = Guard(), False
+    with guard:
+        try:
+            with guard.computing():
+                threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+                limit = time.monotonic() + 20.0
+                while time.monotonic() < limit:
+                    call(1_000_000)
+        except KeyboardInterrupt:
+            ended = True
+    assert ended and guard.asked.is_set()
+print("alive")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT")
+def test_ctrl_c_waits_for_a_kernel_to_hand_over_its_tuples():
+    """An exception while numba makes the inner one of two named tuples would end the process."""
+    done = subprocess.run([sys.executable, "-c", KERNEL], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.strip() == "alive", (done.returncode, done.stderr)
