@@ -39,8 +39,8 @@ class Neighbourhood:
         return self.steepest_around(capacity_state(model, problem_of(model)))
 
     def steepest_around(self, state) -> float:
-        """The same around the typical solutions of `state`."""
-        curve = curve_around(state, Channel(ERRORS, 0.0, math.inf))
+        """The same around the typical solutions of `state`, continued beyond zero entropy: a line that ends there has a slope there."""
+        curve = curve_around(state, Channel(ERRORS, 0.0, math.inf), formal=True)
 
         def slope(xi):
             point = curve.at(distance_of(xi))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import flatphys as fp
-from flatphys.errors import InvalidInput
-from flatphys.thresholds.flatness import flatness_threshold
+from flatphys.errors import InvalidInput, Unsatisfiable
+from flatphys.saddle.equilibrium.states import dominant
+from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
 
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 
@@ -18,6 +19,19 @@ def test_threshold_around_maximum_margin_solutions():
     got = flatness_threshold(BINARY)
     assert got == pytest.approx(0.7290328105420797, rel=1e-9)
     assert fp.max_margin(BINARY, got) == pytest.approx(0.10432595168461604, rel=1e-9)
+
+
+def test_the_steepest_slope_is_smooth_across_zero_entropy():
+    """Its differences along the load agree on both sides of the capacity, where `local_entropy` refuses the reference beyond."""
+    load, h = 0.7290328, 1e-4
+    margin = fp.max_margin(BINARY, load)
+    states = [dominant(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", margin=margin)), load + k * h) for k in (-1, 0, 1)]
+    around = Neighbourhood(BINARY)
+    below, at, beyond = (around.steepest_around(state) for state in states)
+    assert beyond - at == pytest.approx(at - below, rel=0.01)
+    assert states[2].entropy < 0.0
+    with pytest.raises(Unsatisfiable, match="reference does not exist"):
+        fp.local_entropy(states[2], distance=0.01)
 
 
 @pytest.mark.parametrize("activation", ["sign", "erf", "relu"])

@@ -233,9 +233,9 @@ class Curve:
         }
 
 
-def curve_around(state: State, channel: Channel) -> Curve:
-    """The curve of weights counted by `channel` around references drawn from `state`; raises as `reference_of`."""
-    reference, net = reference_of(state)
+def curve_around(state: State, channel: Channel, formal: bool = False) -> Curve:
+    """The curve of weights counted by `channel` around references drawn from `state`; `formal` and what is raised as in `reference_of`."""
+    reference, net = reference_of(state, formal)
     return Curve(Equations(reference, state.alpha, channel, net))
 
 

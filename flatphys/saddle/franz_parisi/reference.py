@@ -37,13 +37,15 @@ def is_teacher(state: State) -> bool:
     return state.branch == "teacher" and state.order["q"] == 1.0
 
 
-def reference_of(state: State) -> tuple[Reference, np.ndarray]:
+def reference_of(state: State, formal: bool = False) -> tuple[Reference, np.ndarray]:
     """The numbers of a Gibbs-typical state or of the teacher itself, and the network's array (`kernels.networks`).
 
-    Raises `Unsatisfiable` where the reference does not exist, `InvalidInput` for states without an overlap q < 1 of this ansatz.
+    Raises `Unsatisfiable` where the reference does not exist (its entropy is negative), unless its `formal` continuation will do, as it
+    does for searches that differentiate along the line of zero entropy; `InvalidInput` for states without an overlap q < 1 of this ansatz.
     """
     learner, data = state.model.learner, state.model.data
-    if getattr(learner, "weights", None) == "binary" and state.entropy is not None and state.entropy < NEGATIVE_ENTROPY:
+    binary = getattr(learner, "weights", None) == "binary"
+    if binary and not formal and state.entropy is not None and state.entropy < NEGATIVE_ENTROPY:
         raise Unsatisfiable(
             f"the reference does not exist: the entropy of {state.model!r} at alpha={state.alpha:g} is {state.entropy:.3g} < 0; "
             f"lower alpha or the margin, or use max_margin(model, alpha)"
