@@ -12,11 +12,11 @@ import os
 import pathlib
 import re
 import shutil
-import sys
 import time
 
 import numba
 import platformdirs
+from numba.core import caching
 
 __all__ = ["cache_folder", "inlined", "jit"]
 
@@ -61,6 +61,7 @@ def sources(path: pathlib.Path) -> set:
 @functools.cache
 def _source_hash(path: pathlib.Path) -> str:
     digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())  # the flags below
+    digest.update(path.relative_to(_PACKAGE).as_posix().encode())
     for one in sorted(sources(path)):
         digest.update(one.relative_to(_PACKAGE).as_posix().encode() + b"\0" + one.read_bytes())
     return digest.hexdigest()[:16]
@@ -87,6 +88,38 @@ def cache_folder(path: pathlib.Path) -> str:
     return str(folder)
 
 
+class _Locator(caching._CacheLocator):
+    """Where numba keeps the code of one function: the folder of its module, whose name already says which sources it holds for.
+
+    numba's own locators add the place of the checkout and the time of the file: two checkouts of one version would compile twice.
+    """
+
+    def __init__(self, function, folder: str):
+        self._line, self._folder = function.__code__.co_firstlineno, folder
+
+    def get_cache_path(self):
+        return self._folder
+
+    def get_source_stamp(self):
+        return self._folder.rpartition(os.sep)[2]
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, function, file):
+        folder = cache_folder(pathlib.Path(file))
+        return cls(function, folder) if folder else None
+
+
+class _Code(caching.CompileResultCacheImpl):
+    _locator_classes = [_Locator, *caching.CacheImpl._locator_classes]
+
+
+class _Cache(caching.FunctionCache):
+    _impl_class = _Code
+
+
 def jit(function, **flags):
     """Compile `function` in nopython mode and keep the machine code on disk.
 
@@ -95,13 +128,9 @@ def jit(function, **flags):
     process that had compiled a kernel itself returned other last bits than one that loaded it from the disk, because the copies of a
     callee in different callers are optimised differently and the first one loaded serves all (measured; it costs a tenth of the speed).
     """
-    saved = numba.config.CACHE_DIR
-    # read once, when the decorator runs
-    numba.config.CACHE_DIR = cache_folder(pathlib.Path(sys.modules[function.__module__].__file__)) or saved
-    try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True, **flags)(function)
-    finally:
-        numba.config.CACHE_DIR = saved
+    compiled = numba.njit(error_model="numpy", nogil=True, **flags)(function)
+    compiled._cache = _Cache(function)
+    return compiled
 
 
 def inlined(function):
