@@ -1,13 +1,67 @@
-"""Checks of arguments: each raises `InvalidInput` naming the argument, its value and what is allowed."""
+"""Checks of arguments: each raises `InvalidInput` naming the argument, its value and what is allowed.
+
+A number is whatever is real and of shape (): Python's and numpy's, Decimal, Fraction, arrays without a dimension (numpy, xarray, torch).
+Truth values, complex numbers, texts, masked elements and nan are none, alone or in an array.
+"""
 
 import difflib
 import math
 import numbers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flatphys.errors import InvalidInput
 
-_NUMBERS = (float, int)  # the fast path; numpy scalars and other reals go through numbers.Real
+if TYPE_CHECKING:
+    import numpy as np
+
+_PLAIN = (float, int)  # the fast path
+_NO_REALS = "bcmMSUV"  # kinds of numpy's: truth values, complex, durations, dates, bytes, texts, records
+_LONG = 70  # characters of a value that a message shows
+LARGEST = 2**63 - 1  # of an integer that compiled code takes
+SEEDS = 2**128 - 1  # as wide as the entropy that numpy draws for a seed
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: one line, its middle left out where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # e.g. more digits than Python prints
+        return f"{type(value).__name__} of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
+    return text if len(text) <= _LONG else f"{text[: _LONG - 20]}...{text[-10:]}"
+
+
+def _kind(value: Any) -> str:
+    """The letter of numpy's kind of number; "-" of whatever has none."""
+    return getattr(getattr(value, "dtype", None), "kind", "-")
+
+
+def _masked(value: Any) -> bool:
+    mask = getattr(value, "mask", None)
+    return not (mask is None or callable(mask)) and bool(mask.any() if hasattr(mask, "any") else mask)
+
+
+def plain(value: Any) -> Any:
+    """What stands in an array without a dimension, as Python has it; a masked element is None; anything else as it is."""
+    if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in _NO_REALS:
+        return value
+    try:
+        return None if _masked(value) else value.item() if hasattr(value, "item") else float(value)
+    except Exception:  # whatever a stranger's methods raise
+        return value
+
+
+def _real(value: Any) -> float:
+    """The float that a real number is; nan for anything else, and for what no float can hold."""
+    value = plain(value)
+    if isinstance(value, (bool, complex, str, bytes, bytearray)) or getattr(value, "shape", ()) != () or _kind(value) in _NO_REALS:
+        return math.nan
+    if not (hasattr(value, "__float__") or hasattr(value, "__index__")):
+        return math.nan
+    try:
+        x = float(value)
+        return x if math.isfinite(x) or value == x else math.nan  # a Decimal may be finite and its float not
+    except Exception:
+        return math.nan
 
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, closed: str = "", infinite: bool = False) -> float:
@@ -15,14 +69,12 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
 
     `closed` contains "[" where low itself is allowed and "]" where high is; infinities only with `infinite`.
     """
-    if type(value) not in _NUMBERS:
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)}, got {value!r} ({type(value).__name__})")
-    x = float(value)
+    x = value if type(value) is float else _real(value)
     inside = (x > low or ("[" in closed and x == low)) and (x < high or ("]" in closed and x == high) or (infinite and x == high))
     if inside and (infinite or math.isfinite(x)):
         return x
-    raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)}, got {value!r}")
+    kind = "" if x == x or isinstance(value, numbers.Real) and not isinstance(value, bool) else f" ({type(value).__name__})"
+    raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)}, got {shown(value)}{kind}")
 
 
 def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
@@ -38,8 +90,59 @@ def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
     return (kind + (" " + " and ".join(parts) if parts else "")) + tail
 
 
+def array(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    closed: str = "",
+    infinite: bool = False,
+    dimensions: int | None = None,
+    empty: bool = False,
+) -> "np.ndarray":
+    """`value`, a number or numbers in arrays or nested lists, as a float array; every element as in `number`.
+
+    `dimensions` is how many it may have at most; `empty` says whether it may hold nothing.
+    """
+    import numpy as np  # imported here: importing flatphys must not import numpy
+
+    try:
+        out = np.asarray(value) if _counts(value) else None
+        if out.dtype.kind == "O":  # Decimals and their like
+            out = np.array([_real(item) for item in out.ravel().tolist()]).reshape(out.shape)
+            out = None if np.isnan(out).any() else out
+        if out.dtype.kind not in "fiu" or (dimensions is not None and out.ndim > dimensions):
+            raise TypeError
+        with np.errstate(all="ignore"):
+            out = np.array(out, dtype=float)
+    except Exception:  # ragged lists, and whatever a stranger's __array__ raises
+        many = "an array of numbers" if dimensions is None else "a one-dimensional list of numbers"
+        kind = "masked elements" if _masked(value) else type(value).__name__
+        raise InvalidInput(f"{name} must be a number or {many}, got {shown(value)} ({kind})") from None
+    if out.size == 0 and not empty:
+        raise InvalidInput(f"{name} must not be empty")
+    inside = (out >= low if "[" in closed else out > low) if low > -math.inf else out == out
+    if high < math.inf:
+        inside &= out <= high if "]" in closed else out < high
+    if not infinite:
+        inside &= np.isfinite(out)
+    if not inside.all():
+        bad = float(out[~inside].flat[0])
+        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)} in every element, got {bad!r} in {shown(value)}")
+    return out
+
+
+def _counts(value: Any) -> bool:
+    """Whether nothing in a list or array is a truth value, a text or masked, of which numpy would make numbers."""
+    if isinstance(value, (list, tuple)):
+        return all(type(item) in _PLAIN or _counts(item) for item in value)
+    return not (isinstance(plain(value), (bool, str, bytes, type(None))) or _kind(value) in _NO_REALS or _masked(value))
+
+
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
     """The one of `options` that is `value`, with hyphens and underscores alike; a near miss is pointed out."""
+    value = plain(value)
     if isinstance(value, str):
         if value in options:
             return str(value)  # a plain str also from numpy's, so that models print and compare alike
@@ -48,21 +151,40 @@ def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
                 return option
     near = difflib.get_close_matches(value, options, 1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise InvalidInput(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}{hint}")
+    raise InvalidInput(f"{name} must be one of {', '.join(map(repr, options))}, got {shown(value)}{hint}")
 
 
-def integer(name: str, value: Any, low: int = 0) -> int:
-    """`value` as an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise InvalidInput(f"{name} must be an integer >= {low}, got {value!r}")
-    return int(value)
+def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
+    """`value` as an integer from `low` to `high`."""
+    item = plain(value)
+    if not isinstance(item, bool) and isinstance(item, numbers.Integral) and not hasattr(item, "dtype") and low <= item <= high:
+        return int(item)
+    upper = f" and <= {high}" if isinstance(item, int) and item > high else ""
+    raise InvalidInput(f"{name} must be an integer >= {low}{upper}, got {shown(value)}")
 
 
 def flag(name: str, value: Any) -> bool:
     """`value` if it is True or False."""
-    if isinstance(value, bool):
-        return value
-    raise InvalidInput(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+    item = plain(value)
+    if isinstance(item, bool):
+        return item
+    raise InvalidInput(f"{name} must be True or False, got {shown(value)} ({type(value).__name__})")
+
+
+def text(name: str, value: Any) -> str:
+    """`value` if it is a text."""
+    item = plain(value)
+    if isinstance(item, str):
+        return str(item)
+    raise InvalidInput(f"{name} must be a text, got {shown(value)} ({type(value).__name__})")
+
+
+def exactly_one(**given: Any) -> tuple[str, Any]:
+    """Name and value of the argument that is not None; there must be one."""
+    found = [(name, value) for name, value in given.items() if value is not None]
+    if len(found) != 1:
+        raise InvalidInput(f"give either {' or '.join(given)}, got {'both' if found else 'neither'}")
+    return found[0]
 
 
 def instance(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
@@ -71,7 +193,7 @@ def instance(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
         return value
     names = " or ".join(k.__name__ for k in kinds)
     hint = f"; write {value.__name__}(...)" if isinstance(value, type) and issubclass(value, kinds) else ""
-    raise InvalidInput(f"{name} must be {names}, got {value!r}{hint}")
+    raise InvalidInput(f"{name} must be {names}, got {shown(value)}{hint}")
 
 
 def load(alpha: Any) -> float:
