@@ -20,16 +20,16 @@ _BY_GROUP = ("at", "accepted", "swapped")  # arrays with a row per group; the ot
 
 
 def _cuda():
-    """numba's cuda module, or the reason why there is none."""
+    """numba's cuda module, or the reason why there is none; what that package warns of on its way in is not the caller's business."""
     try:
-        from numba import cuda
-    except ImportError as error:
-        return None, str(error)
-    try:
-        if cuda.is_available():
-            return cuda, ""
-        return None, f"numba finds no usable CUDA driver or device ({cuda.cuda_error() or 'no device'})"
-    except Exception as error:  # a driver too old, a broken toolkit: whatever numba meets is a reason, not a crash
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from numba import cuda
+
+            if cuda.is_available():
+                return cuda, ""
+            return None, f"numba finds no usable CUDA driver or device ({cuda.cuda_error() or 'no device'})"
+    except Exception as error:  # not installed, not made for this numpy, a driver too old: whatever numba meets is a reason, not a crash
         return None, str(error)
 
 

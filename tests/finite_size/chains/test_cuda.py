@@ -1,9 +1,11 @@
 """The CUDA kernels walk the CPU's trajectories: under numba's simulator everywhere, on a GPU where there is one."""
 
+import builtins
 import os
 import pathlib
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -54,6 +56,25 @@ def test_without_a_gpu_the_error_says_how_to_get_one_and_auto_takes_the_cpu():
         Chains(instances, device="cuda")
     chains = Chains(instances, device="auto")
     assert chains.device == "cpu" and np.array_equal(chains.advance(3).weights, Chains(instances).advance(3).weights)
+
+
+@pytest.mark.parametrize("fault", [DeprecationWarning("old units"), TypeError("not made for this numpy"), ImportError("no such package")])
+def test_whatever_numba_cuda_does_on_import_auto_takes_the_cpu(monkeypatch, fault):
+    def imported(name, *arguments):
+        if name == "numba" and "cuda" in (arguments[2] or ()):
+            if not isinstance(fault, Warning):
+                raise fault
+            warnings.warn(fault, stacklevel=2)
+        return real(name, *arguments)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", imported)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert gpu.available() in ((False, True) if isinstance(fault, Warning) else (False,))
+    if not isinstance(fault, Warning):
+        with pytest.raises(NoDevice, match=str(fault)):
+            gpu.require()
 
 
 def test_a_batch_holds_the_groups_that_fit():
