@@ -1,27 +1,36 @@
-"""The one decorator of every kernel: compiler flags and the folder of compiled code.
+"""The one decorator of every kernel: compiler flags, and the name under which compiled code is kept (`flatphys._shelf` keeps it).
 
 numba decides whether a cached function is stale by looking at the file that defines it, not at the files it calls, so after an
 edit in one module a cached caller elsewhere would go on returning the old number.  A kernel can only call what its module
-imports: the cache folder of each module is therefore named by a hash of its source and of everything in this package that it
+imports: the compiled code of each module is therefore found by a hash of its source and of everything in this package that it
 imports, directly or not.  No room is named by hand, and an edit leaves the compiled code of unrelated modules standing.
 """
 
 import functools
 import hashlib
-import os
 import pathlib
+import pickle
 import re
-import shutil
-import time
+import sys
 
+import llvmlite
 import numba
-import platformdirs
-from numba.core import caching
+import numpy
+from numba.core import caching, config
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 
-__all__ = ["cache_folder", "inlined", "jit"]
+from flatphys import _boxes
+from flatphys._shelf import Shelf
+
+__all__ = ["inlined", "jit", "unkept"]
 
 _PACKAGE = pathlib.Path(__file__).parent
-_STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
+_FLAGS = {"error_model": "numpy", "nogil": True}
+_INLINED = {"forceinline": True}
+# With the sources, all that decides which machine code results: this file itself is not hashed.
+_FORMAT = repr(("1", _FLAGS, _INLINED, numba.__version__, llvmlite.__version__, numpy.__version__, sys.version, _boxes.VERSION))
+_SHELF = Shelf()
 
 
 def _file(dotted: str) -> pathlib.Path | None:
@@ -40,13 +49,13 @@ _IMPORT = re.compile(r"^(?:from (flatphys[\w.]*) import (\([^)]*\)|[^\n#]*)|impo
 def _imports(path: pathlib.Path) -> frozenset:
     """Files of this package that the module at `path` imports when it is loaded (by text: parsing takes ten times as long).
 
-    Imports inside functions bind no name that a kernel can see.
+    Imports inside functions bind no name that a kernel can see; what keeps compiled code does not change it.
     """
     found = set()
     for source, names, alone in _IMPORT.findall(path.read_text(encoding="utf-8")):
         found.add(_file(source or alone))
         found |= {_file(f"{source}.{name}") for name in re.findall(r"\w+", names)}
-    return frozenset(found - {None})
+    return frozenset(found - {None, _PACKAGE / "_jit.py"})
 
 
 def sources(path: pathlib.Path) -> set:
@@ -60,64 +69,52 @@ def sources(path: pathlib.Path) -> set:
 
 @functools.cache
 def _source_hash(path: pathlib.Path) -> str:
-    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())  # the flags below
+    digest = hashlib.sha256(_FORMAT.encode())
     digest.update(path.relative_to(_PACKAGE).as_posix().encode())
     for one in sorted(sources(path)):
         digest.update(one.relative_to(_PACKAGE).as_posix().encode() + b"\0" + one.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _base() -> pathlib.Path:
-    return pathlib.Path(os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("flatphys")) / "kernels"
+def _spelled(kind) -> str:
+    """A numba type as text, its named tuples by module too: several have one name."""
+    if isinstance(kind, tuple):
+        return ",".join(map(_spelled, kind))
+    inner = f"({_spelled(tuple(kind.types))})" if hasattr(kind, "types") else ""
+    return f"{kind}{getattr(getattr(kind, 'instance_class', None), '__module__', '')}{inner}"
 
 
-@functools.cache
-def cache_folder(path: pathlib.Path) -> str:
-    """Where the compiled code of the module at `path` is kept; "" where nothing can be written."""
-    base = _base()
-    folder = base / _source_hash(path)
-    try:
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            for other in base.iterdir():
-                if other != folder and time.time() - other.stat().st_mtime > _STALE_SECONDS:
-                    shutil.rmtree(other, ignore_errors=True)
-        os.utime(folder)
-    except OSError:  # read-only home: numba then falls back to its own choice of folder
-        return ""
-    return str(folder)
+class _Cache(caching.NullCache):
+    """The compiled code of one function on disk, one file for each set of argument types."""
 
+    def __init__(self, function):
+        self._function, self._path = function, pathlib.Path(function.__code__.co_filename)
 
-class _Locator(caching._CacheLocator):
-    """Where numba keeps the code of one function: the folder of its module, whose name already says which sources it holds for.
+    def _place(self, sig, codegen) -> tuple[str, str]:
+        """(room, name): the version of the module, the function with its argument types and the processor."""
+        code = self._function.__code__
+        options = config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
+        key = self._function.__qualname__, code.co_firstlineno, _spelled(sig), codegen.magic_tuple(), *map(str, options)
+        name = re.sub(r"\W", "_", code.co_name)
+        return _source_hash(self._path), f"{name}-{hashlib.sha256(repr(key).encode() + code.co_code).hexdigest()[:24]}"
 
-    numba's own locators add the place of the checkout and the time of the file: two checkouts of one version would compile twice.
-    """
+    def load_overload(self, sig, target_context):
+        """numba's result of an earlier compilation, None where there is none that can be used."""
+        target_context.refresh()
+        place = self._place(sig, target_context.codegen())
+        body = _SHELF.read(*place)
+        if body is not None:
+            try:
+                return CompileResult._rebuild(target_context, *pickle.loads(body))
+            except Exception as error:  # whatever pickle, numba and LLVM say of code that they did not write
+                _SHELF.damaged(*place, f"{type(error).__name__}: {error}")
+        _boxes.install()  # it is compiled next
+        return None
 
-    def __init__(self, function, folder: str):
-        self._line, self._folder = function.__code__.co_firstlineno, folder
-
-    def get_cache_path(self):
-        return self._folder
-
-    def get_source_stamp(self):
-        return self._folder.rpartition(os.sep)[2]
-
-    def get_disambiguator(self):
-        return str(self._line)
-
-    @classmethod
-    def from_function(cls, function, file):
-        folder = cache_folder(pathlib.Path(file))
-        return cls(function, folder) if folder else None
-
-
-class _Code(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator, *caching.CacheImpl._locator_classes]
-
-
-class _Cache(caching.FunctionCache):
-    _impl_class = _Code
+    def save_overload(self, sig, data):
+        """Keep the result of a compilation."""
+        if not (data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted)):
+            _SHELF.write(*self._place(sig, data.codegen), dumps(data._reduce()))
 
 
 def jit(function, **flags):
@@ -128,11 +125,17 @@ def jit(function, **flags):
     process that had compiled a kernel itself returned other last bits than one that loaded it from the disk, because the copies of a
     callee in different callers are optimised differently and the first one loaded serves all (measured; it costs a tenth of the speed).
     """
-    compiled = numba.njit(error_model="numpy", nogil=True, **flags)(function)
+    compiled = numba.njit(**_FLAGS, **flags)(function)
     compiled._cache = _Cache(function)
     return compiled
 
 
+def unkept(function):
+    """`jit` for what is made in this process and not kept on disk."""
+    _boxes.install()
+    return numba.njit(**_FLAGS)(function)
+
+
 def inlined(function):
     """`jit` for a scalar kernel inside hot loops: a caller that uses one of its results does not compute the others."""
-    return jit(function, forceinline=True)
+    return jit(function, **_INLINED)

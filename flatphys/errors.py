@@ -49,6 +49,10 @@ class SweepWarning(UserWarning):
     """A sweep was interrupted or had to change its executor; what it returned holds."""
 
 
+class CacheWarning(UserWarning):
+    """Compiled code or a store of results cannot be kept or read where it should be: numbers are not affected, only time is lost."""
+
+
 class NoDevice(FlatphysError):
     """A GPU was asked for and cannot be used; the message says what is missing and how to install it."""
 

@@ -15,7 +15,7 @@ PACKAGE = pathlib.Path(flatphys.__file__).parent
 
 
 def test_a_module_depends_on_all_that_python_says_it_imports():
-    """`_jit.sources` reads imports by a pattern; Python's own parser must find no further one."""
+    """`_jit.sources` reads imports by a pattern; Python's own parser must find no further one, but for what keeps the code."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.ImportFrom) and node.module.startswith("flatphys"):
@@ -24,7 +24,7 @@ def test_a_module_depends_on_all_that_python_says_it_imports():
                 names = [alias.name for alias in node.names if alias.name.startswith("flatphys")]
             else:
                 continue
-            assert {_jit._file(name) for name in names} - {None} <= _jit.sources(path), (path, names)
+            assert {_jit._file(name) for name in names} - {None, PACKAGE / "_jit.py"} <= _jit.sources(path), (path, names)
 
 
 @pytest.mark.parametrize("path", ["numerics/gaussian.py", "kernels/networks.py", "saddle/equilibrium/averages.py"])
@@ -63,3 +63,38 @@ def test_compiled_here_or_loaded_from_the_disk_the_bits_are_the_same(tmp_path):
         subprocess.run([sys.executable, "-c", BITS], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
     ]
     assert runs[0] == runs[1] and len(runs[0].split()) == 360
+
+
+KERNEL = """
+import os, signal, threading, time
+from collections import namedtuple
+from flatphys import _jit
+
+Inner, Outer = namedtuple("Inner", "a"), namedtuple("Outer", "inner x pair")
+
+def kernel(n):
+    x = 0.0
+    for i in range(n):
+        x += (x + i) ** 0.5
+    return Outer(Inner(x), x, (Inner(2.0), 3))
+
+kernel = _jit.unkept(kernel)
+assert kernel(0) == Outer(Inner(0.0), 0.0, (Inner(2.0), 3))
+interrupted = 0
+for last in range(20):
+    try:
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        limit = time.monotonic() + 20.0
+        while time.monotonic() < limit:
+            kernel(1_000_000)
+    except KeyboardInterrupt:
+        interrupted += 1
+print("alive", interrupted)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT")
+def test_ctrl_c_during_a_kernel_is_an_exception_and_not_the_end_of_the_process():
+    """It is raised while Python makes the tuples that the kernel returns, the inner ones of which numba puts together unseen."""
+    done = subprocess.run([sys.executable, "-c", KERNEL], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.strip() == "alive 20", (done.returncode, done.stderr)

@@ -10,7 +10,7 @@ class Guard:
     """Entered around a sweep.  `asked` is set by the first Ctrl-C; a second one raises wherever it comes.
 
     KeyboardInterrupt is raised only inside `computing()`, so that neither the table nor the store is left half-written.
-    Where the interpreter runs on behalf of compiled code, it is raised when that call has returned: see `_outside`.
+    Where a kernel is being compiled or loaded, it is raised when that has ended.
     Outside the main thread, or under a handler of the caller's own, signals are left alone.
     """
 
@@ -44,7 +44,7 @@ class Guard:
 
 
 def _interrupt(frame):
-    """Raise KeyboardInterrupt in `frame`, or in the frame that called compiled code on whose behalf it runs, when that returns."""
+    """Raise KeyboardInterrupt in `frame`, or in the frame that called the compiler on whose behalf it runs, when that returns."""
     safe = _outside(frame)
     if safe is frame or safe is None:
         raise KeyboardInterrupt
@@ -61,16 +61,10 @@ def _interrupt(frame):
 
 
 def _outside(frame):
-    """The innermost frame at or around `frame` that is no part of a call of compiled code.
-
-    numba does not check for errors when it makes the named tuples that a kernel returns (their classes are unpickled and called in the
-    interpreter): an exception there leaves a null pointer in the tuple around it and ends the process.  As a signal that comes
-    while a kernel runs is handled by the first bytecode afterwards, this is where most of them are.  The compiler is no place either.
-    """
+    """The innermost frame at or around `frame` that is no part of numba's compiler or loader: what they leave half-done stays so."""
     safe = here = frame
     while here is not None:
-        name = here.f_globals.get("__name__") or ""
-        if name.partition(".")[0] in ("numba", "llvmlite") or name.startswith("namedtuple_"):
+        if (here.f_globals.get("__name__") or "").partition(".")[0] in ("numba", "llvmlite"):
             safe = here.f_back
         here = here.f_back
     return safe

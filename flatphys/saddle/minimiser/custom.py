@@ -12,9 +12,9 @@ import math
 import types
 from typing import Any, NamedTuple
 
-import numba
 from numba.core.dispatcher import Dispatcher
 
+from flatphys._jit import unkept
 from flatphys.kernels import losses
 from flatphys.kernels.codes import CUSTOM
 from flatphys.kernels.losses import CODES, UNKNOWN
@@ -92,7 +92,7 @@ def _tag(loss) -> str:
 def _named(function, tag):
     """`function` compiled under a name that is the loss's own."""
     function.__qualname__ = function.__name__ = f"{function.__name__}_{tag}"
-    return numba.njit(error_model="numpy", nogil=True)(function)
+    return unkept(function)
 
 
 def _around(function, built, tag):
