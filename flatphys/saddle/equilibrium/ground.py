@@ -11,16 +11,17 @@ problem on the sphere where the multiplier of |w|^2 = N is positive).
 
 import math
 
-from flatphys.errors import InvalidInput, NoSolution, Unsatisfiable
+from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.channels import COUNTED
 from flatphys.kernels.codes import RANDOM, SQUARE_ENERGY, TEACHER, Labels
 from flatphys.kernels.networks import last_slope, overlap_curvature
 from flatphys.model import Model
 from flatphys.numerics.quadrature import buffers
-from flatphys.numerics.roots import bracketed
+from flatphys.numerics.roots import bracketed, outwards
 from flatphys.problem import ground_problem
 from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.limit import (
+    TOO_LARGE,
     capacity_teacher,
     exact_capacity,
     ground_response,
@@ -71,7 +72,10 @@ def spherical_capacity(problem) -> float:
     if energy == SQUARE_ENERGY:
         return last_slope(problem.net) * exact_capacity(margin, labels)
     if labels.kind == RANDOM:
-        return last_slope(problem.net) * random_label_capacity(margin)
+        load = random_label_capacity(margin)
+        if load == math.inf:
+            raise NotConverged(TOO_LARGE.format(margin))
+        return last_slope(problem.net) * load
     return capacity_teacher(margin, labels.flip)[0]
 
 
@@ -95,16 +99,9 @@ def solve_ground_state(model: Model, alpha: float) -> State:
     def excess(log_c):
         return math.log(saddle(ground_response(channel, math.exp(log_c)), labels)[1] / load)
 
-    lo, hi = 0.0, 2.0 * math.log(20.0 + abs(channel.margin))
-    while excess(lo) < 0.0:
-        lo -= 2.0
-        if lo < -18.0:
-            raise NoSolution(f"alpha={alpha:g} is too large for the ground state's equations in double precision")
-    while excess(hi) > 0.0:
-        hi += 4.0
-        if hi > 80.0:
-            raise NoSolution(f"alpha={alpha:g} is too close to the capacity {capacity:.10g} for the ground state's equations")
-    response = ground_response(channel, math.exp(bracketed(excess, lo, hi)))
+    what = f"the ground state of {model!r} at alpha={alpha:g} (capacity {capacity:.10g})"
+    top = 2.0 * math.log(20.0 + abs(channel.margin))
+    response = ground_response(channel, math.exp(bracketed(excess, *outwards(excess, 0.0, top, (-40.0, 80.0), what), what)))
     return _ground_state(model, alpha, problem, response, saddle(response, labels)[0])
 
 

@@ -12,6 +12,12 @@ have w = inf.  With D0 = sqrt(1 - R^2), k = R/D0 and W the labels' weight (`kern
     R               = (alpha/D0) Int Dz W'(k z) (t - z)
     loss = Int Dz W energy(t),    errors = Int Dz W [t < kappa],    1 - replicon = alpha Int Dz W (1 - dt/dz)^2     (perceptron)
 
+The two name the same load where O = k S, of the two integrals.  With t = -k z, i1(t) = G(t) - t H(t) and f the flip this is
+
+    (1-2f) Int Dz (t_z - z) i1(-k z) = k { (1-2f) Int Dz (t_z - z) t_z H(-k z) + f Int Dz (t_z - z)^2 },     t_z = t(z)
+
+without the terms that cancel as R -> 1; terms of either sign are summed apart, `pull` to larger overlaps and `push` to smaller ones.
+
 A tree committee (random labels) sees c(q) in place of q, and 1-c -> c'(1) (1-q): the perceptron's equation at the load alpha/c'(1).
 Where c'(1) is infinite (an activation that jumps: 1-c ~ sqrt(1-q)) it has no solution at any load: q < 1 and no errors at zero
 temperature.
@@ -23,16 +29,19 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.errors import NoSolution
+from flatphys.errors import NoSolution, NotConverged
 from flatphys.kernels import channels, losses
 from flatphys.kernels.channels import COUNTED
 from flatphys.kernels.codes import RANDOM, TEACHER, Labels
 from flatphys.kernels.labels import label_slope, label_weight
-from flatphys.numerics.gaussian import density, tail
+from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, mills, tail
 from flatphys.numerics.quadrature import buffers, panel_nodes
-from flatphys.numerics.roots import bracketed
+from flatphys.numerics.roots import bracketed, outwards
 
-LOWEST = -12.0  # the Gaussian measure below is 1e-33
+FARTHEST = 12.0  # the Gaussian measure beyond is 1e-33
+STEEPEST = 12.0  # panels over which the measure falls by more than exp(12) are cut
+TOO_LARGE = "the load at margin {:g} exceeds the largest number of double precision: use a larger margin"
+WIDEST_LOG_K = 240.0  # of the overlap ratio: the integrals fall as its cube
 
 
 class Response(NamedTuple):
@@ -53,13 +62,15 @@ class Moved(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Averages over the patterns: (t-z)^2, the overlap's integral (1/D0) Int Dz W' (t-z), energy, share below, (1-dt/dz)^2."""
+    """Averages over the patterns: (t-z)^2, the overlap's integral (1/D0) Int Dz W' (t-z), energy, share below, (1-dt/dz)^2, pull, push."""
 
     second: float
     overlap: float
     loss: float
     below: float
     stiffness: float
+    pull: float
+    push: float
 
 
 def hard(margin: float) -> Response:
@@ -95,34 +106,68 @@ def edges(response):
 
 
 @jit
-def moments(response, labels, k, level, nodes):
-    """`Moments` of the patterns at the overlap ratio k = R/D0."""
-    u, w = nodes
-    e1, e2 = edges(response)
-    kappa = response.margin
-    marks = (0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)  # W varies around z = 0 on the scale 1/k
-    ratio = 1.5 - 0.4 * level
-    cuts = (LOWEST, max(LOWEST, min(kappa - e1, -LOWEST)), max(LOWEST, min(kappa - e2, -LOWEST)), -LOWEST)
-    second = overlap = loss = below = stiffness = 0.0
-    for piece in range(3):
-        n = panel_nodes(0, cuts[piece], cuts[piece + 1], ratio, ratio, marks, u, w) if cuts[piece + 1] > cuts[piece] else 0
-        for i in range(n):
-            there = moved(response, kappa - u[i])
-            plain = w[i] * density(u[i])
-            weight = plain * label_weight(labels, k, u[i])
-            second += weight * there.shift * there.shift
-            overlap += plain * label_slope(labels, k, u[i]) * there.shift
-            loss += weight * there.loss
-            below += weight * there.below
-            stiffness += weight * there.stiffness * there.stiffness
-    return Moments(second, overlap * math.sqrt(1.0 + k * k), loss, below, stiffness)
+def lowest(top):
+    """Below this the measure has 1e-31 of what it has below `top`."""
+    return -math.sqrt(FARTHEST * FARTHEST + min(top, 0.0) ** 2)
 
 
 @jit
-def second_moment(x):
-    """Int_{z < x} Dz (x - z)^2 = (1 + x^2) H(-x) + x G(x), without cancellation for x far below 0."""
+def window_nodes(start, stop, k, ratio, u, w):
+    """Plain nodes and weights between two fields, where the measure falls towards `start` and W varies around 0 on the scale 1/k."""
+    if not stop > start:
+        return 0
+    cap = min(ratio, STEEPEST / max(-start, 1.0))
+    return panel_nodes(0, start, stop, ratio, cap, (0.0, 3.0 / max(k, 1e-300), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), u, w)
+
+
+@jit
+def moments(response, labels, k, level, nodes):
+    """`Moments` of the patterns at the overlap ratio k = R/D0; nan where the nodes do not suffice."""
+    u, w = nodes
+    e1, e2 = edges(response)
+    kappa, clean = response.margin, 1.0 - 2.0 * labels.flip
+    top = min(kappa - e2, FARTHEST)
+    bottom = lowest(top)
+    cuts = (bottom, max(bottom, min(kappa - e1, top)), top, FARTHEST)
+    second = overlap = loss = below = stiffness = pull = push = 0.0
+    for piece in range(3):
+        n = window_nodes(cuts[piece], cuts[piece + 1], k, 1.5 - 0.4 * level, u, w)
+        if n < 0:
+            second = math.nan
+        for i in range(n):
+            z = u[i]
+            e = kappa - z
+            there = moved(response, e)
+            s, plain = there.shift, w[i] * density(z)
+            weight = plain * label_weight(labels, k, z)
+            second += weight * s * s
+            loss += weight * there.loss
+            below += weight * there.below
+            stiffness += weight * there.stiffness * there.stiffness
+            if labels.kind == RANDOM:
+                continue
+            overlap += plain * label_slope(labels, k, z) * s
+            gain = plain * clean * s * repeated_tail(-k * z)
+            cost = plain * k * clean * s * (kappa - (e - s)) * tail(-k * z)
+            pull += max(gain, 0.0) + max(-cost, 0.0)
+            push += max(-gain, 0.0) + max(cost, 0.0) + plain * k * labels.flip * s * s
+    return Moments(second, overlap * math.sqrt(1.0 + k * k), loss, below, stiffness, pull, push)
+
+
+@jit
+def repeated_tail(t):
+    """i1(t) = Int_t^inf H = G(t) - t H(t), without cancellation."""
+    if t < 0.0:
+        return density(t) - t * tail(t)
+    m, d, _ = mills(t)
+    return density(t) * d / m
+
+
+@jit
+def log_second_moment(x):
+    """Log of Int_{z < x} Dz (x - z)^2 = (1 + x^2) H(-x) + x G(x), without cancellation or underflow for x far below 0."""
     if x > -3.0:
-        return (1.0 + x * x) * tail(-x) + x * density(x)
+        return math.log((1.0 + x * x) * tail(-x) + x * density(x))
     # Laplace's continued fraction for the repeated integrals of the Gaussian tail: i2/i1, i1/i0
     y = -x
     r2 = r1 = r0 = y
@@ -130,37 +175,41 @@ def second_moment(x):
         r2 = y + (j + 2) / r2
         r1 = y + (j + 1) / r1
         r0 = y + j / r0
-    return 2.0 * density(y) / (r0 * r1 * r2)
+    return math.log(2.0 / (r0 * r1 * r2)) - 0.5 * y * y - LOG_SQRT_2PI
 
 
 @jit
 def random_label_capacity(kappa):
-    """Gardner's capacity 1/Int_{z<kappa} Dz (kappa - z)^2."""
-    return 1.0 / second_moment(kappa)
+    """Gardner's capacity 1/Int_{z<kappa} Dz (kappa - z)^2; inf where it exceeds every double."""
+    if kappa > -3.0:
+        return 1.0 / ((1.0 + kappa * kappa) * tail(-kappa) + kappa * density(kappa))
+    return math.exp(-log_second_moment(kappa))
 
 
 @jit
 def error_mass(top, k, flip, u, w):
     """Int_{z < top} Dz W(z): the patterns given up; k = inf is the teacher itself."""
-    if top <= LOWEST:
-        return 0.0
     if k == 0.0:
         return tail(-top)
     if k == math.inf:
         return 2.0 * flip * tail(-top) if top < 0.0 else flip + (1.0 - flip) * (1.0 - 2.0 * tail(top))
-    n = panel_nodes(0, LOWEST, min(top, -LOWEST), 1.5, 1.5, (0.0, 3.0 / k, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), u, w)
-    total = 0.0
+    n = window_nodes(lowest(top), min(top, FARTHEST), k, 1.5, u, w)
+    total = 0.0 if n >= 0 else math.nan
     for i in range(n):
         total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip), k, u[i])
     return total
 
 
 def loads(response, labels, k, level=0):
-    """The loads that the norm equation and the overlap equation name at overlap ratio k; the second is nan with random labels."""
+    """(loads that the norm equation and the overlap equation name at overlap ratio k, log of pull over push); nan with random labels."""
     found = moments(response, labels, k, level, buffers())
-    # below kappa = 0 the overlap's integral vanishes exponentially as R -> 1: no load supports such an R
+    if not 1e-307 < found.second * (1.0 + k * k) < math.inf:
+        raise NotConverged(TOO_LARGE.format(response.margin))
+    norm = 1.0 / (found.second * (1.0 + k * k))
+    if labels.kind == RANDOM:
+        return norm, math.nan, math.nan
     overlap = k / math.sqrt(1.0 + k * k) / found.overlap if found.overlap > 0.0 else math.inf
-    return 1.0 / (found.second * (1.0 + k * k)), math.nan if labels.kind == RANDOM else overlap
+    return norm, overlap, (math.log(found.pull) if found.pull > 0.0 else -math.inf) - math.log(max(found.push, 1e-320))
 
 
 def saddle(response, labels) -> tuple[float, float]:
@@ -168,25 +217,21 @@ def saddle(response, labels) -> tuple[float, float]:
     if labels.kind == RANDOM:
         return 0.0, loads(response, labels, 0.0)[0]
 
-    def disagreement(log_k):
-        norm, overlap = loads(response, labels, math.exp(log_k))
-        return math.log(norm) - math.log(overlap)
+    def pulled(log_k):
+        return loads(response, labels, math.exp(log_k))[2]
 
-    lo, hi = -20.0, 20.0
-    if not disagreement(lo) > 0.0 > disagreement(hi):
-        raise NoSolution(
-            f"no overlap with the teacher solves the equations of zero temperature at margin {response.margin:g}, flip {labels.flip:g}"
-        )
-    k = math.exp(bracketed(disagreement, lo, hi))
+    what = f"the overlap at margin {response.margin:g}, flip {labels.flip:g}"
+    lo, hi = outwards(pulled, -20.0, 20.0, (-WIDEST_LOG_K, WIDEST_LOG_K), what)
+    k = math.exp(bracketed(pulled, lo, hi, what))
     return k, loads(response, labels, k)[0]
 
 
 def worth(response, labels, k, load) -> tuple[float, float]:
     """(residual of the equations, their change under a finer rule), relative."""
-    norm, overlap = loads(response, labels, k)
-    fine, _ = loads(response, labels, k, 1)
-    residual = abs(norm / load - 1.0)
-    return residual if labels.kind == RANDOM else max(residual, abs(overlap / load - 1.0)), abs(norm / fine - 1.0)
+    norm, overlap, _ = loads(response, labels, k)
+    fine, _, pulled = loads(response, labels, k, 1)
+    residual, error = abs(norm / load - 1.0), abs(norm / fine - 1.0)
+    return (residual, error) if labels.kind == RANDOM else (max(residual, abs(overlap / load - 1.0)), max(error, abs(pulled)))
 
 
 def capacity_teacher(kappa, flip):
@@ -221,34 +266,23 @@ def _slope_of(labels):
 
 def largest_margin_random(alpha):
     """Margin at which Gardner's capacity is alpha."""
-    lo, hi = -1.0, 1.0
-    while random_label_capacity(lo) < alpha:
-        lo *= 2.0
-    while random_label_capacity(hi) > alpha:
-        hi *= 2.0
     target = math.log(alpha)
-    return bracketed(lambda x: math.log(random_label_capacity(x)) - target, lo, hi)
+
+    def excess(kappa):
+        return -log_second_moment(kappa) - target
+
+    return bracketed(excess, *outwards(excess, -1.0, 1.0, (-1e3, 1e160)))
 
 
 def largest_margin_teacher(alpha, flip):
     """(kappa_max, R/D0) of spherical weights with a spherical teacher at load alpha."""
-    target = math.log(alpha)
+    target, limit = math.log(alpha), capacity_teacher(0.0, flip)[0]
+    if alpha == limit:
+        return 0.0, capacity_teacher(0.0, flip)[1]
+    side, ends = (1.0, (-230.0, 300.0)) if alpha < limit else (-1.0, (-300.0, math.log(37.0)))
 
-    def excess(kappa):
-        return math.log(capacity_teacher(kappa, flip)[0]) - target
+    def excess(log_size):
+        return side * (math.log(capacity_teacher(side * math.exp(log_size), flip)[0]) - target)
 
-    hi = 1.0
-    while excess(hi) > 0.0:
-        hi *= 2.0
-    if flip == 0.0:
-        lo = 0.5 * hi
-        while excess(lo) < 0.0:
-            lo *= 0.5
-    else:
-        lo = -1.0
-        while excess(lo) < 0.0:
-            lo *= 2.0
-            if lo < -8.0:
-                raise NoSolution(f"alpha={alpha:g} is too large for a margin above -8 with flip={flip:g}")
-    kappa = bracketed(excess, lo, hi)
+    kappa = side * math.exp(bracketed(excess, *outwards(excess, -1.0, 1.0, ends)))
     return kappa, capacity_teacher(kappa, flip)[1]

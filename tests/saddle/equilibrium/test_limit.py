@@ -10,8 +10,9 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.saddle.equilibrium.limit import second_moment
+from flatphys.errors import InvalidInput, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
+from flatphys.precise.limit import Limit
+from flatphys.saddle.equilibrium.limit import capacity_teacher, log_second_moment
 
 
 def density(z):
@@ -33,7 +34,7 @@ def test_gardners_integral_is_accurate_for_either_sign(kappa):
     with mp.workdps(250):
         k = mp.mpf(kappa)
         want = float((1 + k * k) * mp.erfc(-k / mp.sqrt(2)) / 2 + k * mp.npdf(k))
-    assert second_moment(kappa) == pytest.approx(want, rel=2e-13 if -3.0 < kappa < 0.0 else 5e-14)
+    assert math.exp(log_second_moment(kappa)) == pytest.approx(want, rel=2e-13 if -3.0 < kappa < 0.0 else 5e-14)
 
 
 @pytest.mark.parametrize("kappa", [-1.5, -0.3, 0.0, 0.7, 2.0])
@@ -126,3 +127,46 @@ def test_ground_state_is_the_limit_of_low_temperatures(data, kappa, alpha):
 def test_there_is_no_ground_state_with_errors_below_capacity():
     with pytest.raises(InvalidInput, match="alpha must be > 2"):
         fp.ground_state(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 1.9)
+
+
+# --- extreme margins and flips ------------------------------------------------------------------------
+
+
+def exact_teacher_capacity(kappa, flip, k):
+    """The load of both equations in many digits, by the closed forms of `flatphys.precise` in place of sums, near the overlap ratio k."""
+    equations = Limit.__new__(Limit)
+    equations.teacher, equations.ground = True, False
+    with mp.workdps(60 + int(4 * abs(math.log10(k))) + int(0.5 * kappa * kappa)):
+        equations.flip, equations.load, kappa = mp.mpf(flip), mp.mpf(1), mp.mpf(kappa)
+
+        def integrals(log_k):
+            plain, skew = equations._moments(-mp.inf, kappa, kappa, mp.exp(log_k))
+            return plain[2], skew[1], mp.exp(log_k)
+
+        def disagreement(log_k):
+            norm, overlap, k = integrals(log_k)
+            return mp.log(overlap / (k * norm))
+
+        near = mp.log(mp.mpf(k))
+        root = mp.findroot(disagreement, (near - mp.mpf("1e-6"), near + mp.mpf("1e-6")), tol=mp.mpf("1e-40"), verify=False)
+        norm, _, k = integrals(root)
+        return float(1 / (norm * (1 + k * k)))
+
+
+@pytest.mark.parametrize("kappa, flip", [(-7.0, 0.02), (-9.0, 0.2), (0.0, 3e-13), (2e-9, 0.0), (0.0, 0.4999999997), (3.0, 1e-5)])
+def test_the_teachers_capacity_keeps_its_digits_wherever_the_window_lies(kappa, flip):
+    load, k = capacity_teacher(kappa, flip)
+    assert load == pytest.approx(exact_teacher_capacity(kappa, flip, k), rel=3e-14)
+
+
+@pytest.mark.parametrize("margin", [4e-10, 1e-60])
+def test_a_small_margin_costs_a_load_in_inverse_proportion(margin):
+    model = fp.Model(fp.Teacher(), fp.Gibbs("spherical", margin))
+    assert fp.capacity(model) * margin == pytest.approx(1.0044581322775, rel=1e-12)
+    assert fp.max_margin(model, 1.0 / margin) / margin == pytest.approx(1.0044581322775, rel=1e-9)
+
+
+@pytest.mark.parametrize("data", [fp.RandomLabels(), fp.Teacher(0.2)])
+def test_a_load_beyond_the_largest_number_is_no_number(data):
+    with pytest.raises(NotConverged, match="exceeds the largest number of double precision"):
+        fp.capacity(fp.Model(data, fp.Gibbs("spherical", -39.0)))
