@@ -7,6 +7,7 @@ archive with two more entries: the call that it belongs to and a SHA-256 of all 
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from flatphys.errors import InvalidInput
 
-FORMAT = 1
+FORMAT = 2
 
 
 def digest(arrays: dict) -> str:
@@ -50,8 +51,11 @@ def save(path, call: dict, arrays: dict) -> None:
             os.close(folder)
 
 
-def load(path, call: dict) -> dict | None:
-    """The arrays of the snapshot at `path`, None where there is no such file; refuses what is damaged or of another call."""
+def load(path, call: dict, growing: str) -> dict | None:
+    """The arrays of the snapshot at `path`, None where there is no such file; refuses what is damaged or of another call.
+
+    The number called `growing` may be smaller in the file: the call then asks for more of the same.
+    """
     path = pathlib.Path(path)
     if path.is_dir():
         raise InvalidInput(f"checkpoint must be a file, {path} is a folder")
@@ -72,7 +76,7 @@ def load(path, call: dict) -> dict | None:
     if not good:
         raise InvalidInput(f"checkpoint {path} is damaged (its checksum does not fit): delete it to start afresh, or name another file")
     call = json.loads(json.dumps(call))
-    if stored != call:
+    if {**stored, growing: call[growing]} != call or not stored.get(growing, math.inf) <= call[growing]:
         names = [name for name in sorted({*stored, *call}) if stored.get(name) != call.get(name)]
         told = ", ".join(f"{name} (there {_short(stored.get(name))}, here {_short(call.get(name))})" for name in names)
         raise InvalidInput(

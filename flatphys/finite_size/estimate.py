@@ -5,15 +5,14 @@ A quantity is recorded as a series O[i, c, t]: instance i, chain c of it, draw t
     error        sd_i(mean_ct O) / sqrt(I): between instances; the disorder and the chains' own noise are both in it
     time_error   (1/I) sqrt(sum_i mcse_i^2): what more sweeps on the same instances would still change
 
-The effective samples, the Monte Carlo error mcse_i and the split R-hat of each instance's chains are those of
-`arviz_stats` (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021); effective samples add up over instances, the R-hat
-that is reported is the mean over instances (short chains scatter around their common value).  One statistic sees what
-no single instance can show: half of the chains start hot, half cold, and their difference, paired by instance, has a
-standard error over instances (`start_z`: hot minus cold in units of it).
+The effective samples, the Monte Carlo error mcse_i and the rank-normalised split R-hat (the larger of bulk and folded) of each
+instance's chains are those of `arviz_stats` (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021); effective samples add up over
+instances, the R-hat that is reported is that of the worst instance.  One statistic sees what no single instance can show: half of
+the chains start hot, half cold, and their difference, paired by instance, has a standard error over instances (`start_z`: hot minus
+cold in units of it).
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -21,10 +20,7 @@ import numpy as np
 
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
-
-R_HAT_LIMIT = 1.1  # about five effective samples in each half of a chain
-FEWEST_SAMPLES = 10.0  # effective samples per chain below which a warning is due
-START_LIMIT = 4.5  # standard errors between hot and cold starts
+from flatphys.finite_size.mixing import diagnostics
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,13 +33,13 @@ class Estimate(Table):
     error : float or array
         Standard error over instances, the disorder included (with a single instance: `time_error`).
     time_error : float or array
-        The part of it that longer chains would reduce (nan where there are no chains).
+        The part of it that longer chains would reduce (nan where there are no chains, inf where some never moved).
     effective_samples : float or array
         Independent draws that the chains are worth, all instances together.
     autocorrelation : float or array
         Integrated autocorrelation time in sweeps.
     r_hat : float or array
-        Split R-hat, mean over instances; 1 for mixed chains.
+        Rank-normalised split R-hat of the worst instance; about 1 for mixed chains, inf for frozen ones.
     start_z : float or array
         Hot minus cold starts in standard errors (nan where all start alike).
     values : array (instances, ...)
@@ -76,12 +72,16 @@ class Estimate(Table):
         return cls(mean, error, values=values, resolution=resolution, **more)
 
     @classmethod
-    def of_series(cls, series, every: int = 1, cold=None, resolution: float = 1e-12) -> "Estimate":
-        """From a series (instances, chains, draws), one draw every so many sweeps; `cold` marks chains that started cold."""
+    def of_series(cls, series, every: int = 1, cold=None, resolution: float = 1e-12, frozen=None) -> "Estimate":
+        """From a series (instances, chains, draws), one draw every so many sweeps.
+
+        `cold` marks the chains that started cold, `frozen` the instances on which some chain never moved: they say nothing about time.
+        """
         series = np.asarray(series, dtype=float)
-        time_error, samples, r_hat = _diagnostics(series)
+        time_error, samples, r_hat = diagnostics(series, np.zeros(len(series), dtype=bool) if frozen is None else frozen)
         values = series.mean(axis=(1, 2))
-        more = {"time_error": time_error, "effective_samples": samples, "r_hat": r_hat, "autocorrelation": series.size / samples * every}
+        tau = series.size / samples * every if samples != 0.0 else math.inf
+        more = {"time_error": time_error, "effective_samples": samples, "r_hat": r_hat, "autocorrelation": tau}
         if cold is not None and len(series) > 1 and 0 < np.sum(cold) < len(cold):
             cold = np.asarray(cold, dtype=bool)
             gap = series[:, ~cold].mean(axis=(1, 2)) - series[:, cold].mean(axis=(1, 2))
@@ -106,42 +106,6 @@ class Estimate(Table):
 
     def _title(self):
         return f"Estimate over {len(self.values) if self.values is not None else '?'} instances"
-
-
-def _diagnostics(series) -> tuple[float, float, float]:
-    """(time error of the mean, effective samples, mean split R-hat) of a series (instances, chains, draws)."""
-    from arviz_stats.base import array_stats  # a second of imports
-
-    instances, chains, draws = series.shape
-    if draws < 8:  # two halves of four draws: fewer say nothing about time
-        return math.nan, math.nan, math.nan
-    # A chain that never moved (no violations at low temperature, a frozen start) has no autocorrelation: it counts as mixed
-    # where all chains of its instance agree, as infinitely far from it where they do not.
-    moves = np.ptp(series, axis=2).max(axis=1) > 1e-13 * np.maximum(1.0, np.abs(series).max(axis=(1, 2)))
-    agree = np.ptp(series, axis=(1, 2)) <= 1e-13 * np.maximum(1.0, np.abs(series).max(axis=(1, 2)))
-    r_hat = np.where(agree, 1.0, math.inf)
-    samples = np.where(agree, float(chains * draws), float(chains))
-    errors = np.where(agree, 0.0, series.mean(axis=2).std(axis=1) / math.sqrt(max(chains - 1, 1)))
-    if moves.any():
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)
-            moving = series[moves]
-            r_hat[moves] = array_stats.rhat(moving, chain_axis=-2, draw_axis=-1, method="split")
-            samples[moves] = array_stats.ess(moving, chain_axis=-2, draw_axis=-1, method="mean")
-            errors[moves] = array_stats.mcse(moving, chain_axis=-2, draw_axis=-1, method="mean")
-    return float(np.sqrt(np.sum(errors**2)) / instances), float(samples.sum()), float(r_hat.mean())
-
-
-def complaints(name: str, estimate: Estimate, chains: int) -> list[str]:
-    """What is wrong with the mixing behind an estimate, in words; empty where nothing is."""
-    out = []
-    if estimate.r_hat > R_HAT_LIMIT:
-        out.append(f"{name} has a split R-hat of {estimate.r_hat:.3g} (limit {R_HAT_LIMIT:g})")
-    if estimate.effective_samples / chains < FEWEST_SAMPLES:
-        out.append(f"{name} has only {estimate.effective_samples / chains:.2g} effective samples per chain")
-    if abs(estimate.start_z) > START_LIMIT:
-        out.append(f"hot and cold starts disagree on {name} by {abs(estimate.start_z):.3g} standard errors")
-    return out
 
 
 @dataclass(frozen=True, eq=False, repr=False)

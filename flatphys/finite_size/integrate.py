@@ -29,8 +29,9 @@ from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size import measure
 from flatphys.finite_size.chains.ladder import ladder_of, log_ratios
-from flatphys.finite_size.estimate import FEWEST_SAMPLES, R_HAT_LIMIT, Estimate
+from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.instances import make_instances
+from flatphys.finite_size.mixing import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import half_error, slowest_rung
 from flatphys.finite_size.rules import fit, one_thread
@@ -275,14 +276,9 @@ def _one_overlap(instances, found, overlap, binary, every) -> dict:
 
 
 def _complaints(overlap, column, chains) -> list[str]:
-    value, out = column["value"], []
-    if not np.isfinite(value.mean):
-        out.append(f"at overlap {overlap:.4g} some instance has no draw without violations on the last finite rung")
-    if value.r_hat > R_HAT_LIMIT:
-        out.append(f"at overlap {overlap:.4g} the split R-hat is {value.r_hat:.3g} (limit {R_HAT_LIMIT:g})")
-    if value.effective_samples / chains < FEWEST_SAMPLES:
-        out.append(f"at overlap {overlap:.4g} there are only {value.effective_samples / chains:.2g} effective samples per chain")
-    return out
+    place = f"at overlap {overlap:.4g}"
+    gone = [] if np.isfinite(column["value"].mean) else [f"{place} some instance has no draw without violations on the last finite rung"]
+    return gone + complaints(f"the value {place}", column["value"], chains)
 
 
 def _stack(estimates) -> Estimate:

@@ -9,7 +9,12 @@ from flatphys.finite_size.chains.ladder import log_ratios
 from flatphys.finite_size.estimate import Estimate
 from flatphys.model import GaussianMixture
 
-KEPT = 4  # draws whose weights are kept, for questions asked later (local energy)
+KEPT = 4  # draws whose weights are kept at least, for questions asked later (local energy); fewer than twice as many
+
+
+def stride(draws: int) -> int:
+    """Weights are kept of every so many draws: it doubles as draws are added, so that a run that is extended keeps those of a long one."""
+    return 1 << max(0, (draws // (2 * KEPT)).bit_length())
 
 
 class Record:
@@ -17,10 +22,12 @@ class Record:
 
     Shapes: `energy` (instances, chains, rungs, draws), `overlap` (instances, pairs, draws), `teacher` (with the teacher or the centre,
     where there is one), `errors` and `loss` (energies other than errors: fraction below the margin, mean energy of a pattern), `first` and
-    `second` moment of the stabilities (instances, chains, draws), `counts` (instances, bins), `weights` (instances, kept draws, chains, n).
+    `second` moment of the stabilities (instances, chains, draws), `counts` (instances, bins), `weights` (instances, kept draws, chains, n),
+    `changes` (instances, chains, 2) of the configuration until the first and until the latest draw.
     """
 
-    _ARRAYS = ("energy", "overlap", "teacher", "errors", "loss", "first", "second", "counts", "weights")
+    _SERIES = ("energy", "overlap", "teacher", "errors", "loss", "first", "second")
+    _TOTALS = ("counts", "weights", "changes")
 
     def __init__(self, instances, learner, chains: int, betas, draws: int):
         count, n, binary = instances.count, instances.n, learner.weights == "binary"
@@ -28,7 +35,6 @@ class Record:
         self.pairs = [(a, b) for a in range(chains) for b in range(a + 1, chains)]
         self.direction = instances.direction
         self.edges = law.edges(n, learner.margin, binary and instances.kind == "sign" and instances.hidden is None)
-        self.keep = sorted({(k + 1) * draws // KEPT - 1 for k in range(KEPT)} - {-1})
         counted, series = learner.energy == "errors", (count, chains, draws)
         whole = counted or self.betas[-1] == math.inf  # hard constraints count violations
         self.energy = np.zeros((count, chains, len(self.betas), draws), dtype=np.int32 if whole else np.float64)
@@ -37,7 +43,8 @@ class Record:
         self.errors, self.loss = (None, None) if counted else (np.zeros(series), np.zeros(series))
         self.first, self.second = np.zeros(series), np.zeros(series)
         self.counts = np.zeros((count, self.edges.size - 1), dtype=np.int64)
-        self.weights = np.zeros((count, len(self.keep), chains, n), dtype=np.int8 if binary else np.float64)
+        self.weights = np.zeros((count, 2 * KEPT - 1, chains, n), dtype=np.int8 if binary else np.float64)
+        self.changes = np.zeros((count, chains, 2), dtype=np.int64)
 
     def take(self, chains) -> None:
         """Write down the present state."""
@@ -56,9 +63,17 @@ class Record:
         self.first[:, :, t] = stabilities.mean(axis=-1)
         self.second[:, :, t] = np.einsum("irp,irp->ir", stabilities, stabilities) / stabilities.shape[-1]
         self._count(stabilities)
-        if t in self.keep:
-            self.weights[:, self.keep.index(t)] = weights
+        self.changes[:, :, 1 if t else slice(None)] = chains.changes if t else chains.changes[:, :, None]
         self.done += 1
+        self._keep(weights)
+
+    def _keep(self, weights):
+        """Put the weights of the latest draw among the kept ones, if it is one of them."""
+        step = stride(self.done)
+        if step > stride(self.done - 1):  # every second one of those kept so far goes
+            self.weights[:, : KEPT - 1] = self.weights[:, 1::2].copy()
+        if self.done % step == 0:
+            self.weights[:, self.done // step - 1] = weights
 
     def _count(self, stabilities):
         """Add stabilities to the bins.
@@ -73,24 +88,34 @@ class Record:
 
     def state(self) -> dict:
         """All arrays by name, for a checkpoint."""
-        return {**{name: getattr(self, name) for name in self._ARRAYS if getattr(self, name) is not None}, "done": np.array(self.done)}
+        names = [name for name in self._SERIES + self._TOTALS if getattr(self, name) is not None]
+        return {**{name: getattr(self, name) for name in names}, "done": np.array(self.done)}
 
     def restore(self, arrays: dict) -> None:
-        """The inverse of `state`."""
-        for name in self._ARRAYS:
-            if getattr(self, name) is not None:
-                getattr(self, name)[...] = arrays[name]
+        """The inverse of `state`, also from a record of fewer draws."""
         self.done = int(arrays["done"])
+        for name in self._SERIES:
+            if getattr(self, name) is not None:
+                getattr(self, name)[..., : self.done] = arrays[name][..., : self.done]
+        for name in self._TOTALS:
+            getattr(self, name)[...] = arrays[name]
 
     def kept_weights(self) -> np.ndarray:
         """(instances, kept draws so far, chains, n)."""
-        return self.weights[:, : sum(t < self.done for t in self.keep)]
+        return self.weights[:, : self.done // stride(self.done)]
+
+    @property
+    def frozen(self) -> np.ndarray:
+        """(instances, chains): whose weights have never changed from the first draw to the latest."""
+        first, latest = np.moveaxis(self.changes, 2, 0)
+        return (first == latest) & (self.done > 1)
 
     def estimates(self, every: int, cold) -> dict:
         """The scalar estimates by name, and the law of margins under "margins"."""
         t, n, p = self.done, self.instances.n, self.instances.p
         step = 1.0 / (p * self.first[:, :, :t].size)
-        more = {"every": every, "cold": cold}
+        alone = {"every": every, "frozen": self.frozen.any(axis=1)}
+        more = {**alone, "cold": cold}
         if self.loss is None:
             energy = self.energy[:, :, -1, :t]
             out = {"train_error": Estimate.of_series(energy / p, **more, resolution=step)}
@@ -99,11 +124,11 @@ class Record:
             out = {"train_error": Estimate.of_series(self.errors[:, :, :t], **more, resolution=step)}
             out["train_loss"] = Estimate.of_series(self.loss[:, :, :t], **more)
             out["energy"] = Estimate.of_series(self.loss[:, :, :t] * (p / n), **more)
-        out["overlap"] = Estimate.of_series(self.overlap[:, :, :t], every)
+        out["overlap"] = Estimate.of_series(self.overlap[:, :, :t], **alone)
         if self.teacher is not None:
             out |= self._signal(self.teacher[:, :, :t], more)
         if self.betas[0] == 0.0 and len(self.betas) > 1:
-            out |= self._entropy(every)
+            out |= self._entropy(alone)
         first, second = self.first[:, :, :t], self.second[:, :, :t]
         mean = Estimate.of_series(first, **more)
         spread = Estimate.of_series(law.variance_of_law(first, second), **more)
@@ -120,23 +145,23 @@ class Record:
             out["generalization_error"] = Estimate.of_series(measure.generalization_error(data, overlap), **more)
         return out
 
-    def _entropy(self, every):
+    def _entropy(self, more):
         """Free entropy and entropy by the integral over the ladder."""
         n, beta, energies = self.instances.n, self.betas[-1], self.energy[:, :, :, : self.done]
         start = math.log(2.0) if self.learner.weights == "binary" else 0.0
         free = start + log_ratios(energies, self.betas).sum(axis=1) / n
-        slowest = slowest_rung(energies, every)
+        slowest = slowest_rung(energies, **more)
         entropy = free if beta == math.inf else free + beta * energies[:, :, -1].mean(axis=(1, 2)) / n
         if not np.isfinite(free).all():  # no draw without violations: nothing is known at beta = inf
             return {}
         half = half_error(lambda part: log_ratios(part, self.betas).sum(axis=1) / n, energies)
-        more = {"time_error": half, **slowest}
-        return {"free_entropy": Estimate.of(free, **more), "entropy": Estimate.of(entropy, **more)}
+        found = {"time_error": half, **slowest}
+        return {"free_entropy": Estimate.of(free, **found), "entropy": Estimate.of(entropy, **found)}
 
 
-def slowest_rung(energies, every: int) -> dict:
+def slowest_rung(energies, every: int, frozen=None) -> dict:
     """Effective samples, autocorrelation and R-hat of the rung whose energy has the fewest effective samples."""
-    rungs = [Estimate.of_series(energies[:, :, k], every) for k in range(energies.shape[2])]
+    rungs = [Estimate.of_series(energies[:, :, k], every, frozen=frozen) for k in range(energies.shape[2])]
     worst = min(rungs, key=lambda e: e.effective_samples if e.effective_samples == e.effective_samples else math.inf)
     return {name: getattr(worst, name) for name in ("effective_samples", "autocorrelation", "r_hat")}
 

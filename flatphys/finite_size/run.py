@@ -1,6 +1,8 @@
 """Run and SampledLocalEntropy: what sampled or trained finite systems say, each number with its errors."""
 
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +13,7 @@ from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins
+from flatphys.finite_size.schedule import upkeep
 from flatphys.model import Model
 
 
@@ -59,7 +62,7 @@ class Run(Table):
     energies: np.ndarray = field(default=None)
     complaints: list = field(default_factory=list)
     interrupted: bool = False
-    source: object = field(default=None)  # answers local_energy: the instances and kept weights, or how to train again
+    source: object = field(default=None)  # answers local_energy: the instances and kept weights (and their chains), or how to train again
 
     def __getattr__(self, name):
         estimates = self.__dict__.get("estimates", {})
@@ -89,6 +92,49 @@ class Run(Table):
         if self.source is None:
             raise InvalidInput("this run has kept no weights to perturb: it was interrupted too early")
         return self.source.local_energy(sigma=sigma, distance=distance, perturbations=perturbations)
+
+    def extend(
+        self,
+        sweeps: int,
+        *,
+        progress: bool | Callable | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        interval: int | None = None,
+    ) -> "Run":
+        """The run of the same chains with more sweeps, bit for bit what `sample` gives with those `sweeps`, this `burn_in` and `every`.
+
+        Parameters
+        ----------
+        sweeps : int
+            Of every chain, those of this run included.
+        progress, checkpoint, interval
+            As for `sample`; this run itself stays as it is.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        InvalidInput
+            Fewer sweeps than the run has, or a rule that was trained.
+
+        Warns
+        -----
+        NotMixedWarning, InterruptedRunWarning
+            As `sample`.
+
+        Examples
+        --------
+        >>> run = fp.sample(model, n=101, alpha=0.5, sweeps=400).extend(sweeps=4000)  # doctest: +SKIP
+        """
+        job = getattr(self.source, "job", None)
+        if job is None:
+            raise InvalidInput(
+                f"only chains have sweeps to add: {self.model.learner!r} was trained; ask `sample` for more instances (chains)"
+            )
+        longer = job.longer(sweeps)
+        return longer.run(upkeep(longer.plan, checkpoint, interval, progress))
 
     def plot(self, axes: object = None) -> object:
         """The law of the stabilities and, for chains, the training error against time; returns the matplotlib axes."""

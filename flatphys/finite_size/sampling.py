@@ -7,21 +7,14 @@ ladder of inverse temperatures exchanges its configurations (`finite_size.chains
 margin, Hebb, Bayes on the mixture) are trained instead, once per instance.
 """
 
-import math
 import os
-import warnings
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from flatphys import validate
-from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
+from flatphys.errors import InvalidInput
 from flatphys.finite_size import checkpoint as store
-from flatphys.finite_size.estimate import Estimate, complaints
 from flatphys.finite_size.instances import KINDS, Instances
-from flatphys.finite_size.measure import local_energy, strengths
-from flatphys.finite_size.patience import Interruption, progress_bar
-from flatphys.finite_size.record import Record
+from flatphys.finite_size.job import Job
 from flatphys.finite_size.run import Run
 from flatphys.finite_size.schedule import (
     choose_betas,
@@ -31,13 +24,12 @@ from flatphys.finite_size.schedule import (
     hidden_units,
     sampled_channel,
     schedule,
-    starting_weights,
+    upkeep,
 )
 from flatphys.finite_size.trained import train_run
 from flatphys.model import Gibbs, Model, check_model
 
 STARTS = ("both", "hot", "cold")
-SAME = ("energy", "cosine", "free_entropy")  # these mix as train_error, teacher_overlap and entropy do: one complaint is enough
 
 
 def sample(
@@ -101,12 +93,14 @@ def sample(
     progress : None, bool or function of (done, total)
         None: a bar on a terminal.
     checkpoint : path, optional
-        A file that keeps the whole state every `interval` sweeps (default: sweeps/20); the same call continues from it, bit by bit.
+        A file that keeps the whole state every `interval` sweeps (default: sweeps/20); the same call continues from it, bit by bit, and
+        so does one with more `sweeps` and the same `burn_in` and `every`.
 
     Returns
     -------
     Run
-        With train_error, train_loss, energy, overlap, teacher_overlap, generalization_error, margins, entropy, ... each with errors.
+        With train_error, train_loss, energy, overlap, teacher_overlap, generalization_error, margins, entropy, ... each with errors;
+        `run.extend(sweeps=...)` goes on with its chains.
 
     Raises
     ------
@@ -138,7 +132,7 @@ def sample(
         return train_run(model, n, p, validate.integer("chains", chains, 2), seed, progress)
     learner = model.learner
     plan = schedule(chains, replicas, sweeps, burn_in, every, (2, 1))
-    interval = max(plan.every, plan.sweeps // 20) if interval is None else validate.integer("interval", interval, 1)
+    care = upkeep(plan, checkpoint, interval, progress)
     start = validate.choice("start", start, STARTS)
     channel = sampled_channel(learner.energy, learner.margin, learner.beta)
     betas = choose_betas(exchange, channel, p)
@@ -157,11 +151,7 @@ def sample(
         "hidden": hidden,
         "instances": store.digest({"patterns": instances.patterns}),
     }
-    job = _Job(model, instances, plan, betas, start, options, call)
-    with Interruption() as ctrl_c, progress_bar(progress, plan.sweeps, "sampling") as show:
-        job.begin(checkpoint)
-        job.go_on(checkpoint, interval, ctrl_c, show)
-    return job.run()
+    return Job(model, instances, plan, betas, start, options, call).run(care)
 
 
 def _refuse(model, patterns, **given):
@@ -171,115 +161,3 @@ def _refuse(model, patterns, **given):
             raise InvalidInput(f"{name} belongs to Markov chains; {model.learner!r} is trained, not sampled: leave it out")
     if patterns not in (None, "gaussian"):
         raise InvalidInput(f"patterns must be 'gaussian' for trained rules, got {patterns!r}")
-
-
-class _Job:
-    """Chains, what is written down about them, and how far they are."""
-
-    def __init__(self, model, instances, plan, betas, start, options, call):
-        self.model, self.instances, self.plan, self.betas, self.start = model, instances, plan, betas, start
-        self.seed, self.options, self.call, self.done = call["seed"], options, call, 0
-        hot = {"hot": plan.replicas, "cold": 0, "both": plan.replicas - plan.replicas // 2}[start]
-        self.cold = np.arange(plan.replicas) >= hot
-
-    def begin(self, checkpoint):
-        """The chains at their start, or where the checkpoint left them."""
-        from flatphys.finite_size.chains.ensemble import Chains
-
-        instances, plan = self.instances, self.plan
-        saved = None if checkpoint is None else store.load(checkpoint, self.call)
-        self.record = Record(instances, self.model.learner, plan.replicas, self.betas, plan.draws)
-        first = "random"
-        if saved is None:
-            first = starting_weights(instances, self.betas, self.cold, self.options, self.seed, max(1, plan.burn_in // 2))
-        self.chains = Chains(instances, betas=self.betas, replicas=plan.replicas, seed=self.seed, start=first, **self.options)
-        if saved is not None:
-            self.chains.restore({name[7:]: array for name, array in saved.items() if name.startswith("chains/")})
-            self.record.restore({name[7:]: array for name, array in saved.items() if name.startswith("record/")})
-            self.done = int(saved["sweeps"])
-
-    def go_on(self, checkpoint, interval, ctrl_c, show):
-        """Sweep, write down, keep, until the end or Ctrl-C."""
-        plan, record, kept = self.plan, self.record, self.done
-        while self.done < plan.sweeps and not ctrl_c.pressed:
-            # the grid of draws counts from the end of the burn-in
-            past = self.done - plan.burn_in
-            goal = plan.burn_in + plan.every * (past // plan.every + 1) if past >= 0 else min(self.done + plan.every, plan.burn_in)
-            goal = min(goal, plan.sweeps)
-            self.chains.advance(goal - self.done)
-            self.done = goal
-            if goal > plan.burn_in and (goal - plan.burn_in) % plan.every == 0 and record.done < record.draws:
-                record.take(self.chains)
-            if checkpoint is not None and (goal == plan.sweeps or goal - kept >= interval or ctrl_c.pressed):
-                arrays = {f"chains/{name}": np.asarray(array) for name, array in self.chains.snapshot().items()}
-                arrays |= {f"record/{name}": array for name, array in record.state().items()}
-                store.save(checkpoint, self.call, {**arrays, "sweeps": np.array(goal)})
-                kept = goal
-            show(goal)
-        if record.done == 0:
-            where = f"; {checkpoint} keeps them" if checkpoint is not None else ""
-            raise KeyboardInterrupt(
-                f"interrupted in the {self.done} sweeps before the first draw: there is nothing to estimate from{where}"
-            )
-
-    def run(self) -> Run:
-        """The estimates, with warnings about what cannot be trusted."""
-        plan, record, instances = self.plan, self.record, self.instances
-        mixed = self.cold.any() and not self.cold.all()
-        found = record.estimates(plan.every, self.cold if mixed else None)
-        margins = found.pop("margins")
-        interrupted = self.done < plan.sweeps
-        kept = record.kept_weights()
-        return Run(
-            self.model,
-            instances.n,
-            instances.alpha,
-            found,
-            margins,
-            instances.count,
-            plan.replicas,
-            sweeps=self.done,
-            burn_in=plan.burn_in,
-            every=plan.every,
-            start=self.start,
-            seed=self.seed,
-            patterns=instances.kind,
-            hidden=instances.hidden,
-            betas=np.array(record.betas),
-            acceptance=np.asarray(self.chains.acceptance),
-            exchange=np.asarray(self.chains.exchange),
-            energies=record.energy[..., : record.done],
-            complaints=self._warn(found, interrupted),
-            interrupted=interrupted,
-            source=_Kept(instances, kept, self.options["weights"] == "binary", self.seed) if kept.shape[1] else None,
-        )
-
-    def _warn(self, found, interrupted) -> list[str]:
-        """What has not mixed, in words; said aloud."""
-        plan, record = self.plan, self.record
-        counts = {name: plan.chains // 2 if name == "overlap" else plan.chains for name in found if name not in SAME}
-        wrong = [text for name, count in counts.items() for text in complaints(name, found[name], count)]
-        if wrong:
-            hint = "raise sweeps" + ("" if len(record.betas) > 1 else " or use exchange=True")
-            warnings.warn(f"the chains have not mixed: {'; '.join(wrong)}: {hint}", NotMixedWarning, stacklevel=4)
-        if record.betas[0] == 0.0 and record.betas[-1] == math.inf and "entropy" not in found:
-            wrong.append("entropy: some instance has no draw without violations on the last finite rung")
-            warnings.warn(f"the entropy cannot be estimated: {wrong[-1]}: raise sweeps", NotMixedWarning, stacklevel=4)
-        if interrupted:
-            text = f"interrupted after {self.done} of {plan.sweeps} sweeps: the estimates are from {record.done} draws"
-            warnings.warn(text, InterruptedRunWarning, stacklevel=4)
-        return wrong
-
-
-class _Kept:
-    """The instances and the kept weights, for `Run.local_energy`."""
-
-    def __init__(self, instances, weights, binary, seed):
-        self.instances, self.weights, self.binary, self.seed = instances, weights, binary, seed
-
-    def local_energy(self, *, sigma=None, distance=None, perturbations: int = 4) -> Estimate:
-        """See `Run.local_energy`."""
-        question, one = strengths(sigma, distance), self.instances
-        rng = np.random.default_rng(np.random.SeedSequence([self.seed, 11]))
-        found = local_energy(one, self.weights, question, rng, perturbations, binary=self.binary)
-        return Estimate.of(found, 1.0 / (one.p * one.count * self.weights.shape[1] * self.weights.shape[2] * int(perturbations)))

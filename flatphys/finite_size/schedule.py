@@ -54,6 +54,20 @@ def schedule(chains, replicas, sweeps, burn_in, every, least: tuple[int, int]) -
     return Schedule(chains, replicas, sweeps, burn_in, every)
 
 
+class Upkeep(NamedTuple):
+    """What happens beside the sweeps: a checkpoint (a path or None) every `interval` of them, a bar that shows them."""
+
+    checkpoint: object
+    interval: int
+    progress: object
+
+
+def upkeep(plan, checkpoint, interval, progress) -> Upkeep:
+    """The arguments of that name of `sample`, checked."""
+    interval = max(plan.every, plan.sweeps // 20) if interval is None else validate.integer("interval", interval, 1)
+    return Upkeep(checkpoint, interval, progress)
+
+
 def sampled_channel(energy: str, margin: float, beta: float) -> Channel:
     """What chains sample: hinge-like energies at beta = inf are the hard constraint, which counts errors."""
     code = CODES[energy]

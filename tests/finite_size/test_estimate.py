@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from flatphys.errors import InvalidInput
-from flatphys.finite_size.estimate import Estimate, complaints, fit_in_inverse_size
+from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
+from flatphys.finite_size.mixing import complaints, start_limit
 
 
 def autoregressive(rng, instances, chains, draws, rho, spread):
@@ -28,7 +29,7 @@ def test_errors_of_autoregressive_chains_are_their_known_ones():
     assert found.time_error == pytest.approx(per_instance / math.sqrt(200), rel=0.1)
     assert found.error == pytest.approx(math.hypot(per_instance, spread) / math.sqrt(200), rel=0.15)  # sd of a sd of 200: 5%
     assert abs(found.mean) < 4.0 * found.error
-    assert found.r_hat < 1.03 and abs(found.start_z) < 4.0
+    assert found.r_hat < 1.12 and abs(found.start_z) < 4.0  # the worst of 200
     assert complaints("x", found, 400) == []
 
 
@@ -44,7 +45,7 @@ def test_chains_that_remember_their_start_are_seen():
     series = autoregressive(rng, 50, 2, 200, 0.5, 0.3)
     series[:, 1] += 0.14  # a seventh of a standard deviation: no single instance can tell
     found = Estimate.of_series(series, cold=[False, True])
-    assert found.r_hat < 1.05 and found.start_z < -4.5
+    assert found.r_hat < 1.15 and found.start_z < -4.5
     assert any("hot and cold" in text for text in complaints("x", found, 100))
     stuck = autoregressive(rng, 50, 2, 200, 0.5, 0.0) + rng.standard_normal((50, 2, 1))  # each chain in a valley of its own
     found = Estimate.of_series(stuck, cold=[False, True])
@@ -52,6 +53,28 @@ def test_chains_that_remember_their_start_are_seen():
     assert any("R-hat" in text for text in complaints("x", found, 100))
     short = autoregressive(rng, 50, 2, 200, 0.99, 0.0)
     assert any("effective samples" in text for text in complaints("x", Estimate.of_series(short), 100))
+
+
+def test_one_instance_in_a_hundred_that_is_stuck_is_seen():
+    rng = np.random.default_rng(4)
+    series = autoregressive(rng, 100, 2, 200, 0.5, 0.3)
+    assert complaints("x", Estimate.of_series(series), 200) == []
+    series[37, 1] += 5.0
+    assert any("R-hat" in text for text in complaints("x", Estimate.of_series(series), 200))
+    series[37] = rng.standard_cauchy((2, 200)) * [[1.0], [20.0]]  # no variance to compare: ranks see the different widths
+    assert any("R-hat" in text for text in complaints("x", Estimate.of_series(series), 200))
+
+
+@pytest.mark.parametrize(("instances", "limit"), [(2, 636.619), (3, 31.599), (11, 4.587), (61, 3.460)])
+def test_the_limit_between_hot_and_cold_is_the_tabulated_quantile_of_students_t(instances, limit):
+    assert start_limit(instances) == pytest.approx(limit, abs=1e-3)  # tables of t: two-sided 0.001 at 1, 2, 10, 60 degrees of freedom
+
+
+@pytest.mark.parametrize(("instances", "rho", "runs"), [(2, 0.5, 300), (6, 0.0, 150), (40, 0.7, 40)])
+def test_mixed_chains_hardly_ever_raise_an_alarm(instances, rho, runs):
+    rng = np.random.default_rng(5)
+    many = [Estimate.of_series(autoregressive(rng, instances, 2, 200, rho, 0.3), cold=[False, True]) for _ in range(runs)]
+    assert sum(bool(complaints("x", found, 2 * instances)) for found in many) <= 1
 
 
 def test_frozen_chains_count_as_mixed_only_where_they_agree():
@@ -62,6 +85,19 @@ def test_frozen_chains_count_as_mixed_only_where_they_agree():
     zero[:, 1] = 1.0
     found = Estimate.of_series(zero, cold=[False, True])
     assert found.r_hat == math.inf and found.start_z < -1e6
+
+
+def test_chains_that_never_moved_know_nothing_about_time():
+    rng = np.random.default_rng(6)
+    series = autoregressive(rng, 20, 2, 100, 0.5, 0.3)
+    series[3] = 0.7
+    frozen = np.arange(20) == 3
+    found, blind = Estimate.of_series(series, frozen=frozen), Estimate.of_series(series)
+    assert found.mean == blind.mean and found.error == blind.error
+    assert (found.time_error, found.r_hat) == (math.inf, math.inf) and blind.time_error < 0.1
+    still = Estimate.of_series(np.full((2, 2, 50), 0.3), frozen=np.array([True, True]))
+    assert (still.effective_samples, still.autocorrelation, still.time_error) == (0.0, math.inf, math.inf)
+    assert len(complaints("x", still, 4)) == 2
 
 
 def test_extrapolation_recovers_a_line_in_one_over_n_and_its_error():

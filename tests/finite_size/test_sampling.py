@@ -3,6 +3,7 @@
 import itertools
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -111,6 +112,17 @@ def test_chains_that_have_not_mixed_say_so_and_what_to_do():
     assert run.teacher_overlap.r_hat > 1.1 and "NOT MIXED" in repr(run)
 
 
+@pytest.mark.parametrize("start", ["cold", "both"])
+def test_chains_without_an_accepted_move_are_not_mixed(start):
+    """At beta = 1e4 every move away from the teacher is refused: constant series, no error, and no reason to believe them."""
+    model = fp.Model(fp.Teacher(), fp.Gibbs("binary", beta=1e4))
+    with pytest.warns(NotMixedWarning, match="of 4 chains never moved"):
+        run = fp.sample(model, 41, 12.0, chains=4, sweeps=40, device="cpu", exchange=False, start=start)
+    assert run.train_error.time_error == run.train_error.r_hat == math.inf
+    if start == "cold":
+        assert np.ptp(run.energies) == 0 and run.complaints[0].startswith("4 of 4 chains never moved")
+
+
 def test_overlap_with_the_teacher_and_generalization_are_those_of_the_drawn_weights():
     model = fp.Model(fp.Teacher(), fp.Gibbs("spherical", beta=1.0))
     run = fp.sample(model, 40, 2.0, chains=8, sweeps=400, device="cpu", every=50, burn_in=200, seed=2)
@@ -203,6 +215,47 @@ def test_a_run_draws_itself_and_shows_a_bar_when_asked(capfd):
     assert [ax.get_xlabel() for ax in axes] == [r"stability $\Delta$", "sweeps"]
     assert len(fp.sample(fp.Model(fp.Teacher(), fp.Hebb()), 30, 1.0, chains=4, progress=False).plot()) == 1
     matplotlib.pyplot.close("all")
+
+
+# --- more sweeps ------------------------------------------------------------------------------------
+LONGER = {
+    "bits": (BINARY, 31, {}),
+    "ladder": (fp.Model(fp.Teacher(), fp.Gibbs("binary", 0.2, 2.0)), 21, {"start": "cold"}),
+    "rotations": (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", energy="hinge", margin=0.3)), 20, {"replicas": 4}),
+}
+
+
+@quick
+@pytest.mark.parametrize("case", LONGER)
+def test_a_run_that_is_extended_is_the_longer_run(case, tmp_path):
+    model, n, more = LONGER[case]
+    call = {"model": model, "n": n, "alpha": 0.7, "chains": 8, "burn_in": 15, "every": 2, "device": "cpu", **more}
+    long = fp.sample(sweeps=150, **call)
+    short = fp.sample(sweeps=40, **call, checkpoint=tmp_path / "run.npz")
+    before = text(short)
+    steps = short.extend(65).extend(sweeps=150)  # 65 sweeps: draw 8 has doubled the stride of the kept weights in between
+    for run in (short.extend(sweeps=150), steps, pickle.loads(pickle.dumps(short)).extend(150)):
+        assert text(run) == text(long) and np.array_equal(run.energies, long.energies)
+        assert np.array_equal(run.source.weights, long.source.weights) and np.array_equal(run.margins.edges, long.margins.edges)
+        assert run.local_energy(sigma=0.3).mean == long.local_energy(sigma=0.3).mean
+        assert run.margins.cdf(0.2).mean == long.margins.cdf(0.2).mean
+    assert text(short) == before and text(short.extend(40)) == before
+    resumed = fp.sample(sweeps=150, **call, checkpoint=tmp_path / "run.npz")  # from the file instead
+    assert text(resumed) == text(long)
+    with pytest.raises(InvalidInput, match="differ in sweeps"):
+        fp.sample(sweeps=40, **call, checkpoint=tmp_path / "run.npz")
+
+
+@quick
+def test_what_cannot_be_extended_says_why():
+    run = fp.sample(BINARY, 31, 0.5, chains=4, sweeps=20, device="cpu")
+    for bad in (19, 40.5, True, "40", -1):
+        with pytest.raises(InvalidInput, match="sweeps must be an integer >= 20"):
+            run.extend(bad)
+    with pytest.raises(InvalidInput, match="interval"):
+        run.extend(40, interval=0)
+    with pytest.raises(InvalidInput, match="was trained"):
+        fp.sample(fp.Model(fp.GaussianMixture(), fp.Hebb()), 20, 1.0, chains=2).extend(40)
 
 
 # --- interruption and resumption --------------------------------------------------------------------

@@ -245,6 +245,13 @@ class Chains(Table):
         return s.state.swapped.sum(axis=0) / np.maximum(1, s.groups * s.tried)
 
     @property
+    def changes(self) -> np.ndarray:
+        """(I, R): how often the configuration at the last temperature has moved or been exchanged for another."""
+        self._backend.pull("accepted", "swapped")
+        state = self._walkers.state
+        return (state.accepted[:, -1] + state.swapped[:, -1:].sum(axis=1)).reshape(self._shape[:2])
+
+    @property
     def device(self) -> str:
         return self._backend.name
 
