@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
+from flatphys.finite_size import memory
 from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
 from flatphys.model import ACTIVATIONS, Data, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
@@ -217,7 +218,7 @@ def make_instances(
     """
     check_model(model)
     n, count, seed, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("seed", seed), ("first", first)))
-    p = max(1, round(validate.load(alpha) * n))
+    p = max(1, memory.pattern_count(validate.load(alpha), n))
     data, learner, mixture = model.data, model.learner, isinstance(model.data, GaussianMixture)
     kind = validate.choice("patterns", patterns, KINDS) if patterns is not None else ("gaussian" if mixture else "sign")
     if mixture and kind != "gaussian":
@@ -225,6 +226,7 @@ def make_instances(
     hidden = _hidden(model, n, hidden)
     rule = Rule(getattr(learner, "weights", "spherical") == "binary", layer_of(learner.network, n, hidden) if hidden else None)
 
+    memory.instances_fit(count, n, p, kind)
     x = np.empty((count, n, p), np.int8 if kind == "sign" else np.float32)
     labels = np.empty((count, p), np.int8)
     teacher = np.empty((count, n), np.int8 if rule.binary else np.float64) if isinstance(data, Teacher) else None

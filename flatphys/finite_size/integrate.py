@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.finite_size import measure
+from flatphys.finite_size import measure, memory
 from flatphys.finite_size.chains.ladder import ladder_of, log_ratios
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.instances import make_instances
@@ -166,6 +166,7 @@ def sample_local_entropy(
     energy = validate.choice("energy", energy, ENERGIES)
     channel = sampled_channel(energy, margin, beta)
     _refuse(model, reference)
+    memory.draws_fit(plan, n)
     kind = getattr(model.learner, "weights", "spherical")
     overlaps = _overlaps(overlap, distance, n, kind == "binary")
     instances = _instances(model, n, alpha, plan, seed, (kind, margin, patterns))
@@ -231,6 +232,7 @@ def _sweep(instances, channel, plan, state, asked):
     if channel.energy == ERRORS:  # weights at this overlap that know nothing of the patterns
         violated = float(np.mean(Chains(instances, betas=(0.0,), **state).energy) / instances.p)
     betas = ladder_of(channel, instances.p, violated)
+    memory.draws_fit(plan, instances.n, len(betas))
     chain = Chains(instances, betas=betas, **state)
     shape = (plan.count, plan.replicas, plan.draws)
     energies = np.empty((plan.count, plan.replicas, len(betas), plan.draws), dtype=chain.energy.dtype)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.finite_size import checkpoint as store
+from flatphys.finite_size import checkpoint as store, memory
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.measure import local_energy, strengths
 from flatphys.finite_size.mixing import complaints
@@ -33,6 +33,7 @@ class Job:
         if isinstance(sweeps, bool) or not isinstance(sweeps, (int, np.integer)) or sweeps < self.done:
             raise InvalidInput(f"sweeps must be an integer >= {self.done}, those of the run itself, which it counts too, got {sweeps!r}")
         plan = self.plan._replace(sweeps=int(sweeps))
+        memory.draws_fit(plan, self.instances.n, len(self.betas))
         job = Job(self.model, self.instances, plan, self.betas, self.start, self.options, {**self.call, "sweeps": plan.sweeps})
         job.saved = self.saved
         return job

@@ -12,6 +12,7 @@ from scipy import special
 from flatphys import validate
 from flatphys._jit import jit
 from flatphys.errors import InvalidInput
+from flatphys.finite_size import memory
 from flatphys.finite_size.instances import draw
 from flatphys.kernels import channels, losses
 from flatphys.model import CustomLoss, GaussianMixture
@@ -118,6 +119,8 @@ def local_energy(instances, weights, perturbation, rng, copies: int, *, binary: 
     kind, values = perturbation
     copies = int(validate.number("perturbations", copies, 1, closed="["))
     flat = np.asarray(weights).reshape(instances.count, -1, instances.n)
+    rows = flat.shape[1] * copies
+    memory.fits(8 * rows * (3 * instances.count * instances.n + instances.p), f"{copies} perturbations of {flat.shape[1]} weights each")
     many = np.repeat(flat, copies, axis=1)
     out = np.empty((instances.count, values.size))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
-from flatphys.finite_size import checkpoint as store
+from flatphys.finite_size import checkpoint as store, memory
 from flatphys.finite_size.instances import KINDS, Instances
 from flatphys.finite_size.job import Job
 from flatphys.finite_size.run import Run
@@ -124,7 +124,7 @@ def sample(
     check_model(model)
     n, seed = validate.integer("n", n, 2), validate.integer("seed", seed)
     alpha = validate.load(alpha)
-    p = round(alpha * n)
+    p = memory.pattern_count(alpha, n)
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
     if not isinstance(model.learner, Gibbs):
@@ -135,9 +135,13 @@ def sample(
     care = upkeep(plan, checkpoint, interval, progress)
     start = validate.choice("start", start, STARTS)
     channel = sampled_channel(learner.energy, learner.margin, learner.beta)
-    betas = choose_betas(exchange, channel, p)
     kind = default_patterns(model, n) if patterns is None else validate.choice("patterns", patterns, KINDS)
-    instances = given_or_fresh(instances, model, n, p, plan, seed, patterns=kind, hidden=hidden_units(model, hidden))
+    memory.instances_fit(plan.count, n, p, kind)
+    betas = choose_betas(exchange, channel, p)
+    memory.draws_fit(plan, n, len(betas))
+    hidden = hidden_units(model, hidden)
+    memory.walkers_fit(plan.chains * len(betas), n, p, hidden)
+    instances = given_or_fresh(instances, model, n, p, plan, seed, patterns=kind, hidden=hidden)
     options = {"weights": learner.weights, "margin": learner.margin, "energy": energy_name(channel), "device": device, "threads": threads}
     call = {
         "model": repr(model).replace(", energy='errors'", ""),  # as before there were energies: old checkpoints are read

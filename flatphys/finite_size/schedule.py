@@ -124,7 +124,7 @@ def hidden_units(model, hidden):
             else "belongs to a TreeCommittee; leave it out"
         )
         raise InvalidInput(f"hidden {told}, got {hidden!r}")
-    return hidden
+    return validate.integer("hidden", hidden, 1) if committee else None
 
 
 def given_or_fresh(given, model, n, p, plan: Schedule, seed, **more):

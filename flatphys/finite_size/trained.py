@@ -19,6 +19,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InterruptedRunWarning, InvalidInput
+from flatphys.finite_size import memory
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.instances import draw, make_instances
 from flatphys.finite_size.law import SampledMargins, variance_of_law
@@ -145,11 +146,12 @@ def train(model, n: int, alpha: float, instances: int = 16, seed=None, sigma=(),
     spin-glass susceptibility (1/N) Tr G^2 of the inverse Hessian G.
     """
     alpha, n, instances = validate.load(alpha), validate.integer("n", n, 2), validate.integer("instances", instances, 2)
-    p = round(alpha * n)
+    p = memory.pattern_count(alpha, n)
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
     seed = np.random.SeedSequence().entropy if seed is None else validate.integer("seed", seed)
     sigma, at = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (sigma, at))
+    memory.training_fits(instances, n, p, TEST_EXAMPLES * n)
     source, records = Trained(model, n, p, seed), []
     with one_thread():
         for _ in range(instances):
@@ -162,6 +164,7 @@ def train(model, n: int, alpha: float, instances: int = 16, seed=None, sigma=(),
 
 def train_run(model, n: int, p: int, instances: int, seed: int, progress) -> Run:
     """The Run of a trained rule; after Ctrl-C that of the instances done so far (at least two)."""
+    memory.training_fits(instances, n, p, TEST_EXAMPLES * n)
     source, records, stabilities = Trained(model, n, p, seed), [], []
     with Interruption() as ctrl_c, progress_bar(progress, instances, "training") as show, one_thread():
         while len(records) < instances and not ctrl_c.pressed:

@@ -13,11 +13,14 @@ and never again, so that the chain is Markovian from sweep `tune` on.  Every ins
 of 0.2 to 0.25 decorrelates fastest, measured at N = 201, alpha = beta = 2: a fifth faster than 0.4, a quarter faster than 0.1.)
 """
 
+import math
+
 import numpy as np
 
 from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
+from flatphys.finite_size import memory
 from flatphys.finite_size.chains import starts
 from flatphys.finite_size.chains.cpu import backend_on, deferred_interrupt
 from flatphys.finite_size.chains.ladder import ascending
@@ -129,6 +132,7 @@ class Chains(Table):
             raise InvalidInput(f"betas must be finite for the energy {self.cost!r}, got inf: no weights have energy 0")
 
         self._shape = (instances.count, self.replicas, len(self.betas))
+        memory.walkers_fit(math.prod(self._shape), instances.n, instances.p, instances.hidden)
         self.reference = starts.reference_weights(instances, reference, binary)
         first, self.overlap, agree = starts.starting_weights(instances, start, binary, self.reference, overlap, self._shape, self.seed)
         fixed = self.reference if overlap is not None else None
