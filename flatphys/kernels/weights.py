@@ -14,12 +14,19 @@ BRANCH_POINT = 0.5 * math.pi  # distance of the nearest singularity of log 2cosh
 
 
 @inlined
-def binary(h):
-    """(log 2cosh h, tanh |h|, sech^2 h, 1 - tanh h): each to full relative accuracy, one exponential for all."""
+def binary_beside(h):
+    """(log 2cosh h - |h|, tanh |h|, sech^2 h, 1 - tanh h): each to full relative accuracy, one exponential for all."""
     e = math.exp(-2.0 * abs(h))
     inv = 1.0 / (1.0 + e)
     t = (1.0 - e) * inv if e < 0.9 else math.tanh(abs(h))  # 1 - e loses the digits of a small h
-    return abs(h) + math.log1p(e), t, 4.0 * e * inv * inv, 2.0 * e * inv if h > 0.0 else 2.0 * inv
+    return math.log1p(e), t, 4.0 * e * inv * inv, 2.0 * e * inv if h > 0.0 else 2.0 * inv
+
+
+@inlined
+def binary(h):
+    """(log 2cosh h, tanh |h|, sech^2 h, 1 - tanh h)."""
+    excess, t, s2, below_one = binary_beside(h)
+    return abs(h) + excess, t, s2, below_one
 
 
 @jit

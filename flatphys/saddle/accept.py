@@ -33,7 +33,9 @@ def accept(state: State, tolerance: Tolerance, advice: str) -> State:
         fields["tolerance"], fields["quadrature_tolerance"] = tolerance  # set here and nowhere else
         return state
     subject = f"the {state.branch} branch of {state.model!r} at alpha={state.alpha:g}"
-    if not state.residual <= tolerance.residual:
+    if state.residual != state.residual or state.quadrature_error != state.quadrature_error:
+        reason = "could not be evaluated in double precision"
+    elif not state.residual <= tolerance.residual:
         reason = f"was solved only to a residual of {state.residual:.1e} (tolerance {tolerance.residual:g})"
     elif not state.quadrature_error <= tolerance.quadrature:
         reason = f"is known only to {state.quadrature_error:.1e} (quadrature and rounding; tolerance {tolerance.quadrature:g})"

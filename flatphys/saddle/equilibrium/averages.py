@@ -4,6 +4,9 @@ Weights.  Given the conjugates (q_hat, R_hat), binary: h = sqrt(q_hat) z + R_hat
 
     q = E tanh^2 h,  R = E tanh h,  G_S = -R R_hat - q_hat (1-q)/2 + E log 2cosh h,  T4 = E sech^4 h
 
+With a teacher G_S is written (1-R) R_hat - q_hat (1-q)/2 + E log(1 + e^-2h), which is the same as E h = R_hat: next to the teacher
+R_hat is 1e9 and more, and G_S next to nothing;
+
 spherical: v = 1-q solves (q_hat + R_hat^2) v^2 + v = 1, R = R_hat v,
 G_S = [log v + q_hat v]/2, T4 = v^2.  In both, T^2 = q - R^2 and 1-R are returned without cancellation.
 
@@ -24,11 +27,11 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, features, growth
+from flatphys.kernels.channels import channel, channel_scalars, features, growth, relative_log_f
 from flatphys.kernels.codes import NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.networks import overlap_map, overlap_slope
-from flatphys.kernels.weights import BRANCH_POINT, binary
+from flatphys.kernels.weights import BRANCH_POINT, binary_beside
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes
 
 
@@ -94,12 +97,13 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
     n = gaussian_nodes(level, reach, 1.0, origin, (-h0 / root, BRANCH_POINT / root, 0.0, math.inf), NOWHERE, u, w)
     v = q = up = s4 = logz = 0.0
     for i in range(n):
-        log_z, t, s2, below_one = binary(h0 + root * u[i])
+        h = h0 + root * u[i]
+        excess, t, s2, below_one = binary_beside(h)
         up += w[i] * below_one
         q += w[i] * t * t
         v += w[i] * s2
         s4 += w[i] * s2 * s2
-        logz += w[i] * log_z
+        logz += w[i] * (excess + (abs(h) if kind == RANDOM else max(0.0, -2.0 * h)))
     if n < 0:
         v = math.nan
     q = min(q, 1.0)  # rounding next to the teacher
@@ -119,9 +123,9 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
             if root < 1e-3:
                 dev = math.sinh(h - r_hat) / (math.cosh(h) * math.cosh(r_hat)) if abs(h) < 700.0 else 0.0
             else:
-                dev = math.tanh(h) - r if near_zero else binary(h)[3] - up
+                dev = math.tanh(h) - r if near_zero else binary_beside(h)[3] - up
             t2 += w[i] * dev * dev
-    return WeightMoments(v, q, r, t2, one_minus_r, -r * r_hat - 0.5 * q_hat * v + logz, s4)
+    return WeightMoments(v, q, r, t2, one_minus_r, one_minus_r * r_hat - 0.5 * q_hat * v + logz, s4)
 
 
 @jit
@@ -211,7 +215,7 @@ def pattern_moments(problem, f, level, nodes):
         share, cost = channel_scalars(problem.channel, x, sigma)
         weight = w[i] * label_weight(labels, k, z)
         sum_a += weight * a * a
-        energetic += weight * log_f
+        energetic += weight * relative_log_f(problem.channel, x, sigma, log_f)
         curvature += weight * b * b
         below += weight * share
         loss += weight * cost

@@ -32,7 +32,10 @@ class Root(NamedTuple):
 
 
 class ReadOff(NamedTuple):
-    """What a point of the curve says at its load, by one quadrature rule; `loss` is the mean energy of a pattern."""
+    """What a point of the curve says at its load, by one quadrature rule; `loss` is the mean energy of a pattern.
+
+    `size` adds up the sizes of the terms that the free entropy is the sum of: its rounding errors are proportional to that.
+    """
 
     v: float
     q: float
@@ -43,12 +46,13 @@ class ReadOff(NamedTuple):
     r_hat: float
     residual: float
     free: float
+    size: float
     share: float
     loss: float
     replicon: float
 
 
-NOTHING = ReadOff(*(math.nan,) * 12)
+NOTHING = ReadOff(*(math.nan,) * 13)
 
 
 @jit
@@ -136,6 +140,7 @@ def read_off(problem, log_alpha, s, r, level, nodes):
     residual = abs(math.log(alpha * slope * pattern.a / (f.v * q_hat)))
     if problem.labels.kind == TEACHER:
         residual = max(residual, abs(math.log(alpha * pattern.b / (math.sqrt(weight.v) * r_hat))))
+    term = 0.5 * q_hat * weight.v  # of the entropic part, with the sign of its kind of weights
     return ReadOff(
         weight.v,
         weight.q,
@@ -146,6 +151,7 @@ def read_off(problem, log_alpha, s, r, level, nodes):
         r_hat,
         residual,
         weight.entropic + alpha * pattern.energetic,
+        term + abs(weight.entropic + (term if problem.weights == BINARY else -term)) + alpha * abs(pattern.energetic),
         pattern.share,
         pattern.loss,
         1.0 - alpha * (slope * slope * pattern.curvature / (f.v * f.v) + bend * pattern.a / f.v) * weight.t4,

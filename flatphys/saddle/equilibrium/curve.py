@@ -12,8 +12,9 @@ from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER, Channel, Pro
 from flatphys.kernels.labels import label_slope
 from flatphys.kernels.networks import first_slope, last_slope
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.equilibrium.branch import root_at_load, teacher_state_exists
+from flatphys.saddle.equilibrium.branch import Root, root_at_load, teacher_state_exists
 from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord
+from flatphys.saddle.equilibrium.limit import capacity_teacher, random_label_capacity
 
 MOST_POINTS = 4096
 ALMOST_ZERO = -25.0  # log q_hat where a curve leaves q = 0
@@ -48,6 +49,7 @@ class Curve:
     folds : list of (s, r, log alpha), between consecutive pieces.
     sound : whether every fold was told from a near crossing with another curve.
     side : what `follow.chord_point` wants to know of the curve.
+    open_ended : whether a rising last piece goes on beyond its last point, where 1-q is tiny or the load huge.
     has_teacher : whether q = R = 1 is one more solution, at every load.
     resolved : whether the curve was followed to its end.  Where it was not, a branch may be missing: binary weights with a teacher
         at margins within 1e-9 of 0, where the curve and a detached one come closer than doubles tell, or at finite beta so close to
@@ -55,6 +57,8 @@ class Curve:
     """
 
     def __init__(self, problem: Problem):
+        # Spherical weights and random labels: what lies beyond the last point of a rising branch is more of the same.
+        self.open_ended = problem.weights != BINARY or problem.labels.kind == RANDOM
         self.problem, self.has_teacher = problem, teacher_state_exists(problem)
         kind, beta = problem.labels.kind, problem.channel.beta
         low, high = start(problem)
@@ -188,6 +192,28 @@ def _traced(weights, labels, channel, net) -> Curve:
     )  # a copy is writable, the type that the kernels are compiled for
 
 
+def branch_end(problem: Problem) -> float:
+    """Load at which solutions under hard constraints end (q -> 1): of random labels, and of spherical weights with a teacher; else inf.
+
+    Where alpha(s) turns around at strongly negative margins, formal solutions of small q exist at larger
+    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.  A tree committee's end lies c'(1) times
+    further: at infinity for an activation that jumps.
+    """
+    binary, random = problem.weights == BINARY, problem.labels.kind == RANDOM
+    if problem.channel.beta < math.inf or (binary and not random):
+        return math.inf
+    if not random:
+        return capacity_teacher(problem.channel.margin, problem.labels.flip)[0]
+    end = random_label_capacity(problem.channel.margin) * last_slope(problem.net)
+    return 2.0 / math.pi * end if binary else end
+
+
+def stretch(problem: Problem, alpha: float) -> float:
+    """How far log q_hat is, by its divergence at the end of the branch, above its law at small loads (measured exponents)."""
+    end = branch_end(problem)
+    return -(1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / end) if end < math.inf else 0.0
+
+
 def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list:
     """(branch name, `Root`) of every solution at this load, in the order of growing overlap."""
     curve = curve_of(problem)
@@ -200,6 +226,10 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
             shift = log_alpha - la[0]
             found.append((name, root_at_load(problem, log_alpha, (s[0] + shift, r[0] + shift), (-math.inf, s[1]), direction, buffers())))
             continue
+        if log_alpha > la[-1] and piece is curve.pieces[-1] and direction > 0.0 and curve.open_ended:
+            if math.exp(log_alpha) < branch_end(problem):
+                found.append((name, _root_beyond(problem, log_alpha, piece)))
+            continue
         up = la if direction > 0.0 else la[::-1]
         if not up[0] <= log_alpha <= up[-1]:
             continue
@@ -209,3 +239,15 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
         chord = Chord(s[k - 1], r[k - 1], s[k], r[k])
         found.append((name, root_on_chord(problem, chord, (la[k - 1], la[k]), log_alpha, curve.side, buffers())))
     return found
+
+
+def _root_beyond(problem: Problem, log_alpha: float, piece: Piece) -> Root:
+    """The root beyond the last point of a rising branch: conjugates are powers of the load, or of its distance to the branch's end."""
+    s, r, la, _ = piece
+    end = branch_end(problem)
+    if end < math.inf:
+        ahead_r = stretch(problem, math.exp(log_alpha)) - stretch(problem, min(math.exp(la[-1]), end * (1.0 - 1e-15)))
+        ahead_s = 0.5 * ahead_r if problem.labels.kind == TEACHER else ahead_r  # R_hat = R/(1-q), q_hat of the order of (1-q)^-2
+    else:
+        ahead_s, ahead_r = ((x[-1] - x[-2]) / (la[-1] - la[-2]) * (log_alpha - la[-1]) for x in (s, r))
+    return root_at_load(problem, log_alpha, (s[-1] + ahead_s, r[-1] + ahead_r), (s[-1], math.inf), 1.0, buffers())

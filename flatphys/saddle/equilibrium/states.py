@@ -26,24 +26,24 @@ import math
 import warnings
 
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.kernels.channels import channel, channel_scalars
+from flatphys.kernels.channels import channel, channel_scalars, relative_log_f
 from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
-from flatphys.kernels.networks import first_slope, last_slope, overlap_curvature
+from flatphys.kernels.networks import first_slope, overlap_curvature
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
 from flatphys.problem import problem_of
 from flatphys.saddle.accept import Tolerance, accept
-from flatphys.saddle.equilibrium import limit as margin_limit
 from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
-from flatphys.saddle.equilibrium.curve import branch_names, curve_of, first_field, roots
+from flatphys.saddle.equilibrium.curve import LOG_LARGE, branch_end, branch_names, curve_of, first_field, roots, stretch
 from flatphys.state import State
 
 # The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
 TOLERANCE = Tolerance(1e-11, 1e-6)
 ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha or the margin a little"
-COLD = "its entropy is what is left of beta times a large energy, lower beta, or see ground_state(model, alpha)"
+COLD = "its entropy is what is left of beta times a large energy, lower beta or the load, or see ground_state(model, alpha)"
+UNIT = 2.0**-52  # of one term, relative
 ROUNDING = 32.0 * 2.0**-52  # of a sum over nodes, relative: measured against 25 digits up to beta = 1e10
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 # With random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it), but for the square and, maybe, a user's
@@ -51,9 +51,9 @@ TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the te
 UNIQUE_MARGIN = 2.0
 
 
-def _exact(model: Model, alpha: float, order: dict, **values) -> State:
-    """A state in closed form."""
-    return accept(State(model, alpha, order, residual=0.0, quadrature_error=0.0, **values), TOLERANCE, ADVICE)
+def _exact(model: Model, alpha: float, order: dict, lost: float = 0.0, **values) -> State:
+    """A state in closed form, with the rounding errors `lost`."""
+    return accept(State(model, alpha, order, residual=0.0, quadrature_error=lost, **values), TOLERANCE, COLD)
 
 
 def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
@@ -85,8 +85,10 @@ def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
     """The limit q_hat -> 0: constraints that (almost) every weight obeys or violates alike, and an even energy."""
     ch = problem.channel
     (log_f, a, b), (share, loss) = channel(ch, ch.margin, 1.0), channel_scalars(ch, ch.margin, 1.0)
+    log_f = relative_log_f(ch, ch.margin, 1.0, log_f)
     slope, bend = first_slope(problem.net), overlap_curvature(problem.net, 0.0, 1.0)
     free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * log_f
+    left = free if ch.beta == math.inf else free + ch.beta * alpha * loss
     order = {"q": 0.0, "one_minus_q": 1.0, "q_hat": 0.0}
     half = cosine = None
     if problem.labels.kind != RANDOM:
@@ -98,7 +100,8 @@ def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
         order,
         branch=branch_names(problem.labels.kind)[0],
         free_entropy=free,
-        entropy=free if ch.beta == math.inf else free + ch.beta * alpha * loss,
+        entropy=left,
+        lost=ROUNDING * abs(left - free) / max(1.0, abs(left)),
         train_error=share,
         train_loss=loss,
         generalization_error=half,
@@ -132,7 +135,7 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
         generalization, cosine, loss = vote, math.sqrt(out.q), None
         error = training_error(problem, Fields(out.v, out.q, out.r, out.t2)) if out.residual <= TOLERANCE.residual else math.nan
     left = entropy(problem, math.log(alpha), out)
-    lost = ROUNDING * abs(left - out.free) / max(1.0, abs(left))
+    lost = (UNIT * out.size + ROUNDING * abs(left - out.free)) / max(1.0, abs(left))
     state = State(
         model,
         alpha,
@@ -149,12 +152,12 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
         residual=out.residual,
         quadrature_error=max(worth, lost),
     )
-    return accept(state, TOLERANCE, COLD if lost > worth else ADVICE)
+    return accept(state, TOLERANCE, COLD if lost > worth and problem.channel.beta < math.inf else ADVICE)
 
 
 def branches(model: Model, alpha: float) -> list[State]:
     """Every saddle point at this load, the dominant one first (see the module's docstring)."""
-    return _ordered(model, solvable(model), alpha, stable_only=False)
+    return _found(model, alpha, stable_only=False)
 
 
 def solvable(model: Model) -> Problem:
@@ -170,9 +173,7 @@ def solvable(model: Model) -> Problem:
 
 def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) -> list[State]:
     random = problem.labels.kind == RANDOM
-    found = [_empty_state(model, problem, alpha)] if _underflows(problem, alpha) else []
-    if found and problem.channel.energy != SQUARE_ENERGY:
-        return found
+    found = [_empty_state(model, problem, alpha)] if _underflows(problem, alpha) else []  # of the square: q = 0 beside others
     if random:
         _raise_beyond_capacity(model, problem, alpha)
     found += [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
@@ -213,16 +214,20 @@ def _refuse_unresolved(model: Model, problem: Problem, alpha: float, found: list
 
 def dominant(model: Model, alpha: float) -> State:
     """The dominant saddle point at this load, without warnings."""
+    return _found(model, alpha, stable_only=True)[0]
+
+
+def _found(model: Model, alpha: float, stable_only: bool) -> list[State]:
+    """The saddle points at this load, the dominant one first."""
     problem = solvable(model)
     ch = problem.channel
+    if _underflows(problem, alpha) and ch.energy != SQUARE_ENERGY:
+        return [_empty_state(model, problem, alpha)]
     if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE and ch.energy != SQUARE_ENERGY:
         _raise_beyond_capacity(model, problem, alpha)
-        log_alpha = math.log(alpha)
-        stretch = 0.0
-        if ch.beta == math.inf:  # q_hat diverges at the end of the branch, measured exponents
-            stretch = -(1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / branch_end(problem))
-        return _state_of(model, problem, alpha, "typical", *solve_at_load(problem, log_alpha, stretch, buffers()))
-    return _ordered(model, problem, alpha, stable_only=True)[0]
+        read = solve_at_load(problem, math.log(alpha), stretch(problem, alpha), buffers())
+        return [_state_of(model, problem, alpha, "typical", *read)]
+    return _ordered(model, problem, alpha, stable_only)
 
 
 def solve(model: Model, alpha: float) -> State:
@@ -257,31 +262,23 @@ def warn(state: State, stacklevel: int = 3) -> None:
 
 
 def _raise_beyond_capacity(model: Model, problem: Problem, alpha: float) -> None:
-    if problem.channel.beta == math.inf and alpha >= branch_end(problem):
+    if alpha >= branch_end(problem):
         raise beyond(model, problem, alpha)
 
 
-def branch_end(problem: Problem) -> float:
-    """Load at which the solutions with random labels and hard constraints end (q -> 1).
-
-    Where alpha(s) turns around at strongly negative margins, formal solutions of small q exist at larger
-    loads too, but q -> 1 bounds the free entropy by -inf there: no weights exist.  A tree committee's end lies c'(1) times
-    further: at infinity for an activation that jumps.
-    """
-    end = margin_limit.random_label_capacity(problem.channel.margin) * last_slope(problem.net)
-    return 2.0 / math.pi * end if problem.weights == BINARY else end
-
-
 def beyond(model: Model, problem: Problem, alpha: float) -> Exception:
-    """The error for a load at which no branch exists."""
-    if problem.labels.kind == RANDOM and problem.channel.beta == math.inf:
-        end = branch_end(problem)
-    elif problem.weights == SPHERICAL and problem.channel.beta == math.inf:
-        end = margin_limit.capacity_teacher(problem.channel.margin, problem.labels.flip)[0]
-    else:
-        end = math.exp(max(float(piece.la.max()) for piece in curve_of(problem).pieces))
+    """The error for a load at which no branch was found: physics only where the branches are known to end."""
+    spherical, pieces, end = problem.weights == SPHERICAL, curve_of(problem).pieces, branch_end(problem)
+    ended = pieces[-1].direction < 0.0 or (problem.channel.beta == math.inf and pieces[-1].la[-1] < LOG_LARGE)
+    if end == math.inf and not spherical and ended:  # at a fold, or where q -> 1
+        end = math.exp(max(float(piece.la.max()) for piece in pieces))
+    if not alpha >= end:
+        return NotConverged(
+            f"the state of {model!r} at alpha={alpha:g} could not be found: its branches were followed to smaller loads only, "
+            f"use a smaller load, or the power laws that it approaches"
+        )
     hint = "a finite beta admits errors"
-    if problem.weights == SPHERICAL:
+    if spherical:
         return Unsatisfiable(
             f"alpha={alpha:g} is beyond the capacity {end:.10g} of {model!r}: no weights reach the margin on every pattern; "
             f"ground_state(model, alpha) gives the least energy, {hint}"

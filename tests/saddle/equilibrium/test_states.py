@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings, strategies as st
 from scipy.special import log_ndtr, ndtr
 
 import flatphys as fp
-from flatphys.errors import FlatphysError, NegativeEntropyWarning, NoSolution, ReplicaSymmetryWarning, Unsatisfiable
+from flatphys.errors import FlatphysError, NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.curve import roots
 from flatphys.saddle.equilibrium.states import state_at
@@ -116,7 +116,7 @@ def test_a_large_beta_is_the_hard_constraint_below_capacity():
 
 
 def test_learning_curves_decay_as_the_known_constants_over_alpha():
-    """alpha eps_Gibbs -> 0.625, alpha eps_Bayes -> 0.442 for spherical weights (Gyorgyi & Tishby 1990; Opper & Haussler 1991)."""
+    """alpha eps_Gibbs -> 0.625, alpha eps_Bayes -> 0.442 for spherical weights (Opper & Haussler 1991)."""
     state = fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical")), 1e4)
     assert 1e4 * state.generalization_error == pytest.approx(0.625, abs=5e-4)
     assert 1e4 * state.bayes_error == pytest.approx(0.442, abs=5e-4)
@@ -356,3 +356,77 @@ def test_every_model_is_solved_to_tolerance_or_refused_for_a_physical_reason(wei
     if isinstance(data, fp.Teacher):
         assert state.R**2 <= state.q * (1.0 + 1e-12)
         assert 0.0 <= state.bayes_error <= state.generalization_error * (1.0 + 1e-9) <= 0.5 * (1.0 + 1e-9)
+
+
+# --- far out: huge loads, next to the teacher, near the end of a branch --------------------------------
+
+
+@pytest.mark.parametrize("alpha", [2e7, 3e11, 5e29])
+@pytest.mark.parametrize("learner, constant", [(fp.Bayes(), 0.4417000436), (fp.Gibbs("spherical"), 0.4417000436 * math.sqrt(2.0))])
+def test_learning_curves_reach_any_load(learner, constant, alpha):
+    """error * alpha tends to 0.44170004 for the vote and sqrt(2) times that for one student (Opper & Haussler 1991)."""
+    state = quiet_solve(fp.Model(fp.Teacher(), learner), alpha)
+    assert state.generalization_error * alpha == pytest.approx(constant, rel=3e-10)
+    (only,) = fp.branches(state.model, alpha)
+    assert only.generalization_error == state.generalization_error
+
+
+@pytest.mark.parametrize(
+    "data, learner", [(fp.Teacher(), fp.Bayes()), (fp.Teacher(0.2), fp.Bayes()), (fp.Teacher(), fp.Gibbs("spherical", 0.0, 3.0))]
+)
+def test_a_limit_of_double_precision_is_not_called_physics(data, learner):
+    with pytest.raises(NotConverged, match="alpha"):
+        quiet_solve(fp.Model(data, learner), 1e200)
+
+
+@pytest.mark.parametrize("flip, margin", [(0.0, 0.4), (0.2, 0.0), (0.05, -0.7)])
+def test_spherical_students_are_unsatisfiable_exactly_where_capacity_says_so(flip, margin):
+    model = fp.Model(fp.Teacher(flip), fp.Gibbs("spherical", margin))
+    end = fp.capacity(model)
+    assert quiet_solve(model, end * (1.0 - 1e-9)).one_minus_q < 1e-7
+    for beyond in (end * (1.0 + 1e-9), 3.0 * end, 1e9 * end):
+        with pytest.raises(Unsatisfiable, match="beyond the capacity"):
+            fp.solve(model, beyond)
+
+
+@pytest.mark.parametrize("weights, margin, short", [("spherical", 0.3, 1e-10), ("binary", -1.0, 1e-9), ("spherical", -2.6, 1e-9)])
+def test_branches_know_the_state_next_to_the_end(weights, margin, short):
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs(weights, margin))
+    end = fp.capacity(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin))) * (1.0 if weights == "spherical" else 2.0 / math.pi)
+    one, (same, *_) = quiet_solve(model, end * (1.0 - short)), fp.branches(model, end * (1.0 - short))
+    assert (one.q, one.entropy) == (same.q, same.entropy)
+    assert one.one_minus_q < 10.0 * short
+
+
+@pytest.mark.parametrize(
+    "model, alpha",
+    [
+        (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.3, 3e-6)), 1e12),
+        (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", -0.4, 2e-4, energy="hinge")), 3e8),
+        (fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.1, 1e-3, energy="squared_hinge")), 1e6),
+        (fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", 0.5)), 0.967 * (1.0 - 1e-7)),
+    ],
+)
+def test_the_worth_covers_what_cancels(model, alpha):
+    """Entropies that are small differences of large terms, against 20 digits."""
+    if model.learner.margin == 0.5:
+        alpha *= fp.capacity(model) / 0.967
+    state = quiet_solve(model, alpha)
+    exact = fp.precise.refine(state, 20)
+    for name in ("free_entropy", "entropy"):
+        error = abs(float(getattr(exact, name)) - getattr(state, name)) / max(1.0, abs(state.entropy))
+        assert error <= max(state.quadrature_error, 1e-15) < 1e-6
+
+
+def test_next_to_the_teacher_the_free_entropy_is_that_of_its_own_violations():
+    """At a tiny margin the teacher violates alpha 2 G(0) margin patterns per weight, and hardly any other weights are left."""
+    margin, beta, alpha = 4e-10, 3.0, 30.0
+    state = quiet_solve(fp.Model(fp.Teacher(), fp.Gibbs("binary", margin, beta)), alpha)
+    assert state.free_entropy == pytest.approx(-alpha * beta * 2.0 * margin / math.sqrt(2.0 * math.pi), rel=1e-3)
+    assert abs(state.entropy) < 1e-10
+
+
+@pytest.mark.parametrize("beta", [1e-300, 1e-200, 1e-150])
+def test_almost_no_temperature_at_all_is_answered(beta):
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.2, beta)), 1.5)
+    assert state.entropy == pytest.approx(math.log(2.0), rel=1e-14)
