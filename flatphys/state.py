@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flatphys import quantities
+from flatphys import quantities, validate
 from flatphys.display import Table, figure
-from flatphys.model import Model
+from flatphys.model import Model, check_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +79,11 @@ class State(Table):
     quadrature_error: float = math.nan
     tolerance: float = math.nan
     quadrature_tolerance: float = math.nan
+
+    def __post_init__(self) -> None:
+        check_model(self.model)
+        object.__setattr__(self, "alpha", validate.load(self.alpha))
+        validate.instance("order", self.order, (dict,))
 
     def __getattr__(self, name: str) -> float:
         order = self.__dict__.get("order", {})

@@ -7,6 +7,8 @@ Truth values, complex numbers, texts, masked elements and nan are none, alone or
 import difflib
 import math
 import numbers
+import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flatphys.errors import InvalidInput
@@ -35,7 +37,8 @@ def _kind(value: Any) -> str:
     return getattr(getattr(value, "dtype", None), "kind", "-")
 
 
-def _masked(value: Any) -> bool:
+def masked(value: Any) -> bool:
+    """Whether an array hides some of its elements."""
     mask = getattr(value, "mask", None)
     return not (mask is None or callable(mask)) and bool(mask.any() if hasattr(mask, "any") else mask)
 
@@ -45,7 +48,7 @@ def plain(value: Any) -> Any:
     if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in _NO_REALS:
         return value
     try:
-        return None if _masked(value) else value.item() if hasattr(value, "item") else float(value)
+        return None if masked(value) else value.item() if hasattr(value, "item") else float(value)
     except Exception:  # whatever a stranger's methods raise
         return value
 
@@ -118,7 +121,7 @@ def array(
             out = np.array(out, dtype=float)
     except Exception:  # ragged lists, and whatever a stranger's __array__ raises
         many = "an array of numbers" if dimensions is None else "a one-dimensional list of numbers"
-        kind = "masked elements" if _masked(value) else type(value).__name__
+        kind = "masked elements" if masked(value) else type(value).__name__
         raise InvalidInput(f"{name} must be a number or {many}, got {shown(value)} ({kind})") from None
     if out.size == 0 and not empty:
         raise InvalidInput(f"{name} must not be empty")
@@ -137,7 +140,7 @@ def _counts(value: Any) -> bool:
     """Whether nothing in a list or array is a truth value, a text or masked, of which numpy would make numbers."""
     if isinstance(value, (list, tuple)):
         return all(type(item) in _PLAIN or _counts(item) for item in value)
-    return not (isinstance(plain(value), (bool, str, bytes, type(None))) or _kind(value) in _NO_REALS or _masked(value))
+    return not (isinstance(plain(value), (bool, str, bytes, type(None))) or _kind(value) in _NO_REALS or masked(value))
 
 
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
@@ -161,6 +164,11 @@ def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
         return int(item)
     upper = f" and <= {high}" if isinstance(item, int) and item > high else ""
     raise InvalidInput(f"{name} must be an integer >= {low}{upper}, got {shown(value)}")
+
+
+def seed(value: Any) -> int:
+    """The seed of a generator."""
+    return integer("seed", value, 0, SEEDS)
 
 
 def flag(name: str, value: Any) -> bool:
@@ -199,3 +207,40 @@ def instance(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
 def load(alpha: Any) -> float:
     """The load alpha = P/N: finite and positive."""
     return number("alpha", alpha, 0.0)
+
+
+def perturbation(sigma: Any, distance: Any, farthest: float = 1.0, closed: str = "[]") -> tuple[str, "np.ndarray"]:
+    """Which perturbation of weights was given, noise or a distance up to `farthest`, and its strengths."""
+    name, value = exactly_one(sigma=sigma, distance=distance)
+    return name, array(name, value, 0.0, math.inf if name == "sigma" else farthest, closed="[" if name == "sigma" else closed)
+
+
+def separation(overlap: Any, distance: Any, farthest: float = 1.0) -> tuple["np.ndarray", "np.ndarray"]:
+    """Distances d and overlaps p = 1 - 2d of two weight vectors, whichever was given; 0 < d < `farthest`."""
+    name, value = exactly_one(overlap=overlap, distance=distance)
+    if name == "overlap":
+        p = array(name, value, 1.0 - 2.0 * farthest, 1.0)
+        return 0.5 * (1.0 - p), p
+    d = array(name, value, 0.0, farthest)
+    return d, 1.0 - 2.0 * d
+
+
+def path(name: str, value: Any) -> pathlib.Path:
+    """A path of the file system, as a text or an object that knows one."""
+    try:
+        text = os.fspath(value)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidInput(f"{name} must be a path, got {shown(value)}")
+    return pathlib.Path(text)
+
+
+def progress(value: Any) -> Any:
+    """None, True, False, or a function of (done, total)."""
+    if value is None or callable(value):
+        return value
+    item = plain(value)
+    if isinstance(item, bool):
+        return item
+    raise InvalidInput(f"progress must be None, True, False or a function of (done, total), got {shown(value)}")

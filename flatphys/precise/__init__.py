@@ -35,9 +35,7 @@ STEPS = 30  # Newton steps before a refinement is given up
 
 
 def _digits(digits) -> int:
-    if isinstance(digits, bool) or not isinstance(digits, numbers.Integral) or not MIN_DIGITS <= digits <= MAX_DIGITS:
-        raise InvalidInput(f"digits must be a whole number from {MIN_DIGITS} to {MAX_DIGITS}, got {digits!r}")
-    return int(digits)
+    return validate.integer("digits", digits, MIN_DIGITS, MAX_DIGITS)
 
 
 def _problem(state, digits):

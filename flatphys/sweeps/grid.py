@@ -13,6 +13,7 @@ import itertools
 import math
 import numbers
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -31,8 +32,8 @@ def is_list(value) -> bool:
 
 
 def plain(value):
-    """numpy's numbers and strings as Python's."""
-    value = value.item() if isinstance(value, np.generic) or (hasattr(value, "__array__") and np.ndim(value) == 0) else value
+    """The numbers and strings of arrays as Python's, of a decimal its float."""
+    value = float(value) if isinstance(value, Decimal) else validate.plain(value)
     return value + 0.0 if isinstance(value, float) else value  # -0.0 becomes 0.0: one point, one key
 
 
@@ -44,6 +45,8 @@ def is_number(value) -> bool:
 def listed(name: str, value) -> tuple:
     """The values of a list or one-dimensional array."""
     if hasattr(value, "__array__"):
+        if validate.masked(value):
+            raise InvalidInput(f"{name} must not have masked elements, got {validate.shown(value)}")
         value = np.asarray(value)
         if value.ndim > 1:
             raise InvalidInput(f"{name} must be one value or a one-dimensional list of values, got an array of shape {value.shape}")

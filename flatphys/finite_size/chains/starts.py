@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.instances import Instances
 
@@ -19,9 +20,8 @@ def reference_weights(instances: Instances, reference, binary: bool):
             raise InvalidInput(f"reference must be an array or 'teacher', got {reference!r}")
         reference = _teacher(instances, "reference")
     try:
-        rows = np.asarray(reference, np.float64)
-        rows = np.array(np.broadcast_to(rows, (instances.count, instances.n)))
-    except (TypeError, ValueError):
+        rows = np.array(np.broadcast_to(validate.array("reference", reference), (instances.count, instances.n)))
+    except ValueError:
         raise InvalidInput(f"reference must be an array of shape ({instances.count}, {instances.n}), got {_describe(reference)}") from None
     _check(rows, binary, "reference")
     return rows
@@ -86,11 +86,11 @@ def _teacher(instances, name):
 def _given(weights, name, instances, binary, shape):
     full = (*shape, instances.n)
     try:
-        rows = np.asarray(weights, np.float64)
+        rows = validate.array(name, weights)
         if rows.ndim == 2:
             rows = rows[:, None, None, :]
         rows = np.array(np.broadcast_to(rows, full)).reshape(-1, instances.n)
-    except (TypeError, ValueError):
+    except ValueError:
         raise InvalidInput(f"{name} must be an array of shape {full} (or ({shape[0]}, {instances.n})), got {_describe(weights)}") from None
     _check(rows, binary, name)
     return rows if binary else _normalise(rows, instances)
@@ -122,8 +122,6 @@ def _around(reference, binary, overlap, agree, shape, seed):
 
 
 def _check(rows, binary, name):
-    if not np.all(np.isfinite(rows)):
-        raise InvalidInput(f"{name} must be finite, got nan or inf")
     wrong = np.abs(rows) != 1.0
     if binary and np.any(wrong):
         raise InvalidInput(f"{name} must be +1 or -1 in every component for binary weights, got {rows.flat[np.argmax(wrong)]:g}")
@@ -132,4 +130,4 @@ def _check(rows, binary, name):
 
 
 def _describe(value):
-    return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else validate.shown(value)
