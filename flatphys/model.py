@@ -191,10 +191,11 @@ class CustomLoss:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        _set(self, name=validate.text("name", self.name))
         for part in ("value", "slope", "curvature"):
             function = getattr(self, part)
             if not hasattr(function, "py_func"):
-                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {function!r}")
+                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {validate.shown(function)}")
             for t in (-2.0, 0.0, 1.5):
                 if not math.isfinite(_call(function, part, t)):
                     raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")

@@ -45,7 +45,7 @@ def masked(value: Any) -> bool:
 
 def plain(value: Any) -> Any:
     """What stands in an array without a dimension, as Python has it; a masked element is None; anything else as it is."""
-    if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in _NO_REALS:
+    if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in "mM":
         return value
     try:
         return None if masked(value) else value.item() if hasattr(value, "item") else float(value)
@@ -81,7 +81,7 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
 
 
 def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
-    kind = "a number" if infinite else "a finite number"
+    kind = "a number" if infinite or -math.inf < low < high < math.inf else "a finite number"
     left = ">=" if "[" in closed else ">"
     right = "<=" if "]" in closed else "<"
     parts = []
@@ -132,7 +132,8 @@ def array(
         inside &= np.isfinite(out)
     if not inside.all():
         bad = float(out[~inside].flat[0])
-        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)} in every element, got {bad!r} in {shown(value)}")
+        among = f" in {shown(value)}" if out.ndim else ""
+        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)}, got {bad!r}{among}")
     return out
 
 
@@ -162,8 +163,8 @@ def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
     item = plain(value)
     if not isinstance(item, bool) and isinstance(item, numbers.Integral) and not hasattr(item, "dtype") and low <= item <= high:
         return int(item)
-    upper = f" and <= {high}" if isinstance(item, int) and item > high else ""
-    raise InvalidInput(f"{name} must be an integer >= {low}{upper}, got {shown(value)}")
+    allowed = f">= {low}" if high == LARGEST and not (isinstance(item, int) and item > high) else f"from {low} to {high}"
+    raise InvalidInput(f"{name} must be an integer {allowed}, got {shown(value)}")
 
 
 def seed(value: Any) -> int:

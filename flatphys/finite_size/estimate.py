@@ -181,11 +181,15 @@ def extrapolate(runs: Iterable, name: str | Callable = "train_error", order: int
     >>> runs = [fp.sample(model, n, 0.5, chains=64, sweeps=400) for n in (101, 201, 401)]  # doctest: +SKIP
     >>> fp.extrapolate(runs, "train_error")  # doctest: +SKIP
     """
-    given, runs = runs, list(runs) if isinstance(runs, Iterable) else []
-    if not runs or not all(hasattr(run, "estimates") for run in runs):
-        raise InvalidInput(f"runs must be Runs of sample(model, n, alpha), got {validate.shown(given)}")
     order = validate.integer("order", order, 1)
     name = name if callable(name) else validate.text("name", name)
+    given = runs
+    try:
+        runs = list(runs)
+    except Exception:  # whatever a stranger's iteration raises
+        runs = []
+    if not runs or not all(hasattr(run, "estimates") for run in runs):
+        raise InvalidInput(f"runs must be Runs of sample(model, n, alpha), got {validate.shown(given)}")
     if any(run.model != runs[0].model for run in runs):
         raise InvalidInput("runs must be of one model, got " + " and ".join(dict.fromkeys(repr(run.model) for run in runs)))
     step = max(1.0 / run.n for run in runs)  # loads are rounded to whole patterns
@@ -243,8 +247,8 @@ def _lookup(run, name) -> Estimate:
                 estimate = getattr(estimate, part)
             except AttributeError:
                 raise InvalidInput(
-                    f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {name!r}"
+                    f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {validate.shown(name)}"
                 ) from None
     if not hasattr(estimate, "error") or np.ndim(estimate.mean) != 0:
-        raise InvalidInput(f"name must be a single number with an error, got {name!r}: {type(estimate).__name__}")
+        raise InvalidInput(f"name must be a single number with an error, got {validate.shown(name)}: {type(estimate).__name__}")
     return estimate

@@ -253,7 +253,7 @@ def _hidden(model, n, hidden):
     network = getattr(model.learner, "network", Perceptron())
     if not isinstance(network, TreeCommittee):
         if hidden is not None:
-            raise InvalidInput(f"hidden must be None for a perceptron, got {hidden!r}")
+            raise InvalidInput(f"hidden must be None for a perceptron, got {validate.shown(hidden)}")
         return None
     if callable(network.activation):
         raise InvalidInput(

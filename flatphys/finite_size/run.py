@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatphys import quantities
+from flatphys import quantities, validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins
 from flatphys.finite_size.schedule import upkeep
-from flatphys.model import Model
+from flatphys.model import Model, check_model
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +63,13 @@ class Run(Table):
     complaints: list = field(default_factory=list)
     interrupted: bool = False
     source: object = field(default=None)  # answers local_energy: the instances and kept weights (and their chains), or how to train again
+
+    def __post_init__(self):
+        check_model(self.model)
+        validate.integer("n", self.n, 2)
+        validate.load(self.alpha)
+        validate.instance("estimates", self.estimates, (dict,))
+        validate.instance("margins", self.margins, (SampledMargins,))
 
     def __getattr__(self, name):
         estimates = self.__dict__.get("estimates", {})

@@ -166,4 +166,4 @@ def _refuse(model, patterns, **given):
         if value is not None:
             raise InvalidInput(f"{name} belongs to Markov chains; {model.learner!r} is trained, not sampled: leave it out")
     if patterns not in (None, "gaussian"):
-        raise InvalidInput(f"patterns must be 'gaussian' for trained rules, got {patterns!r}")
+        raise InvalidInput(f"patterns must be 'gaussian' for trained rules, got {validate.shown(patterns)}")

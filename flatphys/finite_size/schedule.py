@@ -128,7 +128,7 @@ def hidden_units(model, hidden):
             if committee
             else "belongs to a TreeCommittee; leave it out"
         )
-        raise InvalidInput(f"hidden {told}, got {hidden!r}")
+        raise InvalidInput(f"hidden {told}, got {validate.shown(hidden)}")
     return validate.integer("hidden", hidden, 1) if committee else None
 
 

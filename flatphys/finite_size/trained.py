@@ -151,8 +151,8 @@ def train(model, n: int, alpha: float, instances: int = 16, seed=None, sigma=(),
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
     seed = np.random.SeedSequence().entropy if seed is None else validate.seed(seed)
-    sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True))
-    at = np.atleast_1d(validate.array("at", at, empty=True))
+    sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True, dimensions=1))
+    at = np.atleast_1d(validate.array("at", at, empty=True, dimensions=1))
     memory.training_fits(instances, n, p, TEST_EXAMPLES * n)
     source, records = Trained(model, n, p, seed), []
     with one_thread():

@@ -28,18 +28,23 @@ RESERVED = ("status", "message", "branch")  # variables of every result
 
 def is_list(value) -> bool:
     """Whether a value stands for several."""
-    return isinstance(value, (list, tuple, range)) or (hasattr(value, "__array__") and np.ndim(value) > 0)
+    return isinstance(value, (list, tuple, range)) or (hasattr(value, "__array__") and len(getattr(value, "shape", ())) > 0)
 
 
 def plain(value):
     """The numbers and strings of arrays as Python's, of a decimal its float."""
-    value = float(value) if isinstance(value, Decimal) else validate.plain(value)
+    value = float(value) if isinstance(value, Decimal) and value.is_finite() else validate.plain(value)
     return value + 0.0 if isinstance(value, float) else value  # -0.0 becomes 0.0: one point, one key
 
 
 def is_number(value) -> bool:
     """Whether a value is a real number and no truth value."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def is_record(value) -> bool:
+    """Whether a value has fields (a class has none yet)."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def listed(name: str, value) -> tuple:
@@ -83,14 +88,14 @@ class Axis:
 
 def label(value) -> str:
     """A value as a text that is the same in every process: functions by their names."""
-    if isinstance(value, (str, bool, numbers.Number)) or value is None:
+    if isinstance(value, str):
         return str(value)
-    if dataclasses.is_dataclass(value) and type(value).__module__ == "flatphys.model":
+    if is_record(value) and type(value).__module__ == "flatphys.model":
         inner = ", ".join(f"{f.name}={_inner(getattr(value, f.name))}" for f in dataclasses.fields(value))
         return f"{type(value).__name__}({inner})"
     if callable(value):
         return getattr(value, "__name__", None) or type(value).__name__
-    return repr(value)
+    return validate.shown(value)
 
 
 def _inner(value):
@@ -127,7 +132,7 @@ def _applied(value, tree: dict, new: tuple):
     changes = {}
     for name, inner in tree.items():
         if name:
-            if not (dataclasses.is_dataclass(value) and name in {f.name for f in dataclasses.fields(value)}):
+            if not (is_record(value) and name in {f.name for f in dataclasses.fields(value)}):
                 raise InvalidInput(f"{label(value)} has no field {name!r}")
             changes[name] = _applied(getattr(value, name), inner, new)
     return dataclasses.replace(value, **changes) if changes else value
@@ -222,7 +227,7 @@ def plan(model: Model, alpha, question: Question, given: dict) -> Plan:
     if question.loads is True and alpha is None:
         raise InvalidInput(f"{question.name} is asked at a load: give alpha, a number > 0 or a list of them")
     if question.loads is False and alpha is not None:
-        raise InvalidInput(f"{question.name} is not asked at a load: alpha must be left out, got {alpha!r}")
+        raise InvalidInput(f"{question.name} is not asked at a load: alpha must be left out, got {validate.shown(alpha)}")
     if alpha is not None:
         fixed = not is_list(alpha)
         loads = tuple(validate.load(value) for value in ((alpha,) if fixed else listed("alpha", alpha)))
@@ -285,7 +290,7 @@ def _check_models(plan: Plan, names) -> None:
     allowed = list(names)
     for axis in fields:  # objects on an axis bring fields of their own
         for value in axis.values:
-            if dataclasses.is_dataclass(value):
+            if is_record(value):
                 allowed += [f"{axis.key}.{name}" for name in field_names(value)]
     for axis in fields:
         check_field(axis.key, list(dict.fromkeys(allowed)), plan.model)

@@ -168,7 +168,7 @@ def test_version():
         (["margins", "0.5", "--branch", "teacher"], "--branch must be one of 'typical'"),
         (["margins", "0.5", "--at", "nan"], "nan"),
         (["local-energy", "0.5"], "either --sigma or --distance"),
-        (["local-energy", "0.5", "--distance", "2"], "distance must be finite and between 0 and 1"),
+        (["local-energy", "0.5", "--distance", "2"], "distance must be a number >= 0 and <= 1"),
         (["figure", "entropy"], "figure must be one of"),
         (["figure"], "the figures are"),
     ],
