@@ -94,46 +94,37 @@ def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
 
 
 def array(
-    name: str,
-    value: Any,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    closed: str = "",
-    infinite: bool = False,
-    dimensions: int | None = None,
-    empty: bool = False,
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, closed: str = "", dimensions: int = 64, empty: bool = False
 ) -> "np.ndarray":
-    """`value`, a number or numbers in arrays or nested lists, as a float array; every element as in `number`.
+    """`value`, a number or numbers in arrays or nested lists, as a float array with every element in the interval.
 
-    `dimensions` is how many it may have at most; `empty` says whether it may hold nothing.
+    `closed` as in `number`, for infinite ends too; `dimensions` is how many it may have at most, `empty` whether it may hold nothing.
     """
     import numpy as np  # imported here: importing flatphys must not import numpy
 
     try:
-        out = np.asarray(value) if _counts(value) else None
-        if out.dtype.kind == "O":  # Decimals and their like
-            out = np.array([_real(item) for item in out.ravel().tolist()]).reshape(out.shape)
-            out = None if np.isnan(out).any() else out
-        if out.dtype.kind not in "fiu" or (dimensions is not None and out.ndim > dimensions):
+        if not _counts(value):
+            raise TypeError
+        given = np.asarray(value)
+        if given.dtype.kind == "O":  # Decimals and their like
+            given = np.array([_real(item) for item in given.ravel().tolist()]).reshape(given.shape)
+            if np.isnan(given).any():
+                raise TypeError
+        if given.dtype.kind not in "fiu" or given.ndim > dimensions:
             raise TypeError
         with np.errstate(all="ignore"):
-            out = np.array(out, dtype=float)
+            out = np.array(given, dtype=float)
     except Exception:  # ragged lists, and whatever a stranger's __array__ raises
-        many = "an array of numbers" if dimensions is None else "a one-dimensional list of numbers"
+        many = "a one-dimensional list of numbers" if dimensions == 1 else "an array of numbers"
         kind = "masked elements" if masked(value) else type(value).__name__
         raise InvalidInput(f"{name} must be a number or {many}, got {shown(value)} ({kind})") from None
     if out.size == 0 and not empty:
         raise InvalidInput(f"{name} must not be empty")
-    inside = (out >= low if "[" in closed else out > low) if low > -math.inf else out == out
-    if high < math.inf:
-        inside &= out <= high if "]" in closed else out < high
-    if not infinite:
-        inside &= np.isfinite(out)
+    inside = (out >= low if "[" in closed else out > low) & (out <= high if "]" in closed else out < high)
     if not inside.all():
         bad = float(out[~inside].flat[0])
         among = f" in {shown(value)}" if out.ndim else ""
-        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)}, got {bad!r}{among}")
+        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, ']' in closed and high == math.inf)}, got {bad!r}{among}")
     return out
 
 
@@ -161,8 +152,10 @@ def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
 def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
     """`value` as an integer from `low` to `high`."""
     item = plain(value)
-    if not isinstance(item, bool) and isinstance(item, numbers.Integral) and not hasattr(item, "dtype") and low <= item <= high:
-        return int(item)
+    if isinstance(item, numbers.Integral) and not isinstance(item, bool) and _kind(item) == "-":
+        item = int(item)
+        if low <= item <= high:
+            return item
     allowed = f">= {low}" if high == LARGEST and not (isinstance(item, int) and item > high) else f"from {low} to {high}"
     raise InvalidInput(f"{name} must be an integer {allowed}, got {shown(value)}")
 

@@ -51,7 +51,7 @@ class SampledMargins(Table):
 
     def cdf(self, x) -> Estimate:
         """The fraction of stabilities below x (number or array), with its error over instances."""
-        x = validate.array("x", x, infinite=True, empty=True)
+        x = validate.array("x", x, closed="[]", empty=True)
         flat = x.ravel()
         if self._sorted is not None:
             values = np.array([np.searchsorted(row, flat, side="right") for row in self._sorted]) / self._sorted.shape[1]

@@ -14,7 +14,7 @@ from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.law import SampledMargins
 from flatphys.finite_size.schedule import upkeep
-from flatphys.model import Model, check_model
+from flatphys.model import Model
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,11 +65,8 @@ class Run(Table):
     source: object = field(default=None)  # answers local_energy: the instances and kept weights (and their chains), or how to train again
 
     def __post_init__(self):
-        check_model(self.model)
-        validate.integer("n", self.n, 2)
-        validate.load(self.alpha)
-        validate.instance("estimates", self.estimates, (dict,))
-        validate.instance("margins", self.margins, (SampledMargins,))
+        validate.instance("model", self.model, (Model,)), validate.instance("estimates", self.estimates, (dict,))
+        validate.integer("n", self.n, 2), validate.load(self.alpha)
 
     def __getattr__(self, name):
         estimates = self.__dict__.get("estimates", {})

@@ -112,7 +112,7 @@ def choose_betas(exchange, channel: Channel, patterns: int) -> tuple[float, ...]
         exchange = beta > LADDER_ABOVE
     if isinstance(validate.plain(exchange), bool):
         return ladder_of(channel, patterns) if exchange else (beta,)
-    betas = tuple(np.atleast_1d(validate.array("exchange", exchange, 0.0, closed="[", infinite=True, dimensions=1)).tolist())
+    betas = tuple(np.atleast_1d(validate.array("exchange", exchange, 0.0, closed="[]", dimensions=1)).tolist())
     if any(a >= b for a, b in zip(betas, betas[1:])) or betas[-1] != beta:
         told = f"exchange must ascend from a beta >= 0 to the learner's own, {beta:g}"
         raise InvalidInput(f"{told} (True: by itself; None: where it helps), got {validate.shown(exchange)}")

@@ -78,12 +78,8 @@ class Axis:
         if all(isinstance(value, bool) for value in self.values):
             return np.array(self.values)
         texts = [label(value) for value in self.values]
-        counts = {}
-        for i, text in enumerate(texts):
-            counts[text] = counts.get(text, 0) + 1
-            if counts[text] > 1:
-                texts[i] = f"{text} #{counts[text]}"
-        return np.array(texts)
+        numbered = zip(texts, (texts[:i].count(text) for i, text in enumerate(texts)))
+        return np.array([f"{text} #{before + 1}" if before else text for text, before in numbered])
 
 
 def label(value) -> str:

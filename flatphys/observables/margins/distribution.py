@@ -44,7 +44,7 @@ class MarginDistribution(Table):
         raise NotImplementedError
 
     def _at(self, x, function):
-        x = validate.array("x", x, infinite=True, empty=True)
+        x = validate.array("x", x, closed="[]", empty=True)
         out = function(np.ascontiguousarray(x.ravel())).reshape(x.shape)
         return float(out) if out.ndim == 0 else out
 
