@@ -258,7 +258,7 @@ class SampledLocalEntropy(Table):
 
     def at(self, k: int) -> Estimate:
         """The value at the k-th overlap as a scalar estimate (for `extrapolate`)."""
-        return Estimate.of(self.value.values[:, k])
+        return Estimate.of(self.value.values[:, validate.integer("k", k, -len(self.overlap), len(self.overlap) - 1)])
 
     def plot(self, axes=None, **style):
         """Value against distance with error bars; returns the matplotlib axes."""
@@ -271,12 +271,8 @@ class SampledLocalEntropy(Table):
 
     def record(self) -> dict:
         """Everything as plain values, for JSON."""
-        out = {
-            "reference": self.reference,
-            "n": self.n,
-            "alpha": self.alpha,
-            "counted": {"margin": self.margin, "beta": self.beta, "energy": self.cost},
-        }
+        counted = {"margin": self.margin, "beta": self.beta, "energy": self.cost}
+        out = {"reference": self.reference, "n": self.n, "alpha": self.alpha, "counted": counted}
         out |= {"instances": self.instances, "chains": self.chains, "sweeps": self.sweeps, "seed": self.seed, "points": []}
         for k, p in enumerate(self.overlap):
             point = {"overlap": float(p), "distance": float(self.distance[k])}

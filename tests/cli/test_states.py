@@ -136,7 +136,7 @@ def test_version():
         (["solve", "--weights", "binry", "0.5"], "did you mean 'binary'?"),
         (["solve", "--data", "teachers", "0.5"], "did you mean 'teacher'?"),
         (["solve", "--learner", "svm", "0.5"], "--learner must be one of"),
-        (["solve", "--data", "teacher", "--flip", "0.7", "0.5"], "flip must be a finite number >= 0 and < 0.5, got 0.7"),
+        (["solve", "--data", "teacher", "--flip", "0.7", "0.5"], "flip must be a number >= 0 and < 0.5, got 0.7"),
         (["solve", "--flip", "0.1", "0.5"], "--flip does not apply to random-labels data"),
         (["solve", "--data", "teacher", "--learner", "max-margin", "--beta", "1", "0.5"], "it belongs to --learner gibbs"),
         (["solve", "--margin", "nan", "0.5"], "margin must be a finite number, got nan"),
