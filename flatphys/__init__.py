@@ -60,6 +60,10 @@ _LAZY = {
     "make_instances": "flatphys.finite_size.instances",
     "Instances": "flatphys.finite_size.instances",
     "Chains": "flatphys.finite_size.chains.ensemble",
+    "state_evolution": "flatphys.saddle.equilibrium.evolution",
+    "message_passing": "flatphys.finite_size.messages.passing",
+    "Messages": "flatphys.finite_size.messages.result",
+    "enumerate_weights": "flatphys.finite_size.enumeration",
 }
 
 if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a test compares the two lists
@@ -67,9 +71,12 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.comparison.check import check as check
     from flatphys.finite_size import trained as finite
     from flatphys.finite_size.chains.ensemble import Chains as Chains
+    from flatphys.finite_size.enumeration import enumerate_weights as enumerate_weights
     from flatphys.finite_size.estimate import extrapolate as extrapolate
     from flatphys.finite_size.instances import Instances as Instances, make_instances as make_instances
     from flatphys.finite_size.integrate import sample_local_entropy as sample_local_entropy
+    from flatphys.finite_size.messages.passing import message_passing as message_passing
+    from flatphys.finite_size.messages.result import Messages as Messages
     from flatphys.finite_size.run import Run as Run
     from flatphys.finite_size.sampling import sample as sample
     from flatphys.observables.largest_overlap import largest_overlap as largest_overlap
@@ -81,6 +88,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.phase_diagrams.diagram import phase_diagram as phase_diagram
     from flatphys.questions.support import supported as supported
     from flatphys.saddle.dispatch import branches as branches, solve as solve
+    from flatphys.saddle.equilibrium.evolution import state_evolution as state_evolution
     from flatphys.saddle.franz_parisi.reference import teacher_state as teacher_state
     from flatphys.state import State as State
     from flatphys.sweeps.driver import sweep as sweep

@@ -27,6 +27,7 @@ MANY_PARAMETERS = {
     "cli/*.py:*": "typer reads the options of a command from its signature",
     "finite_size/*.py:sample*": "public: the options of a run are keywords",
     "finite_size/instances.py:make_instances": "public: what is drawn, by keywords",
+    "finite_size/messages/passing.py:message_passing": "public: what is passed, by keywords",
     "finite_size/chains/ensemble.py:__init__": "public: the options of chains are keywords",
     "finite_size/chains/moves.py:*": "vectors of 64 fields: what LLVM's instructions take",
 }

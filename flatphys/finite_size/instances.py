@@ -5,7 +5,6 @@ Instance k of a seed is drawn from its own stream, so it does not depend on how 
 """
 
 import math
-from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,88 +13,14 @@ from flatphys import validate
 from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size import memory
-from flatphys.finite_size.hidden import Layer, committee_unit, layer_of, outputs
-from flatphys.model import ACTIVATIONS, Data, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
+from flatphys.finite_size.draw import Rule, direction_of, draw
+from flatphys.finite_size.hidden import committee_unit, layer_of, outputs
+from flatphys.model import ACTIVATIONS, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
 
 
-# --- the law of the data ----------------------------------------------------------------------------
-class Sample(NamedTuple):
-    """Patterns as rows, their labels, those without flips, and the teacher or centre of |direction|^2 = N (None: random labels)."""
-
-    x: np.ndarray
-    y: np.ndarray
-    clean: np.ndarray
-    direction: np.ndarray | None
-
-
-class Rule(NamedTuple):
-    """What a teacher (or a centre) is made of: +-1 weights or a point of the sphere, and its hidden layer (None: a perceptron)."""
-
-    binary: bool = False
-    layer: Layer | None = None
-
-
-PLAIN = Rule()
-
-
-def draw(data, n: int, patterns: int, rng, direction=None, kind: str = "gaussian", rule: Rule = PLAIN) -> Sample:
-    """One sample of the data: the only place where patterns, labels and teachers are drawn.
-
-    Patterns are float32 ("gaussian", with a mixture its clouds) or int8 ("sign"), kept by weight: `x.T` is contiguous.
-    A `direction` of one's own keeps the teacher or the centre, for fresh examples.
-    """
-    validate.instance("data", data, get_args(Data))
-    if kind == "sign":
-        x = _signs(rng, (n, patterns))
-    else:
-        x = rng.standard_normal((n, patterns), dtype=np.float32)
-    if isinstance(data, RandomLabels):
-        y = _signs(rng, (patterns,))
-        x *= y  # y x has the law of x: what was drawn is the product
-        return Sample(x.T, y, y, None)
-    if isinstance(data, GaussianMixture):
-        y = np.where(rng.random(patterns) < data.positive, 1, -1).astype(np.int8)
-        direction = _direction(rng, n, rule) if direction is None else direction
-        x *= np.float32(math.sqrt(data.variance))  # y z has the law of z
-        x += (direction / math.sqrt(n)).astype(np.float32)[:, None]
-        x *= y
-        return Sample(x.T, y, y, direction)
-    direction = _direction(rng, n, rule) if direction is None else direction
-    field = _field(direction, x) if rule.layer is None else outputs(rule.layer, direction[None], x)[0]
-    clean = np.where(field >= 0.0, 1, -1).astype(np.int8)
-    return Sample(x.T, np.where(rng.random(patterns) < data.flip, -clean, clean), clean, direction)
-
-
-def _field(w, x):
-    """w.x in float64 (exact for +-1), a few rows at a time: the patterns are never copied whole."""
-    total = np.zeros(x.shape[1])
-    for lo in range(0, len(w), 256):
-        total += w[lo : lo + 256].astype(np.float64) @ x[lo : lo + 256].astype(np.float64)
-    return total
-
-
-def _signs(rng, shape):
-    """+-1 from the bits of the generator."""
-    count = math.prod(shape)
-    bits = np.unpackbits(np.frombuffer(rng.bytes((count + 7) // 8), np.uint8), count=count)
-    return (2 * bits.astype(np.int8) - 1).reshape(shape)
-
-
-def _direction(rng, n, rule):
-    """+-1, or a point of the sphere; in a committee every unit has its share of the norm."""
-    if rule.binary:
-        return _signs(rng, (n,))
-    w = rng.standard_normal(n)
-    if rule.layer is None:
-        return w * (math.sqrt(n) / np.linalg.norm(w))
-    units = w.reshape(rule.layer.signs.size, -1)
-    return (units * (math.sqrt(units.shape[1]) / np.linalg.norm(units, axis=1, keepdims=True))).ravel()
-
-
-# --- instances --------------------------------------------------------------------------------------
 class Instances(Table):
     """`count` samples of P patterns in N dimensions.
 
@@ -116,15 +41,62 @@ class Instances(Table):
     """
 
     def __init__(self, model, seed, hidden, patterns, labels, teacher=None, centre=None):
-        check_model(model)
-        for name, array, kinds, dimensions in (("patterns", patterns, (np.int8, np.float32), 3), ("labels", labels, (np.int8,), 2)):
-            if not isinstance(array, np.ndarray) or array.dtype not in kinds or array.ndim != dimensions:
-                allowed = " or ".join(kind.__name__ for kind in kinds)
-                raise InvalidInput(f"{name} must be an array of {allowed} with {dimensions} dimensions, got {validate.shown(array)}")
-        self.model, self.seed, self.hidden = model, validate.seed(seed), hidden
+        self.model, self.seed, self.hidden = model, seed, hidden
         self.patterns, self.labels, self.teacher, self.centre = patterns, labels, teacher, centre
         self.n, self.p = patterns.shape[1:]
         self.kind = "sign" if patterns.dtype == np.int8 else "gaussian"
+
+    @classmethod
+    def from_arrays(
+        cls, model: Model, X: ArrayLike, y: ArrayLike, teacher: ArrayLike | None = None, hidden: int | None = None
+    ) -> "Instances":
+        """Patterns and labels of one's own as instances of `model`.
+
+        Parameters
+        ----------
+        model : Model
+            Its learner says what weights are asked for, its data what the patterns are taken to be.
+        X : (P, N) or (count, P, N)
+            Patterns without their labels; all +-1 are kept as int8, anything else as it is (float32) or as float64.
+        y : (P,) or (count, P) of +-1
+        teacher : (N,) or (count, N), optional
+            Weights that made the labels, or the centre of a mixture: overlaps are taken with them.
+        hidden : int, optional
+            Units of the tree committee; unit l sees the l-th N/hidden components.
+
+        Raises
+        ------
+        InvalidInput
+            Shapes that do not fit, labels other than +-1, patterns with nan, a number of units that does not divide N.
+
+        >>> Instances.from_arrays(fp.Model(), np.eye(3), [1, -1, 1]).patterns.shape
+        (1, 3, 3)
+        """
+        check_model(model)
+        x = validate.array("X", X)
+        if x.ndim not in (2, 3) or x.shape[-1] < 2:
+            raise InvalidInput(f"X must have the shape (P, N) or (count, P, N) with N >= 2, got {x.shape}")
+        labels = validate.array("y", y)
+        if labels.shape != x.shape[:-1] or not np.isin(labels, (-1.0, 1.0)).all():
+            raise InvalidInput(f"y must be +-1 in the shape {x.shape[:-1]}, got {validate.shown(y)} of the shape {labels.shape}")
+        n = x.shape[-1]
+        x, labels = x.reshape(-1, *x.shape[-2:]), labels.reshape(-1, x.shape[-2]).astype(np.int8)
+        hidden = _hidden(model, n, hidden)
+        dtype = (
+            np.int8
+            if np.abs(x).min() == np.abs(x).max() == 1.0
+            else (np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
+        )
+        patterns = np.empty((len(x), n, x.shape[1]), dtype)
+        for k in range(len(x)):
+            np.multiply(x[k].T, labels[k] if hidden is None else 1, out=patterns[k], casting="unsafe")
+        direction = None
+        if teacher is not None:
+            direction = validate.array("teacher", teacher)
+            if direction.shape not in ((n,), (len(x), n)):
+                raise InvalidInput(f"teacher must have the shape ({n},) or ({len(x)}, {n}), got {direction.shape}")
+            direction = np.broadcast_to(direction, (len(x), n)).copy()
+        return cls(model, None, hidden, patterns, labels, direction)
 
     @property
     def count(self) -> int:
@@ -157,12 +129,9 @@ class Instances(Table):
             Perceptron: y (x.w / sqrt N + b).  Committee: y sum_l c_l phi(h_l) / sqrt(K [K(1) - K(0)]), h_l = sum_i w_i x_i / sqrt(N/K)
             over the inputs of unit l (the l-th N/K of them), c_l as in `finite_size.hidden`.
         """
-        weights = validate.array("weights", weights)
+        weights = np.asarray(weights)
         if weights.ndim < 2 or weights.shape[0] != self.count or weights.shape[-1] != self.n:
             raise InvalidInput(f"weights must have the shape ({self.count}, ..., {self.n}), got {weights.shape}")
-        bias = None if bias is None else validate.array("bias", bias)
-        if bias is not None and bias.shape != (self.count,):
-            raise InvalidInput(f"bias must have the shape ({self.count},), got {bias.shape}")
         out = np.empty(weights.shape[:-1] + (self.p,))
         for k in range(self.count):
             rows = weights[k].reshape(-1, self.n).astype(np.float64)
@@ -225,8 +194,8 @@ def make_instances(
     (8, 1001, 500)
     """
     check_model(model)
-    n, count, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("first", first)))
-    p, seed = max(1, memory.pattern_count(validate.load(alpha), n)), validate.seed(seed)
+    n, count, seed, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("seed", seed), ("first", first)))
+    p = max(1, memory.pattern_count(validate.load(alpha), n))
     data, learner, mixture = model.data, model.learner, isinstance(model.data, GaussianMixture)
     kind = validate.choice("patterns", patterns, KINDS) if patterns is not None else ("gaussian" if mixture else "sign")
     if mixture and kind != "gaussian":
@@ -238,7 +207,7 @@ def make_instances(
     x = np.empty((count, n, p), np.int8 if kind == "sign" else np.float32)
     labels = np.empty((count, p), np.int8)
     teacher = np.empty((count, n), np.int8 if rule.binary else np.float64) if isinstance(data, Teacher) else None
-    centre = _direction(np.random.default_rng([seed, _CENTRE]), n, rule) if mixture else None
+    centre = direction_of(np.random.default_rng([seed, _CENTRE]), n, rule) if mixture else None
     fold = hidden is None or isinstance(data, RandomLabels)  # y x has the law of x there
     for k in range(count):
         sample = draw(data, n, p, np.random.default_rng([seed, first + k, 0]), centre, kind, rule)
@@ -253,7 +222,7 @@ def _hidden(model, n, hidden):
     network = getattr(model.learner, "network", Perceptron())
     if not isinstance(network, TreeCommittee):
         if hidden is not None:
-            raise InvalidInput(f"hidden must be None for a perceptron, got {validate.shown(hidden)}")
+            raise InvalidInput(f"hidden must be None for a perceptron, got {hidden!r}")
         return None
     if callable(network.activation):
         raise InvalidInput(

@@ -5,6 +5,8 @@ import sys
 import threading
 from contextlib import contextmanager, nullcontext
 
+from flatphys.errors import InvalidInput
+
 
 class Interruption:
     """Context in which the first Ctrl-C only sets `pressed`; a second one interrupts as usual.
@@ -39,6 +41,8 @@ def progress_bar(progress, total: int, what: str):
     if callable(progress):
         yield lambda done: progress(done, total)
         return
+    if progress not in (None, True, False):
+        raise InvalidInput(f"progress must be None, True, False or a function of (done, total), got {progress!r}")
     if progress is False or (progress is None and not sys.stderr.isatty()):
         with nullcontext():
             yield lambda done: None

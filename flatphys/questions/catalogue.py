@@ -281,8 +281,7 @@ def question_of(question) -> Question:
         return question
     if not callable(question):
         raise InvalidInput(
-            "question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got "
-            + validate.shown(question)
+            f"question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got {question!r}"
         )
     name = getattr(question, "__name__", type(question).__name__)
     if (getattr(question, "__module__", "") or "").partition(".")[0] == "flatphys":

@@ -7,6 +7,7 @@ whole batches behind and nothing else.
 """
 
 import json
+import pathlib
 import sqlite3
 import threading
 import time
@@ -14,7 +15,6 @@ import zlib
 
 import numpy as np
 
-from flatphys import validate
 from flatphys.errors import StoreError
 from flatphys.sweeps.point import Block
 
@@ -44,8 +44,8 @@ class Database:
     """The file at `path`; see `flatphys.Store`."""
 
     def __init__(self, path, create: bool = True):
-        self.path = validate.path("path", path).expanduser()
-        if not validate.flag("create", create) and not self.path.exists():
+        self.path = pathlib.Path(path).expanduser()
+        if not create and not self.path.exists():
             raise StoreError(f"there is no store at {self.path}; a sweep with store={str(self.path)!r} makes one")
         self._lock = threading.RLock()
         self._problems, self._layouts, self._layout_names = {}, {}, {}

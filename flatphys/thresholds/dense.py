@@ -154,6 +154,7 @@ def _last_load(model: Model) -> float:
 
 def _refuse_other_models(model: Model, question: str) -> None:
     """Regions are counted of solutions, so that only hard constraints have them."""
+    check_model(model)
     gibbs_problem(model, question, hard=True)
     solvable(model)
 
@@ -180,10 +181,9 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
     NoSolution
         No such minimum reaches zero up to the end of the replica-symmetric branch.
     """
-    check_model(model)
-    y = validate.number("y", y, 1.0, infinite=True)
-    kind = "line" if validate.flag("vanishing_external", vanishing_external) else y
     _refuse_other_models(model, "replicated_flatness_threshold")
+    y = validate.number("y", y, 1.0, infinite=True)
+    kind = "line" if vanishing_external else y
     end = _last_load(model)
     if not math.isfinite(end):
         raise NoSolution(f"{model!r} has solutions at every load; no flatness threshold is searched for")
@@ -228,9 +228,8 @@ def vanishing_external_y(model: Model, alpha: float, distance: float) -> float:
     Raises `InvalidInput` for models without hard constraints and distances outside (0, 1/2), `NoSolution` where the equations have no
     solution at this distance.
     """
-    check_model(model)
-    alpha, distance = validate.load(alpha), validate.number("distance", distance, 0.0, 0.5)
     _refuse_other_models(model, "vanishing_external_y")
+    alpha, distance = validate.load(alpha), validate.number("distance", distance, 0.0, 0.5)
     line = Line(branch_of(model, alpha, math.inf))
     point = line.at(2.0 * distance)
     if point is None:

@@ -47,10 +47,9 @@ def bayes_error(data: Teacher | GaussianMixture, alpha: float, weights: str = "s
         The teacher's prior (not used on the mixture).
     """
     validate.instance("data", data, (Teacher, GaussianMixture))
-    alpha, learner = validate.load(alpha), Bayes(weights)
     if isinstance(data, GaussianMixture):
-        return bayes_error_mixture(data, alpha)
-    return equilibrium.dominant(Model(data, learner), alpha).generalization_error
+        return bayes_error_mixture(data, validate.load(alpha))
+    return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
 
 
 def error_slope(p, solution, dx) -> tuple[float, float]:

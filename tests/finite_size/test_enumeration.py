@@ -1,90 +1,62 @@
-"""Theory against exact sums over all 2^N binary weights, N = 8 to 16, at finite temperature.
+"""Exact counts of small instances."""
 
-The quenched averages of log Z/N and of the energy over random instances approach the theory as 1/N.  They are
-extrapolated linearly from three sizes; the tolerance is 4.5 standard errors (false alarm 7e-6 a number) plus
-1e-3 for the curvature in 1/N (b/N^2 with b up to 0.1; b = 0.05 was measured up to N = 20).  The annealed average, which ignores
-the fluctuations of Z, must fail the same test: the comparison is sharp enough to see replica physics.
-"""
-
+import itertools
+import json
 import math
+import pathlib
 
-import numba
 import numpy as np
 import pytest
-from scipy.special import ndtr
 
 import flatphys as fp
+from flatphys.errors import InvalidInput
 
-SIZES = {8: 30_000, 12: 15_000, 16: 3_500}  # N: instances
-CURVATURE = 1e-3
-
-
-@numba.njit
-def count_errors(patterns, margin):
-    """Number of weight vectors with each number of errors, in Gray-code order: one flip from each to the next."""
-    p, n = patterns.shape
-    threshold = margin * math.sqrt(n)
-    weights, fields = np.ones(n), np.zeros(p)
-    for mu in range(p):
-        for i in range(n):
-            fields[mu] += patterns[mu, i]
-    columns = 2.0 * patterns.T.copy()
-    counts = np.zeros(p + 1, np.int64)
-    for code in range(1, 2**n + 1):
-        errors = 0
-        for mu in range(p):
-            errors += fields[mu] < threshold
-        counts[errors] += 1
-        i = 0
-        while i < n - 1 and (code >> i) & 1 == 0:
-            i += 1
-        s = weights[i]
-        weights[i] = -s
-        for mu in range(p):
-            fields[mu] -= s * columns[i, mu]
-    return counts
+RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[1] / "data" / "messages.jsonl").read_text().splitlines()]
 
 
-def test_the_enumeration_counts_every_weight_vector_once():
-    rng = np.random.default_rng(0)
-    patterns = rng.standard_normal((4, 6))
-    every = np.array(np.meshgrid(*[[-1.0, 1.0]] * 6)).reshape(6, -1)
-    errors = (patterns @ every < 0.3 * math.sqrt(6)).sum(axis=0)
-    assert (count_errors(patterns, 0.3) == np.bincount(errors, minlength=5)).all()
+@pytest.mark.parametrize("record", [record for record in RECORDS if record["kind"] == "exact"], ids=lambda record: record["id"])
+def test_pinned_counts(record, signed_patterns):
+    what, expected = record["instance"], record["expected"]
+    x, _ = signed_patterns(what["kind"], what["n"], what["p"], what["seed"])
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", record["params"]["margin"]))
+    instances = fp.Instances.from_arrays(model, x, np.ones(what["p"]))
+    counts = fp.enumerate_weights(instances, reference=np.ones(what["n"]))
+    assert counts.by_errors[0].tolist() == expected["by_errors"]
+    assert counts.solutions_by_distance[0].tolist() == expected["solutions_by_distance"]
+    assert counts.solutions[0] == expected["solutions"] and counts.entropy[0] == pytest.approx(expected["entropy"], rel=1e-12)
+    for beta in (0.5, 1.0, 3.0):
+        assert counts.free_entropy(beta)[0] == pytest.approx(expected[f"free_entropy_beta_{beta}"], rel=1e-12)
+    assert counts.magnetizations()[0, :3] == pytest.approx(expected["magnetization"], abs=1e-12)
 
 
-def quenched(n, instances, data, alpha, margin, beta):
-    """(mean, standard error) of (log Z/N, energy/N) over instances."""
-    rng, p = np.random.default_rng(n), round(alpha * n)
-    number = np.arange(p + 1)
-    out = np.empty((instances, 2))
-    for k in range(instances):
-        patterns = rng.standard_normal((p, n))
-        if isinstance(data, fp.Teacher):  # the teacher (1, ..., 1); patterns are multiplied by their labels
-            patterns *= (np.sign(patterns.sum(axis=1)) * np.where(rng.random(p) < data.flip, -1.0, 1.0))[:, None]
-        boltzmann = count_errors(patterns, margin) * np.exp(-beta * number)
-        out[k] = math.log(boltzmann.sum()) / n, boltzmann @ number / boltzmann.sum() / n
-    return out.mean(axis=0), out.std(axis=0) / math.sqrt(instances)
+@pytest.mark.parametrize("n", [3, 12, 14])
+def test_gaussian_patterns_counted_by_brute_force(n):
+    instances = fp.make_instances(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", -0.2)), n, 0.8, count=2, seed=n, patterns="gaussian")
+    reference = np.where(np.arange(n) % 3, 1, -1)
+    counts = fp.enumerate_weights(instances, reference)
+    every = np.array(list(itertools.product((-1, 1), repeat=n)))
+    for k in range(2):
+        wrong = (every @ instances.patterns[k].astype(float) / math.sqrt(n) < -0.2).sum(axis=1)
+        assert counts.by_errors[k].tolist() == np.bincount(wrong, minlength=instances.p + 1).tolist()
+        far = (every[wrong == 0] != reference).sum(axis=1)
+        assert counts.solutions_by_distance[k].tolist() == np.bincount(far, minlength=n + 1).tolist()
+        weight = np.exp(-1.3 * wrong)
+        assert counts.magnetizations(1.3)[k] == pytest.approx(weight @ every / weight.sum(), abs=1e-12)
 
 
-def extrapolate(sizes, values, errors):
-    """Weighted linear fit in 1/N: (value at 1/N = 0, its standard error)."""
-    design = np.stack([np.ones(len(sizes)), 1.0 / np.array(sizes)], axis=1) / errors[:, None]
-    inverse = np.linalg.inv(design.T @ design)
-    return (inverse @ design.T @ (values / errors))[0], math.sqrt(inverse[0, 0])
+def test_every_vector_is_counted_once_and_the_teacher_is_the_reference():
+    instances = fp.make_instances(fp.Model(fp.Teacher(), fp.Gibbs("binary")), 15, 1.0, count=3, seed=4)
+    counts = fp.enumerate_weights(instances)
+    assert (counts.by_errors.sum(axis=1) == 2**15).all()
+    assert (counts.solutions_by_distance[:, 0] == 1).all()  # the teacher makes no error
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("data, margin", [(fp.RandomLabels(), 0.0), (fp.Teacher(0.1), 0.0)])
-def test_free_entropy_and_energy_agree_with_exact_enumeration(data, margin, alpha=0.5, beta=2.0):
-    state = fp.solve(fp.Model(data, fp.Gibbs("binary", margin, beta)), alpha)
-    f = math.exp(-beta) + (1.0 - math.exp(-beta)) * ndtr(-margin)
-    annealed = math.log(2.0) + alpha * math.log(f)
-    means, errors = (np.array(x) for x in zip(*(quenched(n, count, data, alpha, margin, beta) for n, count in SIZES.items())))
-    for column, theory in enumerate((state.free_entropy, state.energy)):
-        value, error = extrapolate(list(SIZES), means[:, column], errors[:, column])
-        tolerance = 4.5 * error + CURVATURE
-        assert tolerance < 5e-3
-        assert abs(value - theory) < tolerance
-        if column == 0:
-            assert abs(value - annealed) > tolerance
+def test_too_many_weights_and_other_weights_are_refused():
+    with pytest.raises(InvalidInput, match="at most 28"):
+        fp.enumerate_weights(fp.make_instances(fp.Model(), 29, 0.5))
+    with pytest.raises(InvalidInput, match="learner"):
+        fp.enumerate_weights(fp.make_instances(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 9, 0.5))
+    with pytest.raises(InvalidInput, match="reference"):
+        fp.enumerate_weights(fp.make_instances(fp.Model(), 9, 0.5), reference=np.zeros(9))
+    with pytest.raises(InvalidInput, match="beta"):
+        fp.enumerate_weights(fp.make_instances(fp.Model(), 9, 0.5)).free_entropy(-1.0)

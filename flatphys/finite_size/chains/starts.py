@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.instances import Instances
 
@@ -17,14 +16,12 @@ def reference_weights(instances: Instances, reference, binary: bool):
         return None
     if isinstance(reference, str):
         if reference != "teacher":
-            raise InvalidInput(f"reference must be an array or 'teacher', got {validate.shown(reference)}")
+            raise InvalidInput(f"reference must be an array or 'teacher', got {reference!r}")
         reference = _teacher(instances, "reference")
-    rows = validate.array("reference", reference)
     try:
-        if rows.ndim == 0:
-            raise ValueError
+        rows = np.asarray(reference, np.float64)
         rows = np.array(np.broadcast_to(rows, (instances.count, instances.n)))
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidInput(f"reference must be an array of shape ({instances.count}, {instances.n}), got {_describe(reference)}") from None
     _check(rows, binary, "reference")
     return rows
@@ -36,7 +33,7 @@ def starting_weights(instances, start, binary, reference, overlap, shape, seed):
     if overlap is None:
         return _free(instances, start, binary, reference, shape, seed), None, 0
     if isinstance(start, str) and start != "random":
-        raise InvalidInput(f"start must be 'random' or an array when the overlap is fixed, got {validate.shown(start)}")
+        raise InvalidInput(f"start must be 'random' or an array when the overlap is fixed, got {start!r}")
     agree = 0
     if binary:
         agree = round(0.5 * n * (1.0 + overlap))
@@ -75,7 +72,7 @@ def _free(instances, start, binary, reference, shape, seed):
             raise InvalidInput("start 'reference' needs a reference, got reference=None")
         rows = reference
     else:
-        raise InvalidInput(f"start must be 'random', 'teacher', 'reference' or an array, got {validate.shown(start)}")
+        raise InvalidInput(f"start must be 'random', 'teacher', 'reference' or an array, got {start!r}")
     _check(rows, binary, "start")
     return _given(rows[:, None, None, :], "start", instances, binary, shape)
 
@@ -88,14 +85,12 @@ def _teacher(instances, name):
 
 def _given(weights, name, instances, binary, shape):
     full = (*shape, instances.n)
-    rows = validate.array(name, weights)
     try:
-        if rows.ndim == 0:
-            raise ValueError
+        rows = np.asarray(weights, np.float64)
         if rows.ndim == 2:
             rows = rows[:, None, None, :]
         rows = np.array(np.broadcast_to(rows, full)).reshape(-1, instances.n)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidInput(f"{name} must be an array of shape {full} (or ({shape[0]}, {instances.n})), got {_describe(weights)}") from None
     _check(rows, binary, name)
     return rows if binary else _normalise(rows, instances)
@@ -127,6 +122,8 @@ def _around(reference, binary, overlap, agree, shape, seed):
 
 
 def _check(rows, binary, name):
+    if not np.all(np.isfinite(rows)):
+        raise InvalidInput(f"{name} must be finite, got nan or inf")
     wrong = np.abs(rows) != 1.0
     if binary and np.any(wrong):
         raise InvalidInput(f"{name} must be +1 or -1 in every component for binary weights, got {rows.flat[np.argmax(wrong)]:g}")
@@ -135,4 +132,4 @@ def _check(rows, binary, name):
 
 
 def _describe(value):
-    return f"shape {value.shape}" if isinstance(value, np.ndarray) else validate.shown(value)
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)

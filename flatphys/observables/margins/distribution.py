@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from flatphys import validate
 from flatphys.display import Table, figure
+from flatphys.errors import InvalidInput
 
 
 class MarginDistribution(Table):
@@ -44,7 +44,12 @@ class MarginDistribution(Table):
         raise NotImplementedError
 
     def _at(self, x, function):
-        x = validate.array("x", x, closed="[]", empty=True)
+        try:
+            x = np.asarray(x, dtype=float)
+        except (TypeError, ValueError):
+            raise InvalidInput(f"x must be a number or an array of numbers, got {x!r}") from None
+        if np.isnan(x).any():
+            raise InvalidInput("x must not contain nan")
         out = function(np.ascontiguousarray(x.ravel())).reshape(x.shape)
         return float(out) if out.ndim == 0 else out
 
