@@ -126,8 +126,9 @@ class Shelf:
     def damaged(self, room: str, name: str, why: str) -> None:
         """Take away code that cannot be used, and say so once."""
         for base in self._read:
+            place = base / room / name
             with contextlib.suppress(OSError):
-                os.unlink(base / room / name)
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
         folders = ", ".join(str(base) for base in self._read)
         self._warn("damage", f"compiled code in {folders} cannot be used ({why}) and is compiled again; numbers are not affected")
 

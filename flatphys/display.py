@@ -45,3 +45,8 @@ def html_table(title: str, lines: list) -> str:
         for head, *cells in lines
     )
     return f"<table><caption>{html.escape(title)}</caption><tbody>{body}</tbody></table>"
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether somebody looks at a standard stream (None where it is closed)."""
+    return stream is not None and stream.isatty()

@@ -50,7 +50,7 @@ class SweepWarning(UserWarning):
 
 
 class CacheWarning(UserWarning):
-    """Compiled code or a store of results cannot be kept or read where it should be: numbers are not affected, only time is lost."""
+    """What is kept on disk (compiled code, a store, a checkpoint) is damaged, of another version or cannot be written: time is lost."""
 
 
 class NoDevice(FlatphysError):

@@ -1,11 +1,13 @@
 """The command line: `app` with its commands.  Everything heavy is imported inside a command, so that --help is instant."""
 
 import importlib
+import os
+import sys
 from typing import Annotated
 
 import typer
 
-from flatphys.cli.output import examples
+from flatphys.cli.output import examples, fail
 
 app = typer.Typer(
     name="flatphys",
@@ -31,7 +33,9 @@ def _print_version(wanted: bool):
 def _main(
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
 ):
-    pass
+    if sys.stdout is None:
+        fail("standard output is closed", 1)
+    os.environ["MPLBACKEND"] = "Agg"  # figures go to files; what a notebook has set for itself may not even be installed here
 
 
 # Importing a module of commands registers them, in the order of --help.

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import typer
 from typer.core import TyperCommand
 
+from flatphys.display import is_terminal
 from flatphys.errors import FlatphysError, InvalidInput
 
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
@@ -67,7 +68,11 @@ def command(app: typer.Typer, name: str, *lines: str):
             except FlatphysError as error:
                 fail(error, 1, _BEYOND if "ground_state(" in str(error) else None)
             except OSError as error:
-                fail(f"cannot write {error.filename}: {error.strerror}" if error.filename else error, 1)
+                fail(f"cannot write {error.filename or 'the output'}: {error.strerror or error}", 1)
+            except Exception as error:
+                if hasattr(sys.modules.get("numba"), "njit"):
+                    raise
+                fail(f"numba cannot be loaded ({error}); look at the environment's variables NUMBA_...", 1)
 
         run.__signature__ = inspect.signature(function)
         app.command(name, cls=Command, epilog=examples(*lines))(run)
@@ -141,7 +146,7 @@ def write(text: str, path: pathlib.Path | None):
 
 def print_table(title: str, header: list[str], rows: list[list[str]]):
     """A drawn table on a terminal, aligned text elsewhere."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         from rich import box
         from rich.console import Console
         from rich.table import Table
@@ -163,7 +168,7 @@ def print_table(title: str, header: list[str], rows: list[list[str]]):
 
 def track(items: list, what: str):
     """`items`, with a progress bar on stderr where that is a terminal."""
-    if not sys.stderr.isatty() or len(items) < 2:
+    if not is_terminal(sys.stderr) or len(items) < 2:
         yield from items
         return
     from rich.console import Console

@@ -1,5 +1,6 @@
-"""The commands `store list`, `store export` and `store prune`: what sweeps have kept."""
+"""The commands `store list`, `store check`, `store export` and `store prune`: what sweeps have kept."""
 
+import dataclasses
 import pathlib
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from flatphys.cli.output import as_json, command, print_table, write
 from flatphys.cli.shared import Json
 from flatphys.errors import InvalidInput
 
-store = typer.Typer(help="The store of results that sweeps keep: list, export, prune.", no_args_is_help=True, rich_markup_mode=None)
+store = typer.Typer(help="The store of results that sweeps keep: list, check, export, prune.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(store, name="store")
 
 StorePath = Annotated[
@@ -61,11 +62,31 @@ def list_(path: StorePath = None, json: Json = False):
             _options_text(entry["options"]),
             str(entry["points"]),
             when(entry["created"]),
-            "" if entry["current"] else "another version",
+            "" if entry["current"] else f"another version ({entry['version']})",
         ]
         for entry in entries
     ]
     print_table(f"{where}: {points} points, {size / 2**20:.1f} MB", ["id", "question", "model", "options", "points", "begun", ""], rows)
+
+
+@command(store, "check", "store check", "store check --store results.sqlite")
+def check(path: StorePath = None, json: Json = False):
+    """Look through the whole store: damaged points are named, set aside and computed again by the next sweep.
+
+    Exit status 1 where anything was wrong.
+    """
+    with _opened(path) as opened:
+        found, where = opened.check(), opened.path
+    if json:
+        write(as_json({"store": str(where)} | dataclasses.asdict(found) | {"kept": found.kept and str(found.kept)}), None)
+    else:
+        for text in (*found.sqlite, *(f"damaged: {name}" for name in found.damaged)):
+            typer.echo(text)
+        if found.kept:
+            typer.echo(f"the damaged file is kept as {found.kept}; what could be read of it is in a new one")
+        typer.echo(f"{where}: {found.points} points, {len(found.damaged)} damaged")
+    if not found.good:
+        raise typer.Exit(1)
 
 
 @command(store, "export", "store export results.nc", "store export results.csv --problem 3")

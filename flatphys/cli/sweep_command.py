@@ -1,6 +1,6 @@
 """The command `sweep`: one question over a grid, in parallel, resumable, as netCDF, CSV or JSON."""
 
-import os
+import contextlib
 import pathlib
 from typing import Annotated
 
@@ -85,21 +85,10 @@ def sweep(
             raise InvalidInput(f"--set {name} is given twice, or has an option of its own: use --{name}")
         axes[name] = values
     loads = None if alpha is None else _values("--alpha", alpha)
-    executor, client = _cluster(scheduler)
-    try:
-        with collected_warnings() as found:
-            table = fp.sweep(
-                model,
-                loads,
-                question=asked,
-                store=None if no_store else store or _default_store(),
-                executor=executor,
-                workers=_count("--workers", workers),
-                **axes,
-            )
-    finally:
-        if client is not None:
-            client.close()
+    with contextlib.ExitStack() as stack, collected_warnings() as found:
+        executor = _cluster(scheduler, stack)
+        kept = None if no_store else store or stack.enter_context(_default_store())
+        table = fp.sweep(model, loads, question=asked, store=kept, executor=executor, workers=_count("--workers", workers), **axes)
     _remark(table, found)
     names, columns = columns_of(table)
     if json:
@@ -144,24 +133,16 @@ def _count(name: str, text: str | None):
 
 
 def _default_store():
-    """The user's store; None, with a warning, where nothing can be written there."""
-    from flatphys.sweeps.store import default_path
+    """The user's store; where it cannot be used, that is said and nothing is kept."""
+    from flatphys.sweeps.store import Spare, default_path
 
-    path = default_path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        pass
-    if path.parent.is_dir() and os.access(path.parent, os.W_OK):
-        return path
-    typer.echo(f"warning: {path.parent} cannot be written, results are not kept; choose another place with --store", err=True)
-    return None
+    return Spare(default_path())
 
 
-def _cluster(address: str | None):
-    """(executor, client) of a dask cluster, or twice None."""
+def _cluster(address: str | None, stack):
+    """The executor of a dask cluster, or None; `stack` closes it."""
     if address is None:
-        return None, None
+        return None
     try:
         from distributed import Client
     except ImportError:
@@ -172,7 +153,8 @@ def _cluster(address: str | None):
         raise WorkerError(
             f"no dask scheduler answers at {address}: {' '.join(str(error).split())}; is its port reachable from here?"
         ) from None
-    return client.get_executor(), client
+    stack.callback(client.close)
+    return client.get_executor()
 
 
 def _remark(table, found):
@@ -180,7 +162,7 @@ def _remark(table, found):
     status, message = table.status.values.ravel(), table.message.values.ravel()
     if not set(status) & {"ok", "negative_entropy", "rs_unstable", "interrupted"}:
         fail(f"no point has a value; the first says {status[0]}: {message[0]}", 1)
-    for name in sorted(set(status) - {"ok", "interrupted"}):
+    for name in sorted(set(status) - {"ok", "interrupted", "failed"}):  # the sweep itself warns of failures
         at = status == name
         text = f"{name} at {int(at.sum())} of {status.size} points, the first: {message[at.argmax()]}"
         found.append({"category": name, "message": text})

@@ -1,8 +1,8 @@
 """Records that were computed before: one JSON file a figure, named by everything that could change it.
 
 The key is a hash of the package's sources and of the versions of Python and of the numerical libraries, so that a file written by
-another version is never read.  Files are replaced atomically: two processes may write at once, and a killed one leaves nothing
-half-written.  A file that cannot be read counts as missing, a folder that cannot be written as no store.
+another version is never read.  Files are written whole: two processes may write at once, and a killed one leaves nothing
+half-written.  A file that cannot be read, or whose checksum does not fit, counts as missing, a folder that cannot be written as no store.
 """
 
 import functools
@@ -11,11 +11,11 @@ import json
 import os
 import pathlib
 import platform
-import tempfile
 import time
 
 import platformdirs
 
+from flatphys.files import replaced
 from flatphys.sweeps.keys import fingerprint
 
 _STALE_SECONDS = 30 * 24 * 3600.0  # files of other versions unused for a month are removed
@@ -45,9 +45,10 @@ def records(name: str, compute, store) -> list[dict]:
     path = None if place is None else place / f"{name}-{version_key()}.json"
     if path is not None:
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            os.utime(path)
-            return found
+            mark, _, text = path.read_text(encoding="utf-8").partition("\n")
+            if mark == _checksum(text):
+                os.utime(path)
+                return json.loads(text)
         except (OSError, ValueError):
             pass
     text = json.dumps(compute())
@@ -56,12 +57,15 @@ def records(name: str, compute, store) -> list[dict]:
     return json.loads(text)  # the same values, from a store or not (floats keep all their digits)
 
 
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _write(path: pathlib.Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+        with replaced(path) as beside:
+            beside.write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
         for other in path.parent.iterdir():
             if other != path and time.time() - other.stat().st_mtime > _STALE_SECONDS:
                 other.unlink(missing_ok=True)

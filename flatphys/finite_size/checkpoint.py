@@ -1,19 +1,21 @@
 """Checkpoints: everything a run has, in one file that is either the old or the new one, never a torn mixture.
 
-A snapshot is written beside the target, forced to disk and renamed over it, which POSIX makes atomic.  The file is a NumPy
-archive with two more entries: the call that it belongs to and a SHA-256 of all arrays.
+The file (`flatphys.files.replaced`) is a NumPy archive with one more entry: the call that it belongs to, the version that wrote it, and
+a SHA-256 of all arrays.
 """
 
 import hashlib
 import io
 import json
 import math
-import os
 import pathlib
+import warnings
 
 import numpy as np
 
-from flatphys.errors import InvalidInput
+import flatphys
+from flatphys.errors import CacheWarning, InvalidInput
+from flatphys.files import replaced
 
 FORMAT = 2
 
@@ -29,26 +31,17 @@ def digest(arrays: dict) -> str:
 
 
 def save(path, call: dict, arrays: dict) -> None:
-    """Replace `path` by a snapshot of `arrays` that belongs to `call` (plain values)."""
+    """Replace `path` by a snapshot of `arrays` that belongs to `call` (plain values); `CacheWarning` where it cannot be written."""
     path = pathlib.Path(path)
-    meta = json.dumps({"format": FORMAT, "call": call, "sha256": digest(arrays)})
+    meta = json.dumps({"format": FORMAT, "version": flatphys.__version__, "call": call, "sha256": digest(arrays)})
     buffer = io.BytesIO()
     np.savez(buffer, __meta__=np.frombuffer(meta.encode(), dtype=np.uint8), **arrays)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(beside, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    if hasattr(os, "O_DIRECTORY"):  # the rename itself, where folders can be opened
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with replaced(path) as beside:
+            beside.write_bytes(buffer.getbuffer())
+    except OSError as error:  # hours of sampling are worth more than their copy
+        text = f"checkpoint {path} cannot be written ({error.strerror or error}): the run goes on, what was kept there before stays"
+        warnings.warn(text, CacheWarning, stacklevel=4)
 
 
 def load(path, call: dict, growing: str) -> dict | None:
@@ -65,8 +58,8 @@ def load(path, call: dict, growing: str) -> dict | None:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(arrays.pop("__meta__").tobytes().decode())
-        good = meta["format"] == FORMAT and meta["sha256"] == digest(arrays)
-        stored = dict(meta["call"])
+        good = meta["sha256"] == digest(arrays)
+        stored, version, written = dict(meta["call"]), meta.get("version", "of before"), meta["format"]
     except FileNotFoundError:
         return None
     except Exception as error:  # whatever zip, npy and json say about broken bytes
@@ -75,6 +68,11 @@ def load(path, call: dict, growing: str) -> dict | None:
         ) from None
     if not good:
         raise InvalidInput(f"checkpoint {path} is damaged (its checksum does not fit): delete it to start afresh, or name another file")
+    if written != FORMAT:
+        raise InvalidInput(
+            f"checkpoint {path} was written by flatphys {version} (format {written}; {flatphys.__version__} reads {FORMAT}): finish the run "
+            "with that version, delete the file or name another one"
+        )
     call = json.loads(json.dumps(call))
     if {**stored, growing: call[growing]} != call or not stored.get(growing, math.inf) <= call[growing]:
         names = [name for name in sorted({*stored, *call}) if stored.get(name) != call.get(name)]
@@ -82,6 +80,11 @@ def load(path, call: dict, growing: str) -> dict | None:
         raise InvalidInput(
             f"checkpoint {path} belongs to another call; they differ in {told}: repeat that call, delete the file or name another one"
         )
+    if version != flatphys.__version__:
+        text = (
+            f"checkpoint {path} was written by flatphys {version}; {flatphys.__version__} goes on from it, perhaps with other last digits"
+        )
+        warnings.warn(text, CacheWarning, stacklevel=4)
     return arrays
 
 

@@ -5,6 +5,7 @@ import sys
 import threading
 from contextlib import contextmanager, nullcontext
 
+from flatphys.display import is_terminal
 from flatphys.errors import InvalidInput
 
 
@@ -43,7 +44,7 @@ def progress_bar(progress, total: int, what: str):
         return
     if progress not in (None, True, False):
         raise InvalidInput(f"progress must be None, True, False or a function of (done, total), got {progress!r}")
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    if progress is False or (progress is None and not is_terminal(sys.stderr)):
         with nullcontext():
             yield lambda done: None
         return

@@ -17,7 +17,7 @@ from flatphys.sweeps.collector import Collector
 from flatphys.sweeps.grid import plan as make_plan
 from flatphys.sweeps.guard import Guard
 from flatphys.sweeps.local import run_here
-from flatphys.sweeps.point import quiet
+from flatphys.sweeps.point import FAILED, quiet
 from flatphys.sweeps.progress import Progress
 from flatphys.sweeps.remote import run_on
 from flatphys.sweeps.store import Store
@@ -90,7 +90,9 @@ def sweep(
     -----
     SweepWarning
         After Ctrl-C: the points done are returned, the others have the status "interrupted".  Or the executor broke, and local
-        processes did the rest.
+        processes did the rest.  Or points have the status "failed".
+    CacheWarning
+        Points of the store are damaged (and computed again), or it cannot be written.
 
     Notes
     -----
@@ -147,7 +149,16 @@ def sweep(
         )
     elif (table.status == "invalid_input").all():
         raise InvalidInput(str(table.message.flat[0]))
+    _remark_failures(table)
     return table.dataset()
+
+
+def _remark_failures(table):
+    failed = table.status == FAILED
+    if failed.any():
+        warnings.warn(
+            f"{int(failed.sum())} of {failed.size} points failed, the first with {table.message[failed][0]}", SweepWarning, stacklevel=3
+        )
 
 
 def _opened(store, plan, stack):

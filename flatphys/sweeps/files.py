@@ -1,36 +1,9 @@
 """Tables on disk: a Dataset as netCDF or CSV, records likewise; a file is there whole or not at all."""
 
-import contextlib
-import os
-import pathlib
-import tempfile
-
 import numpy as np
 
 from flatphys.errors import InvalidInput
-
-
-@contextlib.contextmanager
-def replaced(path):
-    """A temporary path beside `path` that takes its place at the end."""
-    path = pathlib.Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "no such folder", str(path.parent))
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield name
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+from flatphys.files import replaced
 
 
 def columns_of(dataset) -> tuple[list[str], list[list]]:

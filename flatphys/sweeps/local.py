@@ -136,10 +136,15 @@ def run_here(plan, chunks, collector, workers: int | None, guard) -> None:
     clock = _clock()
 
     def begin():
-        job = pickled(plan)
+        try:
+            job = pickled(plan)
+        except WorkerError as error:
+            warnings.warn(f"{error}; this process computes alone", SweepWarning, stacklevel=5)
+            return 0
         for _ in range(wanted):
             lanes.append(Lane(job, chunks, collector))
             lanes[-1].start()
+        return wanted
 
     def keep_going():
         return not collector.stopped.is_set() and here() < 1.0
@@ -148,11 +153,11 @@ def run_here(plan, chunks, collector, workers: int | None, guard) -> None:
     rounds = 0
     try:
         if workers is not None and wanted > 0 and collector.total > 1:
-            begin()
+            wanted = begin()
         while not collector.complete.is_set() and not guard.asked.is_set():
             if workers is None and not lanes and wanted > 0 and rounds > 1 and clock() > FIRST_LOOK and chunks.expected() > WORTH:
+                wanted = begin()
                 chunks.lanes = wanted + 1
-                begin()
             alive = [lane for lane in lanes if lane.is_alive()]
             points = chunks.take(fresh_only=bool(alive))
             if points is None:

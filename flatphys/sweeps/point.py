@@ -16,7 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
+from flatphys.errors import (
+    InvalidInput,
+    NegativeEntropyWarning,
+    NoSolution,
+    NotConverged,
+    ReplicaSymmetryWarning,
+    Unsatisfiable,
+    WorkerError,
+)
 from flatphys.model import ERM
 from flatphys.questions.answer import NEGATIVE, REASONS, UNSTABLE
 
@@ -235,4 +243,9 @@ def pickled(plan) -> bytes:
     """The plan as bytes: functions of the main program and without a name travel by value."""
     from numba import cloudpickle
 
-    return cloudpickle.dumps(plan)
+    try:
+        return cloudpickle.dumps(plan)
+    except Exception as error:  # an open file, a lock: whatever pickle says of it
+        raise WorkerError(
+            f"the question or the model cannot be sent to another process ({type(error).__name__}: {error}); workers=1 needs none"
+        ) from error

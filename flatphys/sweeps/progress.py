@@ -2,6 +2,8 @@
 
 import sys
 
+from flatphys.display import is_terminal
+
 
 class Progress:
     """Entered around a sweep; `update(done)` may come from any thread.
@@ -15,7 +17,7 @@ class Progress:
 
     def __init__(self, total: int, wanted=None):
         self._total, self._call, self._bar, self._task = total, wanted if callable(wanted) else None, None, None
-        self._show = self._call is None and total > 1 and (sys.stderr.isatty() if wanted is None else wanted)
+        self._show = self._call is None and total > 1 and (is_terminal(sys.stderr) if wanted is None else wanted)
 
     def __enter__(self):
         if self._show:

@@ -5,7 +5,7 @@ import warnings
 
 from flatphys.errors import SweepWarning, WorkerError
 from flatphys.sweeps.local import cpus, run_here
-from flatphys.sweeps.point import pickled, run
+from flatphys.sweeps.point import Block, pickled, run
 
 TRIES = 4  # of one chunk that comes back with an error of the executor
 
@@ -32,8 +32,8 @@ def run_on(executor, plan, chunks, collector, workers, guard) -> None:
         while not collector.complete.is_set() and not guard.asked.is_set():
             while len(under_way) < 2 * chunks.lanes and (points := chunks.take()) is not None:
                 try:
-                    under_way[executor.submit(run, job, points.tobytes())] = points
-                except (concurrent.futures.BrokenExecutor, RuntimeError) as error:  # broken, or shut down
+                    under_way[_submitted(executor, job, points)] = points
+                except RuntimeError as error:
                     chunks.back(points)
                     return _go_on_here(plan, chunks, collector, under_way, guard, error)
             if not under_way:
@@ -44,6 +44,8 @@ def run_on(executor, plan, chunks, collector, workers, guard) -> None:
                 points = under_way.pop(future)
                 try:
                     block = future.result()
+                    if not isinstance(block, Block):
+                        raise TypeError(f"{type(block).__name__} in place of points")
                 except concurrent.futures.BrokenExecutor as error:
                     chunks.back(points)
                     return _go_on_here(plan, chunks, collector, under_way, guard, error)
@@ -56,6 +58,19 @@ def run_on(executor, plan, chunks, collector, workers, guard) -> None:
     finally:
         for future in under_way:
             future.cancel()
+
+
+def _submitted(executor, job, points):
+    """The future of a chunk; RuntimeError where the executor is of no further use."""
+    try:
+        future = executor.submit(run, job, points.tobytes())
+        if not isinstance(future, concurrent.futures.Future):
+            raise TypeError(f"submit returned {type(future).__name__}, no future of concurrent.futures")
+        return future
+    except RuntimeError:  # broken, or shut down
+        raise
+    except Exception as error:
+        raise WorkerError(f"{type(executor).__name__} takes no points ({type(error).__name__}: {error})") from error
 
 
 def _again(points, error, tries, chunks, executor):

@@ -7,14 +7,17 @@ import os
 import pathlib
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
 from flatphys import validate
-from flatphys.errors import InvalidInput
+from flatphys.errors import CacheWarning, InvalidInput, StoreError
 from flatphys.sweeps.database import Database
 from flatphys.sweeps.keys import solver_version
+from flatphys.sweeps.repair import Report, check
+from flatphys.sweeps.rows import unpacked
 
 
 def default_path() -> pathlib.Path:
@@ -51,22 +54,21 @@ class Store(Database):
 
     def count(self) -> int:
         """The number of points."""
-        with self._lock:
+        with self._using():
             return self._value("SELECT count(*) FROM point")
 
     def problems(self) -> list[dict]:
-        """What is stored: one dict per problem with its number `id`, `question`, `options`, `model`, `points`, `created` and `current`.
+        """What is stored: one dict per problem with its number `id`, `question`, `options`, `model`, `points`, `created`, `version` and
+        `current`.
 
-        `current` is False where another version of the solvers computed it: such points are never read by a sweep.
+        `version` is that of flatphys; `current` is False where the solvers have changed since: such points are never read by a sweep.
         """
-        with self._lock:
-            try:
-                rows = self._db.execute(
-                    "SELECT id, text, created, (SELECT count(*) FROM point WHERE problem = problem.id) FROM problem ORDER BY id"
-                ).fetchall()
-            except sqlite3.Error as error:
-                raise self._damaged(error) from None
-        return [{"id": i, "created": created, "points": points, **_described(json.loads(text))} for i, text, created, points in rows]
+        query = "SELECT id, created, version, text, (SELECT count(*) FROM point WHERE problem = problem.id) FROM problem ORDER BY id"
+        with self._using():
+            return [
+                {"id": number, "created": created, "version": version, "points": points, **_described(json.loads(text))}
+                for number, created, version, text, points in self._db.execute(query)
+            ]
 
     def records(self, problem: int | None = None) -> Iterator[dict]:
         """Every point (of one problem) as a flat dict: problem, question, numbers of the model, values, status, message.
@@ -80,16 +82,22 @@ class Store(Database):
                 name: _plain(value) for name, value in entry["options"].items() if not isinstance(value, list)
             }
             axis = next(((name, [float(v) for v in value]) for name, value in entry["options"].items() if isinstance(value, list)), None)
-            with self._lock:
-                query = "SELECT place, layout, status, message, branch, data, checksum FROM point WHERE problem = ? ORDER BY place"
-                rows = self._db.execute(query, (entry["id"],)).fetchall()
-            for place, *record in rows:
-                try:
-                    block = self._block(entry["id"], record[0], [(0, place, record)])
-                except sqlite3.Error as error:
-                    raise self._damaged(error) from None
+            with self._using():
+                number, text = entry["id"], self._value("SELECT text FROM problem WHERE id = ?", entry["id"])
+                places = [place for (place,) in self._db.execute("SELECT place FROM point WHERE problem = ? ORDER BY place", (number,))]
+                found = self._intact(number, text, places)
+                blocks = {place: unpacked(self._layout_text(row[1]), [0], [row]) for place, row in found.items()}
+            for place, block in sorted(blocks.items()):
                 where = common | dict(zip(entry["place"], np.frombuffer(place, dtype="<f8").tolist()))
                 yield from _rows(where, axis, block)
+
+    def check(self) -> Report:
+        """Look through the whole file: SQLite's own check, and the checksum of every point.
+
+        Damaged points are set aside and computed again by the next sweep that asks for them.  Where the file itself is damaged, what can
+        be read is moved into a new one, and the old one is kept beside it.
+        """
+        return check(self)
 
     def export(self, path: str | os.PathLike, problem: int | None = None) -> pathlib.Path:
         """Write the points (of one problem) as a table: netCDF (.nc, one dimension "point") or CSV (.csv)."""
@@ -128,23 +136,51 @@ class Store(Database):
             and not (days is not None and time.time() - entry["created"] < 86400.0 * days)
             and not (question and entry["question"] != question.replace("-", "_"))
         ]
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    for entry in chosen:
-                        self._db.execute("DELETE FROM point WHERE problem = ?", (entry["id"],))
-                        self._db.execute("DELETE FROM problem WHERE id = ?", (entry["id"],))
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._problems.clear()
-                with contextlib.suppress(sqlite3.OperationalError):  # another process reads: the file shrinks another time
-                    self._db.execute("VACUUM")
-            except sqlite3.Error as error:
-                raise self._damaged(error) from None
+        with self._using():
+            with self._transaction():
+                for entry in chosen:
+                    self._db.execute("DELETE FROM point WHERE problem = ?", (entry["id"],))
+                    self._db.execute("DELETE FROM problem WHERE id = ?", (entry["id"],))
+            self._problems.clear()
+            with contextlib.suppress(sqlite3.OperationalError):  # another process reads: the file shrinks another time
+                self._db.execute("VACUUM")
         return sum(entry["points"] for entry in chosen)
+
+
+class Spare(Store):
+    """A store to do without: the first time that it cannot be used is said, and everything is computed and not kept."""
+
+    def __init__(self, path):
+        self._idle = False
+        try:
+            super().__init__(path)
+        except StoreError as error:
+            self._give_up(error)
+
+    def _give_up(self, error):
+        self._idle = True
+        warnings.warn(f"results are not kept: {error}", CacheWarning, stacklevel=2)
+
+    def read(self, keys, points):
+        """As far as the store can be read."""
+        try:
+            return [] if self._idle else super().read(keys, points)
+        except StoreError as error:
+            self._give_up(error)
+            return []
+
+    def write(self, keys, blocks, skipped=()):
+        """As far as the store can be written."""
+        try:
+            if not self._idle:
+                super().write(keys, blocks, skipped)
+        except StoreError as error:
+            self._give_up(error)
+
+    def close(self):
+        """Close the file, if there is one."""
+        if hasattr(self, "_db"):
+            super().close()
 
 
 def _described(problem: dict) -> dict:

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -170,7 +171,9 @@ def test_a_point_that_kills_its_process_is_given_up_and_the_others_are_done():
         return alpha
 
     loads = [0.3, 0.2, *np.linspace(0.4, 0.8, 5)]
-    table = fp.sweep(MODEL, alpha=loads, question=deadly, workers=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SweepWarning)  # that the point failed, where the other process met it
+        table = fp.sweep(MODEL, alpha=loads, question=deadly, workers=2)
     status = dict(zip(loads, table.status.values.tolist()))
     assert status.pop(0.2) in ("failed", "ok") and set(status.values()) == {"ok"}
     if (table.status == "failed").any():
@@ -200,8 +203,38 @@ def test_an_executor_that_cannot_run_points_is_named():
             future.set_exception(ModuleNotFoundError("No module named 'flatphys'"))
             return future
 
-    with pytest.raises(WorkerError, match="is this version of flatphys installed"):
+    with pytest.raises(WorkerError, match="is this version of flatphys installed") as caught:
         fp.sweep(MODEL, executor=Broken(), alpha=[0.1, 0.2])
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("submit", "cause"),
+    [
+        (lambda *_: 1 / 0, ZeroDivisionError),  # refuses
+        (lambda *_: object(), TypeError),  # no future
+        (lambda function, *_: concurrent.futures.ThreadPoolExecutor(1).submit(lambda: "not points"), TypeError),
+    ],
+)
+def test_whatever_an_executor_does_comes_as_an_error_of_flatphys(submit, cause):
+    executor = concurrent.futures.ThreadPoolExecutor(1)
+    executor.submit = submit
+    with pytest.raises(WorkerError) as caught:
+        fp.sweep(MODEL, executor=executor, alpha=[0.1, 0.2])
+    assert isinstance(caught.value.__cause__, cause)
+
+
+def test_a_question_that_cannot_travel_is_asked_here():
+    lock = threading.Lock()
+
+    def own(model, alpha):
+        with lock:
+            return alpha
+
+    with pytest.warns(SweepWarning, match="cannot be sent to another process .*this process computes alone"):
+        assert fp.sweep(MODEL, alpha=[0.1, 0.2, 0.3], question=own, workers=2).own.values.tolist() == [0.1, 0.2, 0.3]
+    with concurrent.futures.ThreadPoolExecutor(1) as threads, pytest.raises(WorkerError, match="workers=1"):
+        fp.sweep(MODEL, alpha=[0.1], question=own, executor=threads)
 
 
 @pytest.mark.long
@@ -234,7 +267,7 @@ def say(done, total):
     print("done", done, flush=True)
 
 table = fp.sweep(
-    fp.Model(), alpha=np.linspace(0.1, 0.75, 30), question=fp.local_entropy, distance=np.geomspace(0.005, 0.45, 12),
+    fp.Model(), alpha=np.linspace(0.1, 0.75, 30), question=fp.local_entropy, distance=[0.02, 0.2],
     store=store or None, workers=int(workers), progress=say, **{"learner.margin": [0.0, 0.05, 0.1, 0.15, 0.2]},
 )
 table.to_netcdf(out, engine="scipy")

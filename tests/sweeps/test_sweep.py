@@ -10,7 +10,7 @@ import pytest
 import xarray
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, NegativeEntropyWarning, NotConverged, ReplicaSymmetryWarning
+from flatphys.errors import InvalidInput, NegativeEntropyWarning, NotConverged, ReplicaSymmetryWarning, SweepWarning
 from flatphys.model import ENERGIES
 from flatphys.questions.catalogue import QUESTIONS
 
@@ -335,13 +335,15 @@ def test_an_error_of_ones_own_function_is_a_status():
             raise ZeroDivisionError("no such load")
         return math.nan if alpha > 0.3 else alpha
 
-    table = sweep(MODEL, alpha=[0.2, 0.4, 0.6], question=odd)
+    with pytest.warns(SweepWarning, match="1 of 3 points failed, the first with ZeroDivisionError: no such load"):
+        table = sweep(MODEL, alpha=[0.2, 0.4, 0.6], question=odd)
     assert table.status.values.tolist() == ["ok", "undefined", "failed"]
     assert table.message.values[2] == "ZeroDivisionError: no such load" and explained(table)
 
 
 def test_a_wrong_answer_of_ones_own_function_is_a_status():
-    table = sweep(MODEL, alpha=[0.2, 0.4], question=lambda model, alpha: "text" if alpha > 0.3 else 1.0)
+    with pytest.warns(SweepWarning, match="must return a number"):
+        table = sweep(MODEL, alpha=[0.2, 0.4], question=lambda model, alpha: "text" if alpha > 0.3 else 1.0)
     assert table.status.values.tolist() == ["ok", "failed"] and "must return a number" in table.message.values[1]
 
 
