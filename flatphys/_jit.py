@@ -20,7 +20,7 @@ from numba.core import caching, config
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from flatphys import _boxes
+from flatphys._boxes import VERSION as BOXES, install as install_boxes
 from flatphys._shelf import Shelf
 
 __all__ = ["inlined", "jit", "unkept"]
@@ -29,7 +29,7 @@ _PACKAGE = pathlib.Path(__file__).parent
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INLINED = {"forceinline": True}
 # With the sources, all that decides which machine code results: this file itself is not hashed.
-_FORMAT = repr(("1", _FLAGS, _INLINED, numba.__version__, llvmlite.__version__, numpy.__version__, sys.version, _boxes.VERSION))
+_FORMAT = repr(("1", _FLAGS, _INLINED, numba.__version__, llvmlite.__version__, numpy.__version__, sys.version, BOXES))
 _SHELF = Shelf()
 
 
@@ -108,7 +108,7 @@ class _Cache(caching.NullCache):
                 return CompileResult._rebuild(target_context, *pickle.loads(body))
             except Exception as error:  # whatever pickle, numba and LLVM say of code that they did not write
                 _SHELF.damaged(*place, f"{type(error).__name__}: {error}")
-        _boxes.install()  # it is compiled next
+        install_boxes()  # it is compiled next
         return None
 
     def save_overload(self, sig, data):
@@ -132,7 +132,7 @@ def jit(function, **flags):
 
 def unkept(function):
     """`jit` for what is made in this process and not kept on disk."""
-    _boxes.install()
+    install_boxes()
     return numba.njit(**_FLAGS)(function)
 
 

@@ -1,7 +1,7 @@
 """How objects print: aligned text in a terminal, a small table in a notebook."""
 
 import html
-from typing import Any
+from typing import Any, TextIO
 
 
 def figure(value: Any) -> str:
@@ -47,6 +47,6 @@ def html_table(title: str, lines: list) -> str:
     return f"<table><caption>{html.escape(title)}</caption><tbody>{body}</tbody></table>"
 
 
-def is_terminal(stream: object) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether somebody looks at a standard stream (None where it is closed)."""
     return stream is not None and stream.isatty()

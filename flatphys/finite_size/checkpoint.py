@@ -70,8 +70,8 @@ def load(path, call: dict, growing: str) -> dict | None:
         raise InvalidInput(f"checkpoint {path} is damaged (its checksum does not fit): delete it to start afresh, or name another file")
     if written != FORMAT:
         raise InvalidInput(
-            f"checkpoint {path} was written by flatphys {version} (format {written}; {flatphys.__version__} reads {FORMAT}): finish the run "
-            "with that version, delete the file or name another one"
+            f"checkpoint {path} was written by flatphys {version} (format {written}; {flatphys.__version__} reads {FORMAT}): finish the "
+            "run with that version, delete the file or name another one"
         )
     call = json.loads(json.dumps(call))
     if {**stored, growing: call[growing]} != call or not stored.get(growing, math.inf) <= call[growing]:
