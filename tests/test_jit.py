@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import flatphys
@@ -98,3 +99,23 @@ def test_ctrl_c_during_a_kernel_is_an_exception_and_not_the_end_of_the_process()
     """It is raised while Python makes the tuples that the kernel returns, the inner ones of which numba puts together unseen."""
     done = subprocess.run([sys.executable, "-c", KERNEL], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.strip() == "alive 20", (done.returncode, done.stderr)
+
+
+def test_a_direct_call_returns_what_the_kernel_returns_and_cuts_no_number():
+    from flatphys.kernels.codes import Channel
+
+    @_jit.unkept
+    def kernel(channel, x, room):
+        return channel.beta * x + room[0], channel
+
+    quick, asked = _jit.direct(kernel), Channel(0, 0.5, 2.0)
+    room = np.ones(1)
+    for x in (0.25, np.float64(0.75), 3, 0.5):  # the shortcut is taken from the second on
+        assert quick(asked, x, room) == (2.0 * x + 1.0, asked)
+    with pytest.raises(TypeError):
+        quick(asked, None, room)
+    whole = _jit.direct(kernel)
+    for x in (3, 0.5):  # first called with an integer: another version, and no shortcut
+        assert whole(asked, x, room)[0] == 2.0 * x + 1.0
+    alone = _jit.direct(_jit.unkept(lambda x: 0.5 * x))
+    assert [alone(x) for x in (1, 0.5, 2.5)] == [0.5, 0.25, 1.25]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flatphys._jit import direct
 from flatphys.errors import NotConverged
 from flatphys.kernels.channels import channel
 from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER, Channel, Problem
@@ -16,6 +17,7 @@ from flatphys.saddle.equilibrium.branch import Root, root_at_load, teacher_state
 from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord
 from flatphys.saddle.equilibrium.limit import capacity_teacher, random_label_capacity
 
+_root_at_load, _root_on_chord = direct(root_at_load), direct(root_on_chord)
 MOST_POINTS = 4096
 ALMOST_ZERO = -25.0  # log q_hat where a curve leaves q = 0
 LOG_LARGE = 14.0  # a million patterns per weight
@@ -224,7 +226,7 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
             continue
         if i == 0 and log_alpha < la[0] and s[0] != ALMOST_ZERO:  # before the first point both conjugates are proportional to alpha
             shift = log_alpha - la[0]
-            found.append((name, root_at_load(problem, log_alpha, (s[0] + shift, r[0] + shift), (-math.inf, s[1]), direction, buffers())))
+            found.append((name, _root_at_load(problem, log_alpha, (s[0] + shift, r[0] + shift), (-math.inf, s[1]), direction, buffers())))
             continue
         if log_alpha > la[-1] and piece is curve.pieces[-1] and direction > 0.0 and curve.open_ended:
             if math.exp(log_alpha) < branch_end(problem):
@@ -237,7 +239,7 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
         if direction < 0.0:
             k = la.size - k
         chord = Chord(s[k - 1], r[k - 1], s[k], r[k])
-        found.append((name, root_on_chord(problem, chord, (la[k - 1], la[k]), log_alpha, curve.side, buffers())))
+        found.append((name, _root_on_chord(problem, chord, (la[k - 1], la[k]), log_alpha, curve.side, buffers())))
     return found
 
 
@@ -250,4 +252,4 @@ def _root_beyond(problem: Problem, log_alpha: float, piece: Piece) -> Root:
         ahead_s = 0.5 * ahead_r if problem.labels.kind == TEACHER else ahead_r  # R_hat = R/(1-q), q_hat of the order of (1-q)^-2
     else:
         ahead_s, ahead_r = ((x[-1] - x[-2]) / (la[-1] - la[-2]) * (log_alpha - la[-1]) for x in (s, r))
-    return root_at_load(problem, log_alpha, (s[-1] + ahead_s, r[-1] + ahead_r), (s[-1], math.inf), 1.0, buffers())
+    return _root_at_load(problem, log_alpha, (s[-1] + ahead_s, r[-1] + ahead_r), (s[-1], math.inf), 1.0, buffers())

@@ -25,6 +25,7 @@ Seung, Sompolinsky & Tishby 1992.
 import math
 import warnings
 
+from flatphys._jit import direct
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
 from flatphys.kernels.channels import channel, channel_scalars, relative_log_f
 from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
@@ -45,6 +46,7 @@ ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha
 COLD = "its entropy is what is left of beta times a large energy, lower beta or the load, or see ground_state(model, alpha)"
 UNIT = 2.0**-52  # of one term, relative
 ROUNDING = 32.0 * 2.0**-52  # of a sum over nodes, relative: measured against 25 digits up to beta = 1e10
+_read_off_twice, _solve_at_load = direct(read_off_twice), direct(solve_at_load)
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 # With random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it), but for the square and, maybe, a user's
 # own activation.
@@ -118,7 +120,7 @@ def _underflows(problem: Problem, alpha: float) -> bool:
 
 def state_at(model: Model, problem: Problem, alpha: float, name: str, s: float, r: float) -> State:
     """The state with the curve's point (s, r) at this load; raises where the equations do not hold there."""
-    return _state_of(model, problem, alpha, name, *read_off_twice(problem, math.log(alpha), s, r, buffers()))
+    return _state_of(model, problem, alpha, name, *_read_off_twice(problem, math.log(alpha), s, r, buffers()))
 
 
 def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, worth: float) -> State:
@@ -225,7 +227,7 @@ def _found(model: Model, alpha: float, stable_only: bool) -> list[State]:
         return [_empty_state(model, problem, alpha)]
     if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE and ch.energy != SQUARE_ENERGY:
         _raise_beyond_capacity(model, problem, alpha)
-        read = solve_at_load(problem, math.log(alpha), stretch(problem, alpha), buffers())
+        read = _solve_at_load(problem, math.log(alpha), stretch(problem, alpha), buffers())
         return [_state_of(model, problem, alpha, "typical", *read)]
     return _ordered(model, problem, alpha, stable_only)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from numba.core.dispatcher import Dispatcher
 
-from flatphys._jit import unkept
+from flatphys._jit import direct, unkept
 from flatphys.kernels import losses
 from flatphys.kernels.codes import CUSTOM
 from flatphys.kernels.losses import CODES, UNKNOWN
@@ -111,8 +111,8 @@ def _around(function, built, tag):
 def compiled(loss) -> Machinery:
     """The solver for a loss by name or a `CustomLoss`."""
     if not isinstance(loss, CustomLoss):
-        return Machinery(CODES[loss], *_OF_LOSS, *_OF_PATH, losses.point(CODES[loss], 0.0)[1])
+        return Machinery(CODES[loss], *_OF_LOSS, *map(direct, _OF_PATH), losses.point(CODES[loss], 0.0)[1])
     tag = _tag(loss)
     built = {old: _named(new, tag) for old, new in _replacements(loss.value, loss.slope, loss.curvature).items()}
-    functions = [_around(function, built, tag) for function in (*_OF_LOSS, *_OF_PATH)]
-    return Machinery(CUSTOM, *functions, loss.slope(0.0))
+    kernels, solvers = ([_around(function, built, tag) for function in some] for some in (_OF_LOSS, _OF_PATH))
+    return Machinery(CUSTOM, *kernels, *map(direct, solvers), loss.slope(0.0))
