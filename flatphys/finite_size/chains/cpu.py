@@ -13,6 +13,7 @@ from flatphys.finite_size.chains import committee, metropolis
 from flatphys.finite_size.chains.layout import Span
 
 SHARES = 4  # per thread: one that is held up leaves its share to the others
+SMALL = 5e6  # fields times steps below which starting threads takes longer than the sweeps (milliseconds)
 SLICE = 2e9  # fields times steps between two looks at the keyboard, per thread: about a second at most
 
 
@@ -43,14 +44,20 @@ class CpuBackend:
 
     def slice(self, sweeps: int) -> int:
         """How many of the sweeps to run before looking for an interruption."""
+        return max(1, min(sweeps, int(SLICE * self.threads / self._work())))
+
+    def _work(self):
+        """Of a sweep, in fields times steps."""
         s = self.walkers
-        work = s.count * s.steps * max(s.p, 256) * (s.hidden and 8 or 1)
-        return max(1, min(sweeps, int(SLICE * self.threads / work)))
+        return s.count * s.steps * max(s.p, 256) * (s.hidden and 8 or 1)
 
     def run(self, sweeps: int):
         """Advance all walkers."""
         s = self.walkers
         first, many = s.sweeps, s.count > s.groups
+        if self.threads == 1 or sweeps * self._work() < SMALL:
+            self._groups(0, s.groups, first, sweeps)
+            return
         with futures.ThreadPoolExecutor(self.threads) as pool:
             if many and s.groups < self.threads:  # few groups: their walkers are shared out between two exchanges
                 self._in_step(pool, first, sweeps)
