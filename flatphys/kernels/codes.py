@@ -52,7 +52,7 @@ class Problem(NamedTuple):
 class Minimiser(NamedTuple):
     """A trained rule at its data, as `saddle.minimiser` wants it: the loss, labels of a TEACHER or of a MIXTURE and the mixture's clouds.
 
-    bias: whether one is trained; hard: the limit l2 -> 0 of an exact fit; anchor: the bias that would be trained at w = 0.
+    bias: whether one is trained; anchor: the bias that would be trained at w = 0.
     """
 
     loss: int
@@ -60,5 +60,4 @@ class Minimiser(NamedTuple):
     variance: float
     positive: float
     bias: bool
-    hard: bool
     anchor: float

@@ -15,11 +15,11 @@ import math
 import numpy as np
 
 from flatphys import plotting as p
+from flatphys.errors import NotConverged
 from flatphys.model import ERM, GaussianMixture, Model
 from flatphys.numerics.roots import bracketed
-from flatphys.saddle.minimiser.newton import GOOD
 from flatphys.thresholds import bayes_error, separability_threshold
-from flatphys.thresholds.optimal import Regularisation, optimal_l2
+from flatphys.thresholds.optimal import Path, optimal_l2
 from flatphys.thresholds.trace import Frame, Way, follow, graph
 
 UNBALANCED = 0.2  # share of the smaller class
@@ -112,9 +112,12 @@ class Regularised:
 
         nan where nothing was solved.
         """
-        system = Regularisation(Model(data("unbalanced", math.exp(z[1])), ERM("logistic", bias=True)), math.exp(z[0]))
-        found = system.solve(self.l2 * factor)
-        return system.slope(self.l2 * factor, found)[0] / system.error(found) if found.residual <= GOOD else math.nan
+        path = Path(Model(data("unbalanced", math.exp(z[1])), ERM("logistic", bias=True)), math.exp(z[0]))
+        try:
+            there = path.at(math.log(self.l2 * factor))
+        except NotConverged:
+            return math.nan
+        return there.slope / there.error
 
     def offset(self, z) -> np.ndarray:
         """[log(this l2/the best one)] to first order: slope over curvature, since the valley is flat where the clouds are broad."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser.newton import GOOD, Setting
-from flatphys.saddle.minimiser.path import solve_from
 from flatphys.saddle.minimiser.states import road, solve_erm, state_at
 
 SPACING = 0.7  # of the lattice, in log alpha and log l2
@@ -38,5 +37,5 @@ def solve_minimiser(model, alpha: float):
     if anchor is None:
         return solve_erm(model, alpha)
     machinery, p, start, known = anchor
-    found = solve_from(p, start, known, alpha, l2)
+    found = machinery.solve_from(p, start, known, alpha, l2)
     return state_at(model, alpha, machinery, p, found) if found.residual <= GOOD else solve_erm(model, alpha)

@@ -8,7 +8,7 @@ The cavity margin omega of a training pattern, before it is trained on, has the 
 with T^2 = q - m^2 and tau = m/T.  Training moves it to t = prox_{cl}(omega), c = V D.  With the response
 f = -l'(t), k = l''/(1 + c l'') of `kernels.losses`, the saddle point needs
 
-    A = E f   (teacher: (1 - 2 eta) sqrt(2/pi) E f(T g))      B = E f^2      C = E k      Y = E y f.
+    A = E f   (teacher: (1 - 2 eta) sqrt(2/pi) E f(T g))      B = E f^2      C = E k      Y = E y f   (teacher: W = E omega f).
 
 The unknowns are (tau, log T, log V, beta), b = b0 + beta T with a constant `anchor` b0, the bias that
 would be trained at w = 0: all are of order one or logarithmic both for strong regularisation and
@@ -33,11 +33,12 @@ from flatphys.numerics.bisection import LOBATTO_W, LOBATTO_X
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, REACH, gaussian_nodes, panel_nodes
 
-A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages
+A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages; of a teacher's, row Y is W
 TAU, LOG_T, LOG_V, BIAS = 1, 2, 3, 4  # its columns: derivatives; column 0 is the value
 ROWS, COLUMNS = 6, 5
 
 MAX_DEPTH = 40  # a panel is halved at most so often: 1e-12 of its length
+MOST_NODES = 1e7  # of all sums of one point, half a second: a hundred times what it should take, and Ctrl-C waits for the end
 ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest response
 
 
@@ -51,17 +52,18 @@ class Trained(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """Nodes, weights and the table of averages."""
+    """Nodes, weights, the table of averages, and the number of nodes that were used so far."""
 
     u: np.ndarray
     w: np.ndarray
     table: np.ndarray
+    spent: np.ndarray
 
 
 @jit
 def buffers():
     """Room for the averages."""
-    return Buffers(np.empty(MAX_NODES), np.empty(MAX_NODES), np.empty((ROWS, COLUMNS)))
+    return Buffers(np.empty(MAX_NODES), np.empty(MAX_NODES), np.empty((ROWS, COLUMNS)), np.zeros(1))
 
 
 @jit
@@ -73,31 +75,35 @@ def respond(trained, u):
 
 @jit
 def nodes(trained, growth, level, u, w):
-    """Nodes u and weights w (density G included) for averages of f, k, l; their number, or -1.
+    """Nodes origin + u and weights w (density G included) for averages of f, k, l: (their number or -1, origin, 1 - omega there).
 
-    Not for functions that are nonzero where a kinked response vanishes.
+    Nodes are exact relative to a kink, because all margins may crowd there.  Not for functions that are nonzero where a kinked response
+    vanishes.
     """
     kind, p1, w1, p2, w2 = features(trained.loss, trained.c)
     e0, s = trained.e0, trained.s
     narrow = math.sqrt(DIGITS / growth) / 2.0 if growth > 4.0 else math.inf  # of Phi(tau z)
     if kind == ANALYTIC:
         poles = ((e0 - p1) / s, w1 / s, (e0 - p2) / s, w2 / s)
-        return gaussian_nodes(level, REACH, growth, 0.0, poles, (0.0, narrow, 0.0, math.inf), u, w)
+        return gaussian_nodes(level, REACH, growth, 0.0, poles, (0.0, narrow, 0.0, math.inf), u, w), 0.0, e0
     ratio = PANEL_RATIO if level == 0 else 0.75 * PANEL_RATIO
     if kind == KINKED:
-        n, start = 0, -REACH
-        marks = (0.0, narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
+        origin, base = (e0 - p2) / s, p2
+        if abs(origin) > REACH:
+            origin, base = 0.0, e0
+        n, start = 0, -REACH - origin
+        marks = (-origin, narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf)
         for part in range(2):  # beyond the second kink there is nothing
-            stop = min(max((e0 - (p1 if part == 0 else p2)) / s, start), REACH)
+            stop = min(max((base - (p1 if part == 0 else p2)) / s, start), REACH - origin)
             if stop > start:
                 n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
                 if n < 0:
-                    return n
+                    return n, origin, base
                 start = stop
         for i in range(n):
-            w[i] *= density(u[i])
-        return n
-    return bisected_nodes(trained, narrow, ratio, u, w)
+            w[i] *= density(origin + u[i])
+        return n, origin, base
+    return bisected_nodes(trained, narrow, ratio, u, w), 0.0, e0
 
 
 @jit
@@ -166,7 +172,7 @@ def bisected_nodes(trained, narrow, ratio, u, w):
 @jit
 def mixture_averages(p, x, c, level, buf):
     """Fill the table for the mixture at x = (tau, log T, log V, beta); False if the rule has run out of nodes."""
-    u, w, table = buf
+    u, w, table, _ = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
     s = math.sqrt(p.variance * one) * big_t
@@ -177,13 +183,14 @@ def mixture_averages(p, x, c, level, buf):
             y, share = (1.0, p.positive) if label == 0 else (-1.0, 1.0 - p.positive)
         shift = (tau + y * x[3]) * big_t
         trained = Trained(p.loss, c, (1.0 - y * p.anchor) - shift, s)
-        n = nodes(trained, 1.0, level, u, w)
+        n, origin, base = nodes(trained, 1.0, level, u, w)
         if n < 0:
             return False
-        move_b = y * big_t
+        buf.spent[0] += n
+        trained, move_b = Trained(p.loss, c, base, s), y * big_t
         for i in range(n):
-            g, weight = u[i], share * w[i]
-            f, k, loss = respond(trained, g)
+            g, weight = origin + u[i], share * w[i]
+            f, k, loss = respond(trained, u[i])
             move_tau, move_t = big_t + r_tau * g, shift + s * g
             pk, pkf = weight * k, weight * k * f
             table[A, 0] += weight * f
@@ -214,24 +221,27 @@ def mixture_averages(p, x, c, level, buf):
 @jit
 def teacher_averages(p, x, c, level, buf):
     """Fill the table for the teacher at x = (tau, log T, log V, -); False if the rule has run out of nodes."""
-    u, w, table = buf
+    u, w, table, _ = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
     root = math.sqrt(one)
     s = root * big_t  # sqrt q
     trained = Trained(p.loss, c, 1.0, s)
-    n = nodes(trained, one, level, u, w)
+    n, origin, base = nodes(trained, one, level, u, w)
     if n < 0:
         return False
+    buf.spent[0] += n
+    trained = Trained(p.loss, c, base, s)
     for i in range(n):
-        z = u[i]
+        z = origin + u[i]
         omega = s * z
-        f, k, loss = respond(trained, z)
+        f, k, loss = respond(trained, u[i])
         weight = w[i] * label_weight(p.labels, tau, z)
         v = w[i] * label_slope(p.labels, tau, z)  # d weight/d tau = v z
         a = v * root  # density of T g, times the prefactor of A
         pk, pkf = weight * k, weight * k * f
         scale = tau / one  # d omega/d tau = omega tau/(1 + tau^2),  d omega/d log T = omega
+        work, push = f * omega, (f - k * omega) * omega
         stretch = weight * (1.0 - z * z) + v * tau * z  # d(z weight)/dz
         table[A, 0] += a * f
         table[A, LOG_T] -= a * k * omega
@@ -244,6 +254,10 @@ def teacher_averages(p, x, c, level, buf):
         table[C, TAU] += k * (v * z - scale * stretch)
         table[C, LOG_T] -= k * stretch
         table[C, LOG_V] -= k * f * (v * tau - weight * z) / s
+        table[Y, 0] += weight * work
+        table[Y, TAU] += v * z * work + weight * scale * push
+        table[Y, LOG_T] += weight * push
+        table[Y, LOG_V] -= pkf * omega
         table[K2, 0] += pk * k
         table[LOSS, 0] += weight * loss
     return True
@@ -251,7 +265,9 @@ def teacher_averages(p, x, c, level, buf):
 
 @jit
 def averages(p, x, c, level, buf):
-    """Fill the table for either kind of data; False if the rule has run out of nodes."""
+    """Fill the table for either kind of data; False if the rule has run out of nodes, or the point of its share of them."""
+    if buf.spent[0] > MOST_NODES:
+        return False
     table = buf.table
     for row in range(ROWS):
         for column in range(COLUMNS):

@@ -18,8 +18,9 @@ from flatphys._jit import direct, unkept
 from flatphys.kernels import losses
 from flatphys.kernels.codes import CUSTOM
 from flatphys.kernels.losses import CODES, UNKNOWN
+from flatphys.kernels.traits import loss_traits
 from flatphys.model import CustomLoss
-from flatphys.saddle.minimiser import path
+from flatphys.saddle.minimiser import path, square
 
 
 class Machinery(NamedTuple):
@@ -32,13 +33,14 @@ class Machinery(NamedTuple):
     bends: Any
     bias_alone: Any
     solve_point: Any
-    solve_path: Any
+    solve_from: Any
     sensitivity: Any
     slope_at_zero: float
 
 
 _OF_LOSS = (losses.point, losses.response, losses.untrain, losses.bends)
-_OF_PATH = (path.bias_alone, path.solve_point, path.solve_path, path.sensitivity)
+_OF_PATH = (path.bias_alone, path.solve_point, path.solve_from, path.sensitivity)
+_CLOSED = (path.bias_alone, square.solve_point, square.solve_from, square.sensitivity)
 
 
 def _replacements(value, slope, curvature) -> dict:
@@ -111,7 +113,8 @@ def _around(function, built, tag):
 def compiled(loss) -> Machinery:
     """The solver for a loss by name or a `CustomLoss`."""
     if not isinstance(loss, CustomLoss):
-        return Machinery(CODES[loss], *_OF_LOSS, *map(direct, _OF_PATH), losses.point(CODES[loss], 0.0)[1])
+        solvers = _CLOSED if loss_traits(loss).quadratic else map(direct, _OF_PATH)
+        return Machinery(CODES[loss], *_OF_LOSS, *solvers, losses.point(CODES[loss], 0.0)[1])
     tag = _tag(loss)
     built = {old: _named(new, tag) for old, new in _replacements(loss.value, loss.slope, loss.curvature).items()}
     kernels, solvers = ([_around(function, built, tag) for function in some] for some in (_OF_LOSS, _OF_PATH))

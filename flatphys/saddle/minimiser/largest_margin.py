@@ -5,12 +5,14 @@ mixture iff for some t and b (b = 0 without a bias)
 
     h(t, b) = alpha sum_y rho_y e2(a_y) + t^2 - 1 <= 0,      a_y = (t + y b - kappa)/sqrt(variance),
 
-with e_n(a) = E (g - a)_+^n, g ~ N(0, 1): the length that the constraints demand of the component of w
-orthogonal to the centre (Gordon's comparison, exact here).  h is convex in (t, b, kappa), so that
+with e_n(a) = E (g - a)_+^n, g ~ N(0, 1): the length that the constraints demand of the component of w orthogonal to the centre
+(Gordon's comparison, exact here).  h is convex in (t, b, kappa) and e2' = -2 e1, so that the largest margin lies where
 
-    e2' = -2 e1, e1' = -H:   stationary where  t = (alpha/sqrt(variance)) sum rho_y e1(a_y),  sum y rho_y e1(a_y) = 0;
-    largest margin:           min over (t, b) of h vanishes; Newton's method in kappa from above is monotone;
-    separability (kappa = 0): 1/alpha_c = min over (t, b) of sum rho_y e2(a_y)/(1 - t^2) (Dinkelbach's iteration).
+    rho e1(a_+) = (1 - rho) e1(a_-) = E,     t = 2 alpha E/sqrt(variance),     alpha sum rho_y e2(a_y) = 1 - t^2
+
+(no bias: as for rho = 1/2).  At a given t the first two name E and both a, hence kappa and b, and the third, which rises with t, is one
+equation for one unknown, in logarithms: no load is too large and no cloud too narrow.  Separability is kappa = 0: there
+a_+ + a_- = 2 t/sqrt(variance) names E, and the second equation alpha.
 
 A teacher with labels flipped with probability eta, tau = cotangent of the angle to it:
 
@@ -22,6 +24,7 @@ Sources: Gardner 1988; Mignacco et al. ICML 2020; Candes & Sur, Annals of Statis
 
 import functools
 import math
+import sys
 from typing import NamedTuple
 
 from flatphys._jit import jit
@@ -31,118 +34,110 @@ from flatphys.numerics.gaussian import mills, tail
 from flatphys.numerics.roots import bracketed
 
 ROUNDS = 200
+SQUARED = 1e-8  # a step of Newton's method whose square is below rounding
+LONGEST = 700.0  # of the search, on either side
+SETTLED = 1e-11  # a residual of the threshold
 
 
 @jit
-def excess_moments(a):
-    """(H, e1, e2) at a: e_n(a) = E (g - a)_+^n."""
-    m, d, _ = mills(a)
-    h = tail(a)
-    return h, h * d, h * (1.0 - a * d)
+def log_excess(a):
+    """(log e1, log e2, e1/H) at a."""
+    _, d, log_h = mills(a)
+    share = 1.0 - a * d if a < 200.0 else (2.0 - (10.0 - (74.0 - 706.0 / (a * a)) / (a * a)) / (a * a)) / (a * a)
+    return log_h + math.log(d), log_h + math.log(share), d
 
 
 @jit
-def demand(variance, rho, kappa, t, b):
-    """sum rho_y of (e2, e1, y e1, H, y H)."""
-    root = math.sqrt(variance)
-    hp, p1, p2 = excess_moments((t + b - kappa) / root)
-    hm, m1, m2 = excess_moments((t - b - kappa) / root)
-    q = 1.0 - rho
-    return rho * p2 + q * m2, rho * p1 + q * m1, rho * p1 - q * m1, rho * hp + q * hm, rho * hp - q * hm
-
-
-@jit
-def minimise(variance, rho, bias, alpha, kappa, t, b):
-    """(t, b) with the smallest h, by damped Newton steps on a convex function."""
-    root = math.sqrt(variance)
-    e2, e1, e1y, h0, h1 = demand(variance, rho, kappa, t, b)
-    value = alpha * e2 + t * t - 1.0
+def place(log_e1):
+    """(a, -da/d log e1) where e1(a) is given: Newton's method on a concave function, monotone from the second step on."""
+    a = math.sqrt(-2.0 * log_e1) if log_e1 < -1.0 else 1.0 - math.exp(log_e1)
+    d = math.nan
     for _ in range(ROUNDS):
-        gt, gb = 2.0 * (t - alpha / root * e1), -2.0 * alpha / root * e1y
-        att, atb = 2.0 + 2.0 * alpha / variance * h0, 2.0 * alpha / variance * h1
-        if bias:
-            det = att * att - 2.0 * att - atb * atb  # abb = att - 2
-            if not det > 0.0:
-                det = 1e-300
-            dt, db = -((att - 2.0) * gt - atb * gb) / det, -(att * gb - atb * gt) / det
+        value, _, d = log_excess(a)
+        step = (value - log_e1) * d
+        a += step
+        if abs(step) <= max(SQUARED, 4e-16 * abs(a)):
+            break
+    return a, d
+
+
+@jit
+def balance(variance, rho, log_alpha, w):
+    """(f, df/dw, log alpha, a_+, a_-) at t = e^w, f the log of alpha sum rho e2 over 1 - t^2.
+
+    log alpha = inf asks for the load where kappa = 0.
+    """
+    root, log_p, log_m = math.sqrt(variance), math.log(rho), math.log1p(-rho)
+    both, target = w + math.log(root) - math.log(2.0), 2.0 * math.exp(w) / root  # log of alpha E; a_+ + a_- where kappa = 0
+    margin = log_alpha < math.inf
+    log_e = both - log_alpha if margin else log_excess(0.5 * target)[0] - math.log(2.0)
+    for _ in range(ROUNDS):
+        ap, dp = place(log_e - log_p)
+        am, dm = place(log_e - log_m) if rho != 0.5 else (ap, dp)
+        step = 0.0 if margin else (ap + am - target) / (dp + dm)
+        log_e, ap, am = log_e + step, ap - dp * step, am - dm * step
+        if abs(step) <= max(SQUARED, 4e-16 * abs(log_e)):
+            break
+    rate = 1.0 if margin else -target / (dp + dm)  # d log E/dw
+    up, down = log_p + log_excess(ap)[1], log_m + log_excess(am)[1]
+    top = max(up, down)
+    log_e2 = top + math.log(math.exp(up - top) + math.exp(down - top))
+    short = -math.expm1(2.0 * w)
+    slope = rate * 2.0 * math.exp(log_e - log_e2) * (dp + dm) + 2.0 * (1.0 - short) / short
+    load = both - log_e
+    return load + log_e2 - math.log(short), slope + (0.0 if margin else 1.0 - rate), load, ap, am
+
+
+@jit
+def largest(variance, rho, log_alpha):
+    """(residual, log alpha, t, a_+, a_-) of the largest margin at a load, or of the load where it vanishes (log alpha = inf).
+
+    Newton's method in s = log(-log t), where t near 1 keeps its digits, inside a bracket.
+    """
+    s, lo, hi, last = 0.0, -LONGEST, LONGEST, False
+    for _ in range(ROUNDS):
+        w = -math.exp(s)
+        f, slope, load, ap, am = balance(variance, rho, log_alpha, w)
+        if f > 0.0:
+            lo = s
         else:
-            dt, db = -gt / att, 0.0
-        longest = max(abs(dt), abs(db)) / (0.5 + abs(t) + abs(b) + root)
-        damping = min(1.0, 1.0 / longest) if longest > 0.0 else 1.0
-        moved = False
-        for _ in range(40):
-            nt, nb = t + damping * dt, b + damping * db
-            e2, e1, e1y, h0, h1 = demand(variance, rho, kappa, nt, nb)
-            new = alpha * e2 + nt * nt - 1.0
-            if new <= value + 1e-15 * (1.0 + abs(value)):
-                moved = True
-                break
-            damping *= 0.5
-        if not moved:
+            hi = s
+        step = f / (slope * w)
+        if last or not abs(step) > 0.0:
             break
-        t, b, value = nt, nb, new
-        if longest < 1e-14:
-            break
-    return t, b
-
-
-@jit
-def margin_of_mixture(variance, rho, bias, alpha, kappa):
-    """(kappa, t, b) of the largest margin; `kappa` is a first guess."""
-    t, b, root = 0.5, 0.0, math.sqrt(variance)
-    for _ in range(ROUNDS):
-        t, b = minimise(variance, rho, bias, alpha, kappa, t, b)
-        e2, e1, _, _, _ = demand(variance, rho, kappa, t, b)
-        step = (alpha * e2 + t * t - 1.0) * root / (2.0 * alpha * e1)
-        step = max(-1.0 - abs(kappa), min(1.0 + abs(kappa), step))
-        kappa -= step
-        if abs(step) <= 4e-16 * (abs(kappa) + 0.01):
-            break
-    return kappa, t, b
-
-
-@jit
-def threshold_of_mixture(variance, rho, bias):
-    """(alpha_c, t, b) at which the largest margin vanishes."""
-    alpha, t, b = 1.0, 0.5, 0.0
-    for _ in range(ROUNDS):
-        t, b = minimise(variance, rho, bias, alpha, 0.0, t, b)
-        e2, _, _, _, _ = demand(variance, rho, 0.0, t, b)
-        new = (1.0 - t * t) / e2
-        change = abs(new - alpha)
-        alpha = new
-        if change <= 4e-16 * alpha:
-            break
-    return alpha, t, b
+        last = abs(step) <= SQUARED
+        step = min(max(step, -8.0), 8.0)
+        s = s - step if last or lo < s - step < hi else 0.5 * (lo + hi)
+    return abs(f), load, math.exp(w), ap, am
 
 
 class Largest(NamedTuple):
-    """The largest margin, the overlap with the centres and the bias there, the fraction of support vectors, the residual."""
+    """The largest margin, the overlap with the centres and the bias there, the fraction of support vectors, 1 - m^2, the residual."""
 
     margin: float
     m: float
     b: float
     support: float
+    orthogonal: float
     residual: float
 
 
 def mixture_margin(data, bias: bool, alpha: float) -> Largest:
     """Largest margin of the mixture at load alpha."""
-    bias = bias and data.positive != 0.5  # by symmetry
-    kappa, t, b = margin_of_mixture(data.variance, data.positive, bias, alpha, 1.0)
-    e2, e1, e1y, h0, _ = demand(data.variance, data.positive, kappa, t, b)
-    root = math.sqrt(data.variance)
-    residual = max(abs(alpha * e2 + t * t - 1.0), abs(alpha / root * e1 - t) / t, abs(e1y) / e1 if bias else 0.0)
-    return Largest(kappa, t, b, h0, residual)
+    rho, root = data.positive if bias else 0.5, math.sqrt(data.variance)
+    residual, _, t, ap, am = largest(data.variance, rho, math.log(alpha))
+    b = 0.5 * root * (ap - am) if rho != 0.5 else 0.0
+    orthogonal = alpha * sum(share * math.exp(log_excess(a)[1]) for share, a in ((rho, ap), (1.0 - rho, am)))
+    support = rho * tail(ap) + (1.0 - rho) * tail(am)
+    return Largest(t - 0.5 * root * (ap + am), t, b, support, orthogonal, residual)
 
 
 def mixture_threshold(data, bias: bool = False) -> float:
-    """The load at which the mixture's two classes stop being linearly separable."""
-    bias = bias and data.positive != 0.5
-    alpha, t, b = threshold_of_mixture(data.variance, data.positive, bias)
-    if not (math.isfinite(alpha) and alpha > 0.0):
-        raise NotConverged(f"the separability threshold of {data} was not found", {"alpha": alpha, "m": t, "b": b}, math.nan)
-    return alpha
+    """The load at which the mixture's two classes stop being linearly separable; inf where it exceeds every double."""
+    residual, log_alpha, t, _, _ = largest(data.variance, data.positive if bias else 0.5, math.inf)
+    if not residual <= SETTLED * max(1.0, abs(log_alpha)):
+        raise NotConverged(f"the separability threshold of {data} was not found", {"log alpha": log_alpha, "m": t}, residual)
+    return math.exp(log_alpha) if log_alpha < math.log(sys.float_info.max) else math.inf
 
 
 # 1 - x cot x = sum of 2^2n |B_2n| x^2n/(2n)!

@@ -8,9 +8,9 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import MIXTURE, Minimiser
+from flatphys.kernels.codes import MIXTURE
 from flatphys.kernels.losses import point
-from flatphys.numerics.compiled_newton import TIGHT, copy
+from flatphys.numerics.compiled_newton import LONGEST, TIGHT, copy, factorise, length_of, substitute
 from flatphys.saddle.minimiser.averages import B, buffers
 from flatphys.saddle.minimiser.newton import GOOD, N, Setting, equations, newton, solution_at, tangent, workspace_of_four
 
@@ -25,6 +25,35 @@ NEAR = 0.05  # a relative residual from which Newton's method is safe
 
 
 @jit
+def between(start, rates, share):
+    """The setting at a share of the way."""
+    return Setting(start.alpha * math.exp(share * rates.alpha), start.l2 * math.exp(share * rates.l2))
+
+
+@jit
+def predict(x, move, dx, trial):
+    """trial = x + move dx, along asinh tau instead of tau: where tau is large it follows powers of l2 and alpha."""
+    for j in range(N):
+        trial[j] = x[j] + move * dx[j]
+    trial[0] = math.sinh(math.asinh(x[0]) + min(max(move * dx[0] / math.sqrt(1.0 + x[0] * x[0]), -LONGEST), LONGEST))
+
+
+@jit
+def refine(x, work):
+    """Take the step that Newton's method would take next; False where it is long.
+
+    Where the equations are badly conditioned, a point that nearly fulfils them can be far from the solution.
+    """
+    copy(work.f, work.dx)
+    if not factorise(work.jac, work.mat):
+        return False
+    substitute(work.mat, work.dx)
+    for j in range(N):
+        x[j] -= work.dx[j]
+    return length_of(work.dx, x, work.floor, work.slope) < NEAR
+
+
+@jit
 def follow(p, start, goal, x, buf, work):
     """Carry the solution x from the setting `start` (l2 > 0) to `goal` (l2 >= 0).
 
@@ -32,36 +61,29 @@ def follow(p, start, goal, x, buf, work):
     success and shrinks by failure.  On failure x is the last solution found.
     """
     dx, trial = np.empty(N), np.empty(N)
-    rates = Setting(math.log(goal.alpha / start.alpha), math.log(goal.l2 / start.l2) if goal.l2 > 0.0 else -ZERO_STEP)
+    rates = Setting(math.log(goal.alpha) - math.log(start.alpha), math.log(goal.l2) - math.log(start.l2) if goal.l2 > 0.0 else -ZERO_STEP)
     length = max(abs(rates.alpha), abs(rates.l2))
     if length == 0.0:
         return newton(p, start, x, TIGHT, buf, work)
     equations(p, start, x, 0, buf, work.f, work.jac)
-    step, done, at = FIRST_STEP / length, 0.0, start
+    step, done, at, enough = FIRST_STEP / length, 0.0, start, LOOSE
     for _ in range(MAX_STEPS):
-        if not tangent(p, at, rates, buf, work, dx):
+        if not (length < math.inf and tangent(p, at, x, rates, buf, work, dx)):
             return math.nan
-        while True:
-            last = done + step >= 1.0
-            move = 1.0 - done if last else step
-            at = (
-                goal
-                if last
-                else Setting(start.alpha * math.exp((done + move) * rates.alpha), start.l2 * math.exp((done + move) * rates.l2))
-            )
-            for j in range(N):
-                trial[j] = x[j] + move * dx[j]
-            size = newton(p, at, trial, TIGHT if last else LOOSE, buf, work)
-            if size <= (GOOD if last else LOOSE):
-                break
-            step = 0.3 * move
-            if step * length < SMALLEST_STEP:
-                return math.nan
-        copy(trial, x)
-        if last:
-            return size
-        done += move
-        step *= 2.0
+        last = done + step >= 1.0
+        move = 1.0 - done if last else step
+        there = goal if last else between(start, rates, done + move)
+        predict(x, move, dx, trial)
+        size = newton(p, there, trial, TIGHT if last else enough, buf, work)
+        if size <= (GOOD if last else enough) and (last or refine(trial, work)):
+            copy(trial, x)
+            at, done, step = there, done + move, 2.0 * step
+            if last:
+                return size
+            continue
+        step, enough = 0.3 * move, TIGHT
+        if not (step * length >= SMALLEST_STEP and newton(p, at, x, TIGHT, buf, work) <= GOOD):
+            return math.nan
     return math.nan
 
 
@@ -138,35 +160,11 @@ def strong(p, goal, x, buf, work):
 
 
 @jit
-def solve(p, goal, x, buf, work):
-    """Solve at `goal` into x, from strong regularisation."""
-    soft = Minimiser(p.loss, p.labels, p.variance, p.positive, p.bias, False, p.anchor)
-    at = strong(soft, goal, x, buf, work)
-    if not at.l2 > 0.0:
-        return math.nan
-    if not p.hard:
-        return follow(soft, at, goal, x, buf, work)
-    # the constraints t >= 1 are the limit of weak regularisation: go there until Newton's method holds
-    keep = np.empty(N)
-    for _ in range(12):
-        weaker = Setting(goal.alpha, 0.1 * at.l2)
-        if not follow(soft, at, weaker, x, buf, work) <= GOOD:
-            return math.nan
-        at = weaker
-        copy(x, keep)
-        x[2] = -math.log(p.variance)
-        size = newton(p, Setting(goal.alpha, 0.0), x, TIGHT, buf, work)
-        if size <= GOOD:
-            return size
-        copy(keep, x)
-    return math.nan
-
-
-@jit
 def solve_point(p, alpha, l2):
-    """The solution at one setting, from no other."""
+    """The solution at one setting, from strong regularisation."""
     buf, work, x, at = buffers(), workspace_of_four(), np.zeros(N), Setting(alpha, l2)
-    return solution_at(p, at, x, solve(p, at, x, buf, work), buf, work)
+    start = strong(p, at, x, buf, work)
+    return solution_at(p, at, x, follow(p, start, at, x, buf, work) if start.l2 > 0.0 else math.nan, buf, work)
 
 
 @jit
@@ -178,29 +176,8 @@ def solve_from(p, start, known, alpha, l2):
 
 
 @jit
-def solve_path(p, alphas, l2s, out):
-    """Solve at every (alphas[i], l2s[i]), each from its neighbour; rows of `out` are the fields of solutions.
-
-    Stops at the first failure; returns the number solved.
-    """
-    buf, work, x = buffers(), workspace_of_four(), np.zeros(N)
-    for i in range(alphas.size):
-        size, at = math.nan, Setting(alphas[i], l2s[i])
-        if i > 0 and l2s[i - 1] > 0.0 and not p.hard:
-            size = follow(p, Setting(alphas[i - 1], l2s[i - 1]), at, x, buf, work)
-        if not size <= GOOD:
-            size = solve(p, at, x, buf, work)
-        answer = solution_at(p, at, x, size, buf, work)
-        for k, value in enumerate(answer):
-            out[i, k] = value
-        if not size <= GOOD:
-            return i
-    return alphas.size
-
-
-@jit
 def sensitivity(p, alpha, l2, x, dx):
     """dx = d x/d log l2 at unknowns x that solve the equations; False where the Jacobian is singular."""
     buf, work, at = buffers(), workspace_of_four(), Setting(alpha, l2)
     equations(p, at, x, 0, buf, work.f, work.jac)
-    return tangent(p, at, Setting(0.0, 1.0), buf, work, dx)
+    return tangent(p, at, x, Setting(0.0, 1.0), buf, work, dx)

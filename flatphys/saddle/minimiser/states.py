@@ -21,7 +21,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from flatphys.errors import NoSolution
+from flatphys.errors import NoSolution, NotConverged
 from flatphys.kernels.codes import MIXTURE, TEACHER, Labels, Minimiser
 from flatphys.kernels.traits import loss_traits
 from flatphys.model import GaussianMixture
@@ -29,24 +29,26 @@ from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.saddle.minimiser.collapse import collapse_load
 from flatphys.saddle.minimiser.custom import compiled
-from flatphys.saddle.minimiser.largest_margin import separability
-from flatphys.saddle.minimiser.newton import GOOD, Solution
+from flatphys.saddle.minimiser.largest_margin import mixture_margin, separability
+from flatphys.saddle.minimiser.newton import GOOD, Setting, Solution
 from flatphys.saddle.minimiser.skew import skew_cdf
 from flatphys.state import State
 
 TOLERANCE = Tolerance(GOOD, 1e-8)
 ADVICE = "a larger l2, or a load further from the separability threshold, is easier"
 CLOUDS = Labels(MIXTURE, 0.0)
+LARGEST = 340.0  # natural log of a length whose square is still a number
+NEXT_TO_NONE = 1e-30  # an l2 that shifts lifted margins by less than rounding
 NEAR_ONE = 1e-9  # relative distance of alpha from the interpolation threshold that counts as there
 
 
-def parameters(data, learner, machinery, hard=False) -> Minimiser:
-    """What the kernels are told of a learner at its data; `machinery` is that of its loss, or of the one that stands in for it."""
+def parameters(data, learner, machinery) -> Minimiser:
+    """What the kernels are told of a learner at its data."""
     if not isinstance(data, GaussianMixture):
-        return Minimiser(machinery.code, Labels(TEACHER, data.flip), 1.0, 0.5, False, hard, 0.0)
+        return Minimiser(machinery.code, Labels(TEACHER, data.flip), 1.0, 0.5, False, 0.0)
     bias = learner.bias and data.positive != 0.5  # balanced classes: b = 0 by symmetry
     anchor = float(machinery.bias_alone(machinery.code, data.positive)) if bias else 0.0
-    return Minimiser(machinery.code, CLOUDS, data.variance, data.positive, bias, hard, anchor)
+    return Minimiser(machinery.code, CLOUDS, data.variance, data.positive, bias, anchor)
 
 
 def road(data, learner, alpha: float):
@@ -58,16 +60,13 @@ def road(data, learner, alpha: float):
     if traits.exact_fit:
         if abs(alpha - 1.0) <= NEAR_ONE:
             raise NoSolution(f"at l2 = 0 the {loss} loss interpolates up to alpha = 1, where |w| diverges; got alpha = {alpha:g}")
-        return machinery, parameters(data, learner, machinery, hard=alpha < 1.0)
+        return machinery, parameters(data, learner, machinery)
     threshold = separability(data, learner.bias)
     if traits.margin_fit:
         if abs(alpha - threshold) <= NEAR_ONE * alpha:
             raise NoSolution(
                 f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}"
             )
-        if alpha < threshold:  # smallest norm with t >= 1, by way of a loss that is smooth on the way there
-            fit = compiled("squared-hinge")
-            return fit, parameters(data, learner, fit, hard=True)
     elif alpha <= threshold * (1.0 + NEAR_ONE):
         name = loss if isinstance(loss, str) else loss.name
         raise NoSolution(
@@ -80,7 +79,26 @@ def road(data, learner, alpha: float):
 def solve_erm(model, alpha: float) -> State:
     """State of ERM(loss, l2, bias) on GaussianMixture or, without bias, on Teacher."""
     machinery, p = road(model.data, model.learner, alpha)
-    return state_at(model, alpha, machinery, p, machinery.solve_point(p, alpha, model.learner.l2))
+    l2 = model.learner.l2
+    lifted = l2 == 0.0 and loss_traits(model.learner.loss).margin_fit and alpha < separability(model.data, model.learner.bias)
+    return state_at(model, alpha, machinery, p, smallest_norm(model, alpha, p) if lifted else machinery.solve_point(p, alpha, l2))
+
+
+def smallest_norm(model, alpha: float, p: Minimiser) -> Solution:
+    """The limit l2 -> 0 where every margin can be lifted to 1: the weights of the largest margin kappa, divided by it.
+
+    The largest margin of the mixture is known; with a teacher it is that of a squared hinge whose l2 makes no difference.
+    """
+    data = model.data
+    if p.labels.kind != MIXTURE:
+        soft = compiled("squared-hinge")
+        found = soft.solve_point(p._replace(loss=soft.code), alpha, NEXT_TO_NONE)
+        lifted = found.k2 * (1.0 + math.exp(found.log_v)) ** 2  # the fraction of support vectors
+        return found._replace(log_v=math.inf, loss=0.0, k2=lifted)
+    best = mixture_margin(data, model.learner.bias, alpha)
+    apart = math.sqrt(best.orthogonal)
+    beta = (best.b - p.anchor * best.margin) / apart if p.bias else 0.0
+    return Solution(best.m / apart, math.log(apart / best.margin), math.inf, beta, best.residual, 0.0, 0.0, best.support)
 
 
 def solve_erm_path(model, alpha=None, l2=None) -> list[State]:
@@ -94,9 +112,19 @@ def solve_erm_path(model, alpha=None, l2=None) -> list[State]:
     if not np.all(l2s > 0.0):
         return [solve_erm(models[v], a) for v, a in zip(l2s.tolist(), alphas.tolist())]
     machinery, p = road(model.data, models[l2s[0]].learner, float(alphas[0]))
-    out = np.full((alphas.size, len(Solution._fields)), math.nan)
-    machinery.solve_path(p, alphas, l2s, out)
-    return [state_at(models[v], a, machinery, p, Solution(*row)) for v, a, row in zip(l2s.tolist(), alphas.tolist(), out.tolist())]
+    found = solve_along(machinery, p, alphas.tolist(), l2s.tolist())
+    return [state_at(models[at.l2], at.alpha, machinery, p, solution) for at, solution in found]
+
+
+def solve_along(machinery, p, alphas, l2s):
+    """(setting, solution) at every load and l2 > 0 of two lists, each continued from its neighbour where that leads there."""
+    known = start = None
+    for at in map(Setting, alphas, l2s):
+        found = machinery.solve_from(p, start, known, *at) if start else None
+        if found is None or not found.residual <= GOOD:
+            found = machinery.solve_point(p, *at)
+        yield at, found
+        start, known = (at, found) if found.residual <= GOOD else (None, None)
 
 
 def order_parameters(p, solution) -> dict:
@@ -105,7 +133,7 @@ def order_parameters(p, solution) -> dict:
     return {
         "m": solution.tau * big_t,
         "q": big_t * big_t * (1.0 + solution.tau * solution.tau),
-        "V": math.inf if p.hard else math.exp(solution.log_v),
+        "V": math.exp(solution.log_v),
         "b": p.anchor + solution.beta * big_t if p.bias else 0.0,
         "q_orthogonal": big_t * big_t,
     }
@@ -123,10 +151,15 @@ def state_at(model, alpha, machinery, p, solution) -> State:
     if not solution.residual <= GOOD:
         _refuse_collapse(model, alpha, p)
         # whatever they are, the unknowns have exponentials: `accept` refuses them
-        solution = Solution(*np.clip(solution[:4], -300.0, 300.0).tolist(), *solution[4:])
+        solution = Solution(*np.nan_to_num(np.clip(solution[:4], -300.0, 300.0)).tolist(), *solution[4:])
+    elif not (abs(solution.log_t) < LARGEST and (solution.log_v == math.inf or abs(solution.log_v) < 2.0 * LARGEST)):
+        raise NotConverged(
+            f"{model!r} at alpha={alpha:g} has weights of length 10^{solution.log_t / math.log(10.0):.0f} and a response of "
+            f"10^{solution.log_v / math.log(10.0):.0f}, outside what double precision can hold: use an l2 closer to 1"
+        )
     order, tau = order_parameters(p, solution), solution.tau
     c, s = order["V"] * p.variance, math.sqrt(p.variance * order["q"])
-    if p.hard:
+    if c == math.inf:
         train_error, train_loss = 0.0, 0.0 * solution.loss
     else:
         train_loss, edge = solution.loss, c * machinery.slope_at_zero  # edge: omega above which a pattern ends correctly classified
@@ -143,7 +176,7 @@ def state_at(model, alpha, machinery, p, solution) -> State:
         train_loss=train_loss,
         generalization_error=generalization_error(p, order),
         cosine=tau / math.sqrt(1.0 + tau * tau),
-        at_eigenvalue=1.0 - alpha * (1.0 if p.hard else c) ** 2 * solution.k2,
+        at_eigenvalue=1.0 - alpha * (1.0 if c == math.inf else c) ** 2 * solution.k2,
         residual=solution.residual,
         quadrature_error=solution.quadrature,
     )
