@@ -62,6 +62,8 @@ _LAZY = {
     "Chains": "flatphys.finite_size.chains.ensemble",
     "state_evolution": "flatphys.saddle.equilibrium.evolution",
     "message_passing": "flatphys.finite_size.messages.passing",
+    "Found": "flatphys.finite_size.found",
+    "generalization_error": "flatphys.finite_size.measured",
     "Messages": "flatphys.finite_size.messages.result",
     "enumerate_weights": "flatphys.finite_size.enumeration",
 }
@@ -73,8 +75,10 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.chains.ensemble import Chains as Chains
     from flatphys.finite_size.enumeration import enumerate_weights as enumerate_weights
     from flatphys.finite_size.estimate import extrapolate as extrapolate
+    from flatphys.finite_size.found import Found as Found
     from flatphys.finite_size.instances import Instances as Instances, make_instances as make_instances
     from flatphys.finite_size.integrate import sample_local_entropy as sample_local_entropy
+    from flatphys.finite_size.measured import generalization_error as generalization_error
     from flatphys.finite_size.messages.passing import message_passing as message_passing
     from flatphys.finite_size.messages.result import Messages as Messages
     from flatphys.finite_size.run import Run as Run

@@ -5,6 +5,7 @@ Instance k of a seed is drawn from its own stream, so it does not depend on how 
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,9 @@ from flatphys.finite_size import memory
 from flatphys.finite_size.draw import Rule, direction_of, draw
 from flatphys.finite_size.hidden import committee_unit, layer_of, outputs
 from flatphys.model import ACTIVATIONS, GaussianMixture, Gibbs, Model, Perceptron, RandomLabels, Teacher, TreeCommittee, check_model
+
+if TYPE_CHECKING:
+    from flatphys.finite_size.found import Found
 
 KINDS = ("sign", "gaussian")
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
@@ -139,6 +143,15 @@ class Instances(Table):
             if bias is not None:
                 out[k] += self.labels[k] * bias[k]
         return out
+
+    def measure(self, weights: ArrayLike) -> "Found":
+        """Any weights (count, n) on these instances as `Found`, for `fp.margins`, `fp.local_energy` and `fp.local_entropy`.
+
+        Raises `InvalidInput` for weights of another shape or kind than the learner's.
+        """
+        from flatphys.finite_size.measured import measured
+
+        return measured(self, weights)
 
     def _one(self, k, rows):
         if self.hidden is None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatphys import validate
+from flatphys.answers import answer_for
 from flatphys.errors import InvalidInput
 from flatphys.model import TreeCommittee
 from flatphys.observables.margins import margins
@@ -44,6 +45,7 @@ def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: Arra
     Parameters
     ----------
     state : State
+        Or weights on instances (`instances.measure(weights)`): an `Estimate` over them.
     sigma : float or array >= 0
         w_i -> w_i (1 + sigma z_i) with standard normal z_i, bias unchanged (tree committee: then scaled back to |w|^2 = N).
     distance : float or array in [0, 1]
@@ -54,6 +56,8 @@ def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: Arra
     -------
     float or array, of the shape of the argument.
     """
+    if (answer := answer_for("local_energy", state)) is not None:
+        return answer(state, sigma=sigma, distance=distance)
     validate.instance("state", state, (State,))
     if (sigma is None) == (distance is None):
         raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatphys import validate
+from flatphys.answers import answer_for
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
 from flatphys.kernels.codes import SQUARE_ENERGY, Channel
@@ -190,6 +191,7 @@ def local_entropy(
     ----------
     state : State
         A Gibbs-typical state (`solve`), of a perceptron or a tree committee, or the teacher itself (`teacher_state`); or a trained rule.
+        Or weights on instances (`instances.measure(weights)`): counted by message passing, arrays (count, distances).
     overlap : number or array in (-1, 1)
         p = w.w~/N between the counted weights and the reference; or
     distance : number or array in (0, 1)
@@ -223,6 +225,8 @@ def local_entropy(
     >>> fp.local_entropy(state, distance=[0.2]).value.round(10)
     array([0.2659023886])
     """
+    if (answer := answer_for("local_entropy", state)) is not None:
+        return answer(state, overlap=overlap, distance=distance, margin=margin, beta=beta, energy=energy)
     validate.instance("state", state, (State,))
     energy = validate.choice("energy", energy, ENERGIES)
     channel = counted_channel(margin, beta, energy)

@@ -50,6 +50,7 @@ class Point(NamedTuple):
     centre_overlap: float
     local_entropy: float
     m: np.ndarray
+    g: np.ndarray | None = None
 
 
 class Fields(NamedTuple):
@@ -62,8 +63,11 @@ class Fields(NamedTuple):
 
 
 @np.errstate(all="ignore")  # messages that run away are seen in the residual
-def amp(task: Task, damping: float, tolerance: float, steps: int):
-    """(`Point` or None, residual, iterations): the largest change of an undamped step in any m, and in g where it is larger."""
+def amp(task: Task, damping: float, tolerance: float, steps: int, start: Point | None = None):
+    """(`Point` or None, residual, iterations): the largest change of an undamped step in any m, and in g where it is larger.
+
+    From the messages of `start`, or from none.
+    """
     n, p = task.x.shape
     units, size = task.units, n // task.units
     scale = 1.0 / math.sqrt(size)
@@ -73,6 +77,9 @@ def amp(task: Task, damping: float, tolerance: float, steps: int):
     answer(task.site, m, task.field, np.zeros(n), m_new, c, 1.0)  # the variances of weights that no pattern pulls at
     if task.site.weights == BINARY:
         c[:] = 1.0
+    if start is not None:
+        m[:], g[:] = start.m, start.g
+        c[:] = 1.0 - m * m if task.site.weights == BINARY else 1.0 - start.q
     a, l2, residual = np.zeros(n), 1.0, math.inf
     for step in range(1, steps + 1):
         v = _along_weights(task, c, blocks)
@@ -132,4 +139,5 @@ def _read_off(task, fields: Fields, m, c, found) -> Point:
         centre / n if coupled else math.nan,
         (local + pattern_term) / n if coupled else math.nan,
         m.copy(),
+        g.copy(),
     )

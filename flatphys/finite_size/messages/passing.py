@@ -103,7 +103,7 @@ def message_passing(
                 point, residual, step = edges(task, damp, tolerance, steps, method == "bp-exact")
             if point is not None:
                 break
-        rows.append(point[:-1] if point is not None else (math.nan,) * len(NAMES))
+        rows.append(point[: len(NAMES)] if point is not None else (math.nan,) * len(NAMES))
         if point is not None:
             found[k] = point.m
         residuals.append(residual)

@@ -14,7 +14,7 @@ from flatphys.errors import InvalidInput
 
 # Fixed points on instances that a recipe defines, computed by other code to 1e-10 and better.
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "messages.jsonl").read_text().splitlines()]
-PASSED = [record for record in RECORDS if record["kind"] != "exact"]
+PASSED = [record for record in RECORDS if record["kind"] not in ("exact", "tap-distance")]
 EPS = 1e-4
 
 

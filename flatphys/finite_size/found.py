@@ -1,0 +1,74 @@
+"""`Found`: weights on instances, whoever found them, and what is asked of them.
+
+An algorithm, a sample, scikit-learn or the user: the result is an array of weights, one for each instance, that is measured here.
+Questions that are asked of states (`fp.margins`, `fp.local_energy`, ...) are answered for it in `finite_size.measured`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flatphys.display import Table
+from flatphys.finite_size import measure
+from flatphys.finite_size.instances import Instances
+
+CONFIDENCE = 0.95
+
+
+class Success(NamedTuple):
+    """The fraction of instances that were solved, with its Clopper-Pearson interval at 95%."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Found(Table):
+    """One weight vector for each instance.
+
+    Attributes
+    ----------
+    instances : Instances
+    weights : (count, n)
+        int8 for binary weights; float64 for others, of |w|^2 = N where the learner's are spherical.
+    stabilities : (count, p)
+    train_error : (count,)
+        Share of the stabilities below the learner's margin (0 for learners without one).
+    solved : (count,) of bool
+        No stability is.
+    success : Success
+        (value, low, high): the fraction solved and its Clopper-Pearson interval at 95%.
+    algorithm, iterations, seconds, history, replicas
+        How the weights were found; None for weights that were only measured.
+    """
+
+    def __init__(self, instances: Instances, weights: np.ndarray, algorithm=None, **of_run):
+        self.instances, self.weights, self.algorithm = instances, weights, algorithm
+        self.iterations, self.seconds, self.history, self.replicas = (
+            of_run.get(name) for name in ("iterations", "seconds", "history", "replicas")
+        )
+        self.stabilities = instances.stabilities(weights[:, None, :])[:, 0]
+        self.train_error = measure.errors(self.stabilities, getattr(instances.model.learner, "margin", 0.0))
+
+    @property
+    def solved(self) -> np.ndarray:
+        return self.train_error == 0.0
+
+    @property
+    def success(self) -> Success:
+        from scipy.special import betaincinv
+
+        good, count, tail = int(self.solved.sum()), len(self.solved), 0.5 * (1.0 - CONFIDENCE)
+        low = float(betaincinv(good, count - good + 1, tail)) if good else 0.0
+        high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
+        return Success(good / count, low, high)
+
+    def _title(self):
+        by = f" found by {self.algorithm!r}" if self.algorithm is not None else ""
+        return f"Weights{by} on {self.instances.count} instances of {self.instances.model!r}"
+
+    def _rows(self):
+        value, low, high = self.success
+        rows = [("N", str(self.instances.n)), ("P", str(self.instances.p))]
+        rows.append(("solved", f"{int(self.solved.sum())} of {len(self.solved)} ({low:.2g} to {high:.2g} at 95%)"))
+        return [*rows, ("train_error", f"{self.train_error.mean():.6g}")]
