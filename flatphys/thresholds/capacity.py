@@ -4,20 +4,23 @@ import math
 from dataclasses import replace
 
 from flatphys import validate
-from flatphys.errors import InvalidInput, NoSolution, NotConverged
+from flatphys.errors import InvalidInput, NoSolution
 from flatphys.kernels.codes import RANDOM, SPHERICAL, SQUARE_ENERGY, Problem
 from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
-from flatphys.numerics.roots import bracketed
+from flatphys.numerics.roots import bracketed, outwards
 from flatphys.problem import problem_of, refuse_square
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
+from flatphys.saddle.equilibrium.curve import curve_of
 from flatphys.saddle.equilibrium.ground import spherical_capacity
 from flatphys.state import State
 from flatphys.thresholds.separability import separability_threshold
-from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
+from flatphys.thresholds.walk import Stretch, Walk, first_zero, gibbs_problem, unfollowed
+
+NO_SQUARE = "the capacity and the largest margin of binary weights, which meet no margin exactly on every pattern"
 
 
 def capacity(model: Model, ansatz: str = "RS") -> float:
@@ -57,11 +60,13 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
 
 def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
-    refuse_square(problem, "the capacity and the largest margin of binary weights, which meet no margin exactly on every pattern")
+    refuse_square(problem, NO_SQUARE)
     if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
-    state = zero_on_branches(model, problem, "entropy")
+    if problem.labels.kind != RANDOM and problem.channel.margin < 0.0 and not curve_of(problem).resolved:
+        raise unfollowed(model)  # below margin 0 weights next to the teacher may be the last to survive
+    state = first_zero(model, problem, "entropy")
     if state is None:
         raise NoSolution(f"the entropy of {model!r} stays positive along its whole branch")
     return state
@@ -85,33 +90,35 @@ def max_margin(model: Model, alpha: float) -> float:
         if random:
             return margin_limit.largest_margin_random(alpha / slope) if slope < math.inf else math.inf
         return margin_limit.largest_margin_teacher(alpha, flip)[0]
-    target = math.log(alpha)
+    refuse_square(problem, NO_SQUARE)
+    target, clean = math.log(alpha), not random and flip == 0.0
 
     def excess(kappa):
+        """Falls with the margin; with a clean teacher margin 0 stands for the limit from above, where the student alone counts."""
+        if clean and kappa <= 0.0:
+            return (math.log(student) if kappa == 0.0 else math.inf) - target
         other = replace(model, learner=replace(model.learner, margin=kappa))
-        load = capacity_state(other, problem_of(other)).alpha
-        return math.log(load) - target if load < math.inf else math.inf
+        return math.log(capacity_state(other, problem_of(other)).alpha) - target
 
-    # Spherical weights, or for a committee the annealed average, reach more: a bracket from above, then down until the load fits.
-    if random:
-        hi = margin_limit.largest_margin_random(alpha) if slope == 1.0 else _annealed_margin(alpha)
-    else:
-        hi = margin_limit.largest_margin_teacher(alpha, flip)[0]
-        if flip == 0.0 and not excess(1e-6) > 0.0:
+    what = f"the largest margin of {model!r} at alpha={alpha:g}"
+    if clean:
+        student = _student_capacity(problem._replace(channel=problem.channel._replace(margin=0.0)))
+        if alpha >= student:
             return 0.0  # past the transition no margin above the teacher's own survives
-    step = 0.25
-    lo = hi - step
-    while not excess(lo) > 0.0:
-        hi, step = lo, 2.0 * step
-        lo = hi - step
-        if lo < -40.0:
-            raise NoSolution(f"no margin above -40 has a positive entropy at alpha={alpha:g}")
-    if excess(lo) == math.inf:  # with a clean teacher the capacity jumps to inf at margin 0
-        lo = 1e-6
-    kappa = bracketed(excess, lo, hi)
-    if not abs(excess(kappa)) < 1e-9:  # a jump of the capacity, not a zero
-        raise NotConverged(f"the capacity jumps across alpha={alpha:g} at margin {kappa:g}", {"margin": kappa}, abs(excess(kappa)))
-    return kappa
+    # Spherical weights, or for a committee the annealed average, reach more: a bracket from above, then down until the load fits.
+    if not random:
+        hi = margin_limit.largest_margin_teacher(alpha, flip)[0]
+    else:
+        hi = margin_limit.largest_margin_random(alpha) if slope == 1.0 else _annealed_margin(alpha)
+    lo, hi = (0.0, hi) if clean else outwards(excess, hi - 0.25, hi + 1e-9, (-40.0, math.inf), what)
+    return bracketed(excess, lo, hi, what, 1e-9)
+
+
+def _student_capacity(problem: Problem) -> float:
+    """The load at which the entropy of the branch of least overlap vanishes."""
+    walk = Walk(problem)
+    la = walk.curve.pieces[0].la
+    return math.exp(walk.zero("entropy", walk.points(Stretch(0, la[0], la[-1], False))).la)
 
 
 def _annealed_margin(alpha):

@@ -5,31 +5,38 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
-from flatphys.kernels.codes import BINARY, RANDOM, SPHERICAL, SQUARE_ENERGY
+from flatphys.kernels.channels import CODES
+from flatphys.kernels.codes import BINARY, ERRORS, HINGE_ENERGY, RANDOM, SPHERICAL, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium import states as equilibrium
-from flatphys.saddle.equilibrium.curve import branch_names, roots
+from flatphys.saddle.equilibrium.curve import branch_end, branch_names, curve_of, roots
 from flatphys.saddle.equilibrium.ground import solve_ground_state
 from flatphys.saddle.equilibrium.states import solvable, state_at, warn
 from flatphys.state import State
 from flatphys.thresholds.capacity import capacity_state
-from flatphys.thresholds.walk import gibbs_problem, zero_on_branches
+from flatphys.thresholds.walk import first_zero, gibbs_problem, unfollowed
 
-COLDEST = {True: 9.0, False: 14.0}  # log beta up to which freezing is sought: a continuous energy freezes later, next to capacity
+# log beta up to which freezing is sought: continuous energies freeze later, next to capacity; that of the square grows as 2 log 2/alpha
+COLDEST = {ERRORS: 9.0, HINGE_ENERGY: 14.0, SQUARED_HINGE_ENERGY: 14.0, SQUARE_ENERGY: 600.0}
 
 
 def at_line(model: Model) -> float:
-    """The load at which the replicon of de Almeida and Thouless vanishes, at the learner's margin and beta.
+    """The load up to which the dominant branch is stable: where its replicon (de Almeida and Thouless) vanishes or jumps below zero.
 
-    Replica symmetry is stable below it.  Binary weights may reach it only past the vanishing of their
+    At the learner's margin and beta.  Binary weights may reach it only past the vanishing of their
     entropy.  Raises `NoSolution` where the replicon stays positive (spherical weights at
     non-negative margin: stable up to capacity).
     """
     problem = gibbs_problem(model, "at_line")
     solvable(model)
-    state = zero_on_branches(model, problem, "replicon")
+    state = first_zero(model, problem, "replicon")
+    random, curve = problem.labels.kind == RANDOM, curve_of(problem)
+    if not random and problem.weights == BINARY and not (curve.resolved or curve.has_teacher):
+        if state is None:
+            raise unfollowed(model)
+        equilibrium.dominant(model, state.alpha)  # raises where the branch next to the teacher, which is not known, may dominate
     if state is None:
         raise NoSolution(f"the replicon of {model!r} stays positive: replica symmetry is stable up to the end of the branch")
     return state.alpha
@@ -39,8 +46,8 @@ def _low_branch(model: Model, alpha: float) -> State | None:
     """The stable branch of smallest overlap, the one that freezes; None where it has ended."""
     problem = problem_of(model)
     if problem.labels.kind == RANDOM:
-        return equilibrium.dominant(model, alpha)
-    for name, root in roots(problem, math.log(alpha), stable_only=True):
+        return equilibrium.dominant(model, alpha) if alpha < branch_end(problem) else None
+    for name, root in roots(problem, math.log(alpha), stable_only=True, whole=False)[:1]:
         if name == branch_names(problem.labels.kind)[0]:
             return state_at(model, problem, alpha, name, root.s, root.r)
     return None
@@ -53,15 +60,24 @@ def _freezing_state(model: Model, alpha: float) -> State:
             f"freezing_beta needs weights='binary', got {model.learner.weights!r}: a spherical entropy is a volume and may be negative"
         )
 
+    energy = CODES[model.learner.energy]
+
     def state(log_beta):
         return _low_branch(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)
 
+    if energy != SQUARE_ENERGY:  # the square has no solutions at zero temperature
+        coldest = _low_branch(replace(model, learner=replace(model.learner, beta=math.inf)), alpha)
+        if coldest is not None and coldest.entropy > 0.0:
+            raise NoSolution(
+                f"{model!r} does not freeze at alpha={alpha:g} at any beta: below its capacity the entropy of the ground state is "
+                f"positive ({coldest.entropy:.4g} nats per weight)"
+            )
     # Downwards to a positive entropy, then upwards to a negative one, in shorter steps where the branch ends.
-    lo = 0.0
+    lo, warmest = 0.0, -12.0 - 0.5 * math.log(max(alpha, 1.0))
     while (now := state(lo)) is None or not now.entropy > 0.0:
         lo -= 0.7
-        if lo < -12.0:
-            raise NoSolution(f"{model!r} has no branch of positive entropy at alpha={alpha:g} at any beta down to {math.exp(lo):.1e}")
+        if lo < warmest:
+            raise NotConverged(f"no positive entropy of {model!r} at alpha={alpha:g} was found down to beta={math.exp(lo):.1e}", None)
     hi, step = lo, 0.7
     while True:
         now = state(hi + step)
@@ -77,22 +93,22 @@ def _freezing_state(model: Model, alpha: float) -> State:
         if now.entropy < 0.0:
             break
         lo = hi
-        if hi > COLDEST[model.learner.energy == "errors"]:
-            raise NoSolution(
-                f"{model!r} does not freeze at alpha={alpha:g} at any beta up to {math.exp(hi):.0f}: "
-                f"below its capacity the entropy of the ground state is positive"
+        if hi > COLDEST[energy]:
+            raise NotConverged(
+                f"{model!r} freezes at alpha={alpha:g} only beyond beta={math.exp(hi):.3g}, where its entropy is still {now.entropy:.4g}: "
+                f"states so cold are not followed, use a larger load",
+                now.order,
             )
-    frozen = state(bracketed(lambda x: state(x).entropy, lo, hi))
-    if not abs(frozen.entropy) < 1e-9:  # a jump between branches, not a zero
-        raise NotConverged(f"the entropy of {model!r} at alpha={alpha:g} jumps across zero", frozen.order, abs(frozen.entropy))
-    return frozen
+    what = f"the freezing of {model!r} at alpha={alpha:g}"
+    return state(bracketed(lambda x: state(x).entropy, lo, hi, what, 1e-9))
 
 
 def freezing_beta(model: Model, alpha: float) -> float:
     """The inverse temperature at which the entropy of binary weights vanishes; the learner's own beta is not used.
 
     Beyond it the system is frozen: energy and train error stay what they are there (Krauth & Mezard
-    1989; exact one-step solution).  Raises `NoSolution` below capacity, where solutions remain.
+    1989; exact one-step solution).  Raises `NoSolution` below capacity, where solutions remain, and where the
+    branch ends before it freezes.
     """
     check_model(model)
     return _freezing_state(model, validate.load(alpha)).model.learner.beta

@@ -114,7 +114,7 @@ class Folds:
 
     def entropy(self, z) -> float:
         """Entropy at (s, r, c), nats per weight."""
-        return entropy(self._at(z[2]), math.log(self.load(z)), self.read(*z))
+        return entropy(self._at(z[2]), float(np.mean(self.loads(*z))), self.read(*z))
 
     def critical(self, guess) -> np.ndarray:
         """(s, r, c) of the cusp, where both spinodals and the transition end together."""

@@ -9,13 +9,11 @@ from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
 from flatphys.kernels.codes import ERRORS
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
-from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
-from flatphys.saddle.equilibrium.curve import roots
-from flatphys.saddle.equilibrium.follow import Chord, ChordPoint
-from flatphys.saddle.equilibrium.states import solvable, state_at, teacher_free_entropy
+from flatphys.saddle.equilibrium.follow import Chord
+from flatphys.saddle.equilibrium.states import solvable, state_at
 from flatphys.state import State
-from flatphys.thresholds.walk import Walk
+from flatphys.thresholds.walk import Walk, unfollowed
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,11 +84,7 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     # of a continuous energy only the approach to R = 1 at larger loads can be lost behind the branch closest to the teacher
     complete = curve.resolved or (problem.channel.energy != ERRORS and curve.sound and curve.pieces[-1].direction > 0.0)
     if not complete and not (has_teacher and curve.folds):
-        raise NotConverged(
-            f"the branches of {model!r} could not be followed to their teacher: use margin 0, where it is exact, or one further from 0",
-            None,
-            math.nan,
-        )
+        raise unfollowed(model)
     if not curve.folds or curve.pieces[0].direction < 0.0:
         raise NoSolution(f"{model!r} learns continuously: alpha(q) has no fold, no first-order transition")
     fold_s, fold_r, fold_la = curve.folds[0]
@@ -98,36 +92,23 @@ def first_order_transition(model: Model) -> FirstOrderTransition:
     high = curve.pieces[2] if len(curve.pieces) > 2 else None
     if high is None and not has_teacher:
         raise NoSolution(f"the student branch of {model!r} ends at alpha={spinodal:.10g} without another branch to jump to")
-    lower = 0.0 if high is None else math.exp(curve.folds[1][2])
-
-    def gap(point):
-        """Free entropy of the student minus that of the teacher branch, at the student's load."""
-        if has_teacher:
-            other = teacher_free_entropy(problem, math.exp(point.la))
-        else:
-            if point.la < curve.folds[1][2]:
-                return math.inf
-            name, last = roots(problem, point.la, stable_only=True)[-1]
-            if name == curve.names[0]:
-                return math.nan  # the branch closest to the teacher was not followed so far
-            other = walk.read(ChordPoint(point.la, last.s, last.r, 0.0, 0.0)).free
-        return walk.read(point).free - other
-
-    s, r, loads, _ = curve.pieces[0]
-    values = np.array([gap(ChordPoint(la, a, b, 0.0, 0.0)) for a, b, la in zip(s, r, loads)])
-    falls = np.flatnonzero((values[:-1] > 0.0) & (values[1:] <= 0.0))
-    if not falls.size and np.isnan(values).any():
+    lower_la = -math.inf if high is None else curve.folds[1][2]
+    student = walk.dominance()[0]
+    if not student.overtaken and not has_teacher and high.la[-1] < fold_la:
         raise NotConverged(f"the branch of {model!r} next to its teacher could not be followed to the transition: use a smaller beta")
-    if not falls.size:
+    if not student.overtaken and student.high >= fold_la:
         raise NoSolution(f"the student branch of {model!r} dominates up to its spinodal at alpha={spinodal:.10g}")
-    i = falls[-1]
-    chord = Chord(s[i], r[i], s[i + 1], r[i + 1])
-    place = walk.between(chord, bracketed(lambda t: min(gap(walk.between(chord, t)), 1e3), 0.0, 1.0))
+    if not student.overtaken:
+        raise NotConverged(
+            f"the free entropies of {model!r} jump past each other at alpha={math.exp(lower_la):.10g}, where the branch next to the "
+            f"teacher begins with the larger one: they are equal at no load, and below this one the student dominates; see branches"
+        )
+    place = walk.at(0, student.high)
     name = curve.names[0]
     return FirstOrderTransition(
         math.exp(place.la),
         spinodal,
-        lower,
+        math.exp(lower_la),
         state_at(model, problem, math.exp(place.la), name, place.s, place.r),
         state_at(model, problem, spinodal, name, fold_s, fold_r),
     )

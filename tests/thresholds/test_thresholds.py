@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import flatphys as fp
-from flatphys.errors import InvalidInput, NoSolution, ReplicaSymmetryWarning
+from flatphys.errors import InvalidInput, NoSolution, NotConverged, ReplicaSymmetryWarning
+from flatphys.thresholds import freezing
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[1] / "data" / "thresholds.jsonl").read_text().splitlines()]
 
@@ -252,3 +253,88 @@ def test_a_bad_load_is_refused(function, alpha):
 def test_anything_but_a_model_is_refused(function, model):
     with pytest.raises(InvalidInput, match="model must be Model, got"):
         function(model)
+
+
+# --- more than one branch -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flip, margin, branch", [(1e-6, -0.08, "teacher"), (1e-11, -0.06, "teacher"), (0.02, -0.2, "student")])
+def test_the_capacity_is_that_of_the_last_branch_to_survive(flip, margin, branch):
+    """With a few flipped labels and a negative margin weights next to the teacher remain when the student's have gone."""
+    model = binary(margin, data=fp.Teacher(flip))
+    alpha = fp.capacity(model)
+    below, above = (quiet_solve(model, alpha * (1.0 + side)) for side in (-1e-4, 1e-4))
+    assert below.branch == branch
+    assert below.entropy > 0.0 > above.entropy
+
+
+def test_the_capacity_with_a_few_flips_grows_without_bound_as_they_vanish():
+    loads = [fp.capacity(binary(-0.07, data=fp.Teacher(flip))) for flip in (1e-4, 1e-6, 1e-8, 1e-10)]
+    assert loads == sorted(loads) and loads[-1] > 1e3
+    assert fp.capacity(binary(-0.07, data=fp.Teacher())) == math.inf
+
+
+@pytest.mark.parametrize("kappa", [3e-10, 2e-7, 4e-4])
+def test_the_largest_margin_inverts_the_capacity_next_to_the_transition(kappa):
+    alpha = fp.capacity(binary(kappa, data=fp.Teacher()))
+    assert fp.max_margin(binary(data=fp.Teacher()), alpha) == pytest.approx(kappa, rel=1e-4, abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        spherical(-3.1),
+        spherical(-3.8),
+        binary(-3.4),
+        binary(-3.3, beta=4.0),
+        fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 2e-5, 15.0, energy="square")),
+        fp.Model(fp.RandomLabels(), fp.Gibbs("binary", 0.0, 15.0, energy="square")),
+        binary(0.1, data=fp.Teacher(0.05)),
+    ],
+)
+def test_the_dominant_state_is_stable_below_the_line_and_unstable_above(model):
+    alpha = fp.at_line(model)
+    assert all(quiet_solve(model, alpha * x).stable for x in (0.3, 0.8, 0.99, 0.9999))
+    assert not quiet_solve(model, alpha * 1.0001).stable
+    if model.learner.beta == math.inf and isinstance(model.data, fp.RandomLabels) and model.learner.weights == "spherical":
+        assert alpha < fp.capacity(model)
+
+
+def test_free_entropies_that_jump_past_each_other_have_no_transition():
+    """Far below margin 0 the branch next to the teacher begins with the larger free entropy already: no load makes the two equal."""
+    model = binary(-5.5, 0.474, fp.Teacher(0.4))
+    with pytest.raises(NotConverged, match="jump past each other at alpha=6379025") as refusal:
+        fp.first_order_transition(model)
+    load = float(str(refusal.value).split("alpha=")[1].split(",")[0])
+    below, above = (quiet_solve(model, load * (1.0 + side)) for side in (-1e-6, 1e-6))
+    assert above.branch == "teacher" != below.branch
+    assert above.free_entropy > below.free_entropy + 0.1
+
+
+@pytest.mark.parametrize(
+    "model, alpha",
+    [(binary(data=fp.Teacher()), 0.0021), (binary(-0.004, data=fp.Teacher(3e-10)), 0.7), (binary(-3.0), 120.0), (binary(), 0.6)],
+)
+def test_below_capacity_nothing_freezes_and_one_look_at_zero_temperature_says_so(model, alpha, monkeypatch):
+    looks = []
+    solve = freezing._low_branch
+    monkeypatch.setattr(freezing, "_low_branch", lambda *at: looks.append(at) or solve(*at))
+    with pytest.raises(NoSolution, match="below its capacity the entropy of the ground state is positive"):
+        fp.freezing_beta(model, alpha)
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.2])
+def test_the_square_freezes_at_any_load(alpha):
+    """At margin 0 and small loads q = 0 and the entropy is log 2 - (alpha/2) [log(1 + beta) - beta/(1 + beta)]."""
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs("binary", energy="square"))
+    beta = fp.freezing_beta(model, alpha)
+    assert 0.5 * alpha * (math.log1p(beta) - beta / (1.0 + beta)) == pytest.approx(math.log(2.0), rel=1e-9)
+    with pytest.raises(NotConverged, match="freezes at alpha=2e-05 only beyond beta"):
+        fp.freezing_beta(model, 2e-5)
+
+
+@pytest.mark.parametrize("alpha", [1e6, 1e12])
+def test_random_labels_freeze_at_small_beta_where_the_load_is_large(alpha):
+    """To second order in beta the errors are a random energy model with correlations: beta sqrt(alpha) tends to a constant."""
+    assert fp.freezing_beta(binary(), alpha) * math.sqrt(alpha) == pytest.approx(3.209, abs=5e-3)

@@ -58,7 +58,7 @@ class Curve:
         the teacher that 1-q falls below 1e-30 before the curve turns.
     """
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, whole: bool = True):
         # Spherical weights and random labels: what lies beyond the last point of a rising branch is more of the same.
         self.open_ended = problem.weights != BINARY or problem.labels.kind == RANDOM
         self.problem, self.has_teacher = problem, teacher_state_exists(problem)
@@ -72,7 +72,7 @@ class Curve:
         if last_slope(problem.net) == math.inf:  # the load diverges there, only as (1-q)^(-1/2)
             v_min = 1e-26
         points = np.empty((3, MOST_POINTS))
-        n, self.resolved, self.side = follow(problem, (high, low), v_min, tuple(points), buffers())
+        n, self.resolved, self.side = follow(problem, (high, low), (v_min, whole), tuple(points), buffers())
         if n < 2:
             raise NotConverged(f"the equations could not be followed from small loads with {problem.channel!r}, {problem.labels!r}")
         self._refine(*points[:, :n])
@@ -182,16 +182,15 @@ def first_field(ch: Channel) -> float:
     return a if a * a > 1e-250 else 0.0
 
 
-def curve_of(problem: Problem) -> Curve:
-    """The traced curve of a problem (cached)."""
-    return _traced(*problem[:-1], problem.net.tobytes())
+def curve_of(problem: Problem, whole: bool = True) -> Curve:
+    """The traced curve of a problem (cached); where not `whole`, no further than its first fold."""
+    return _traced(*problem[:-1], problem.net.tobytes(), whole)
 
 
 @lru_cache(maxsize=512)
-def _traced(weights, labels, channel, net) -> Curve:
-    return Curve(
-        Problem(weights, labels, channel, np.frombuffer(net).copy())
-    )  # a copy is writable, the type that the kernels are compiled for
+def _traced(weights, labels, channel, net, whole) -> Curve:
+    own = np.frombuffer(net).copy()  # a copy is writable, the type that the kernels are compiled for
+    return Curve(Problem(weights, labels, channel, own), whole)
 
 
 def branch_end(problem: Problem) -> float:
@@ -216,9 +215,9 @@ def stretch(problem: Problem, alpha: float) -> float:
     return -(1.5 if problem.weights == BINARY else 2.0) * math.log1p(-alpha / end) if end < math.inf else 0.0
 
 
-def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list:
-    """(branch name, `Root`) of every solution at this load, in the order of growing overlap."""
-    curve = curve_of(problem)
+def roots(problem: Problem, log_alpha: float, stable_only: bool = False, whole: bool = True) -> list:
+    """(branch name, `Root`) of every solution at this load, in the order of growing overlap; where not `whole`, before the first fold."""
+    curve = curve_of(problem, whole)
     found = []
     for i, (piece, name) in enumerate(zip(curve.pieces, curve.names)):
         s, r, la, direction = piece
@@ -232,15 +231,19 @@ def roots(problem: Problem, log_alpha: float, stable_only: bool = False) -> list
             if math.exp(log_alpha) < branch_end(problem):
                 found.append((name, _root_beyond(problem, log_alpha, piece)))
             continue
-        up = la if direction > 0.0 else la[::-1]
-        if not up[0] <= log_alpha <= up[-1]:
-            continue
-        k = min(max(int(np.searchsorted(up, log_alpha)), 1), la.size - 1)
-        if direction < 0.0:
-            k = la.size - k
-        chord = Chord(s[k - 1], r[k - 1], s[k], r[k])
-        found.append((name, _root_on_chord(problem, chord, (la[k - 1], la[k]), log_alpha, curve.side, buffers())))
+        if min(la[0], la[-1]) <= log_alpha <= max(la[0], la[-1]):
+            found.append((name, root_on_piece(curve, piece, log_alpha)))
     return found
+
+
+def root_on_piece(curve: Curve, piece: Piece, log_alpha: float) -> Root:
+    """The root on a piece whose ends enclose this load."""
+    s, r, la, direction = piece
+    k = min(max(int(np.searchsorted(la if direction > 0.0 else la[::-1], log_alpha)), 1), la.size - 1)
+    if direction < 0.0:
+        k = la.size - k
+    chord = Chord(s[k - 1], r[k - 1], s[k], r[k])
+    return _root_on_chord(curve.problem, chord, (la[k - 1], la[k]), log_alpha, curve.side, buffers())
 
 
 def _root_beyond(problem: Problem, log_alpha: float, piece: Piece) -> Root:

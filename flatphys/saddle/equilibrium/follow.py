@@ -199,13 +199,16 @@ def _end_reached(problem, s, r, value, before, v_min, nodes):
 
 
 @jit
-def follow(problem, start, v_min, points, nodes):
+def follow(problem, start, ends, points, nodes):
     """Fills points = (s, r, log alpha) along the curve from start = (log R_hat, guess of log q_hat).
+
+    ends = (least 1-q, whether to go on behind the first fold).
 
     Returns (number of points, whether the end was reached, side);
     `side` is what `chord_point` wants: 1, or 0 for a curve that leapt.
     """
     s, r, la = points
+    v_min, whole = ends
     teacher = problem.labels.kind == TEACHER
     value, y, inner = crossing(problem, Line(start[0], start[1], 0.0, 1.0), 0.0, 1.0, CLOSE, 1.0, nodes)
     if math.isnan(value) or inner > 1e4 * CLOSE:
@@ -238,6 +241,8 @@ def follow(problem, start, v_min, points, nodes):
         n += 1
         if _end_reached(problem, new.s, new.r, new.la, la[n - 2], v_min, nodes):
             return n, True, leapt
+        if not whole and n > 3 and la[n - 1] < la[n - 2] < la[n - 3]:
+            return n, False, leapt
         step = min(LONGEST, new.length * min(1.6, 0.8 / max(new.strain, 1e-3)))
     return n, False, leapt
 

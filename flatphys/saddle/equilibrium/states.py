@@ -24,6 +24,7 @@ Seung, Sompolinsky & Tishby 1992.
 
 import math
 import warnings
+from typing import NamedTuple
 
 from flatphys._jit import direct
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
@@ -83,14 +84,31 @@ def teacher_free_entropy(problem: Problem, alpha: float) -> float:
     return -alpha * problem.channel.beta * flip if flip > 0.0 else 0.0
 
 
-def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
+class Empty(NamedTuple):
+    """Of the solution q = 0: free entropy, entropy, share below the margin, mean energy, replicon, and the load at which that vanishes."""
+
+    free: float
+    entropy: float
+    share: float
+    loss: float
+    replicon: float
+    last: float
+
+
+def empty(problem: Problem, alpha: float) -> Empty:
     """The limit q_hat -> 0: constraints that (almost) every weight obeys or violates alike, and an even energy."""
     ch = problem.channel
     (log_f, a, b), (share, loss) = channel(ch, ch.margin, 1.0), channel_scalars(ch, ch.margin, 1.0)
-    log_f = relative_log_f(ch, ch.margin, 1.0, log_f)
     slope, bend = first_slope(problem.net), overlap_curvature(problem.net, 0.0, 1.0)
-    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * log_f
-    left = free if ch.beta == math.inf else free + ch.beta * alpha * loss
+    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * relative_log_f(ch, ch.margin, 1.0, log_f)
+    pull = slope * slope * b * b + bend * a * a
+    entropy = free if ch.beta == math.inf else free + ch.beta * alpha * loss
+    return Empty(free, entropy, share, loss, 1.0 - alpha * pull, 1.0 / pull if pull > 0.0 else math.inf)
+
+
+def empty_state(model: Model, problem: Problem, alpha: float) -> State:
+    """The state q = 0."""
+    found = empty(problem, alpha)
     order = {"q": 0.0, "one_minus_q": 1.0, "q_hat": 0.0}
     half = cosine = None
     if problem.labels.kind != RANDOM:
@@ -100,16 +118,16 @@ def _empty_state(model: Model, problem: Problem, alpha: float) -> State:
         model,
         alpha,
         order,
+        lost=ROUNDING * abs(found.entropy - found.free) / max(1.0, abs(found.entropy)),
         branch=branch_names(problem.labels.kind)[0],
-        free_entropy=free,
-        entropy=left,
-        lost=ROUNDING * abs(left - free) / max(1.0, abs(left)),
-        train_error=share,
-        train_loss=loss,
+        free_entropy=found.free,
+        entropy=found.entropy,
+        train_error=found.share,
+        train_loss=found.loss,
         generalization_error=half,
         bayes_error=half,
         cosine=cosine,
-        at_eigenvalue=1.0 - alpha * (slope * slope * b * b + bend * a * a),
+        at_eigenvalue=found.replicon,
     )
 
 
@@ -175,7 +193,7 @@ def solvable(model: Model) -> Problem:
 
 def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) -> list[State]:
     random = problem.labels.kind == RANDOM
-    found = [_empty_state(model, problem, alpha)] if _underflows(problem, alpha) else []  # of the square: q = 0 beside others
+    found = [empty_state(model, problem, alpha)] if _underflows(problem, alpha) else []  # of the square: q = 0 beside others
     if random:
         _raise_beyond_capacity(model, problem, alpha)
     found += [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
@@ -224,7 +242,7 @@ def _found(model: Model, alpha: float, stable_only: bool) -> list[State]:
     problem = solvable(model)
     ch = problem.channel
     if _underflows(problem, alpha) and ch.energy != SQUARE_ENERGY:
-        return [_empty_state(model, problem, alpha)]
+        return [empty_state(model, problem, alpha)]
     if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE and ch.energy != SQUARE_ENERGY:
         _raise_beyond_capacity(model, problem, alpha)
         read = _solve_at_load(problem, math.log(alpha), stretch(problem, alpha), buffers())
