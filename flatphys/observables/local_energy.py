@@ -7,6 +7,8 @@ fraction d of binary weights, or turning spherical ones to the overlap p = 1 - 2
     delta E(sigma) = E[H(t / (sigma |w|/sqrt N))] - P(t < 0)
     delta E(d)     = E[H(p t / sqrt(1-p^2))] - P(t < 0)         (|w|^2 = N)
 
+On the mixture, of variance D, the turned weights see t' = p t + (1-p) y b + sqrt(1-p^2) sqrt(D q) g: the bias does not turn with them.
+
 A tree committee passes overlaps through its kernel, those of the perturbed weights with the original ones and with the other
 replicas (`observables.margins.gibbs`).  Its hidden units are those of the perturbed weights scaled back to the norm |w|^2 = N: sigma
 means p = 1/sqrt(1+sigma^2).  (Sign and ReLU units do not see the scale of their weights; erf units do.)
@@ -22,8 +24,9 @@ from numpy.typing import ArrayLike
 from flatphys import validate
 from flatphys.answers import answer_for
 from flatphys.errors import InvalidInput
-from flatphys.model import TreeCommittee
+from flatphys.model import GaussianMixture, TreeCommittee
 from flatphys.observables.margins import margins
+from flatphys.observables.margins.distribution import known
 from flatphys.state import State
 
 
@@ -74,12 +77,12 @@ def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: Arra
         if getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
             raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
         distance = _array("distance", distance, 0.0, 1.0)
-        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
+        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee) or isinstance(state.model.data, GaussianMixture):
             rise = [law.rise_after_turn(2.0 * float(d)) for d in distance.ravel()]
         else:
             rise = [_rise_after_flips(law, d) for d in distance.ravel()]
         shape = distance.shape
-    out = np.array(rise).reshape(shape)
+    out = known(np.array(rise), "the local energy").reshape(shape)
     return float(out) if out.ndim == 0 else out
 
 

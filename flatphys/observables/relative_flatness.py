@@ -14,7 +14,7 @@ import numpy as np
 from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee
-from flatphys.observables.margins.minimiser import law
+from flatphys.observables.margins.minimiser import CavityLaw, law
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.state import State
 
@@ -28,18 +28,18 @@ def relative_flatness(state: State) -> float:
         raise InvalidInput(f"relative flatness needs a loss: the learner must be ERM or Gibbs, got {learner!r}")
     if loss_traits(learner.loss).kinked:
         raise InvalidInput(f"relative flatness is not defined for the {learner.loss} loss, whose curvature is a point mass at margin 1")
-    machinery, dist = compiled(learner.loss), law(state)
-    places = [place for place, _ in dist.atoms]
+    data, traits = state.model.data, loss_traits(learner.loss)
+    scale = state.q * (data.variance if isinstance(data, GaussianMixture) else 1.0)
+    if traits.bend > 0.0:  # a pattern is trained to a margin below 1 if it was below before
+        return scale * traits.bend * (1.0 if traits.quadratic else float(CavityLaw(state).cdf(np.ones(1))[0]))
+    machinery = compiled(learner.loss)
 
-    def curvature(t):  # at an atom from below, where the limit l2 -> 0 comes from
-        below = np.where(np.isin(t, places), np.nextafter(t, -np.inf), t)
+    def curvature(t):
         bend = np.empty(t.shape)
-        machinery.bends(machinery.code, below, bend)
+        machinery.bends(machinery.code, t, bend)
         return bend
 
-    data = state.model.data
-    variance = data.variance if isinstance(data, GaussianMixture) else 1.0
-    return state.q * variance * float(dist.expect(curvature))
+    return scale * float(law(state).expect(curvature))
 
 
 def _of_energy(state, learner) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from flatphys.kernels.labels import label_weight
 from flatphys.numerics.gaussian import density, tail
 from flatphys.numerics.quadrature import REACH, buffers, panel_nodes
-from flatphys.observables.margins.distribution import MarginDistribution
+from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.gibbs import overlaps
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import pattern_rule, teacher_ratio
@@ -34,7 +34,7 @@ class BayesMargins(MarginDistribution):
         super().__init__(
             mean,
             variance,
-            third / variance**1.5,
+            skewness(variance, third),
             norm=math.sqrt(self._fields.q),
             support=(mean - spread if self._channel.beta < math.inf else 0.0, mean + spread),
         )

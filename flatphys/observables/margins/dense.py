@@ -17,7 +17,7 @@ from flatphys._jit import jit
 from flatphys.kernels.channels import channel, cost, half
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail
 from flatphys.numerics.quadrature import buffers
-from flatphys.observables.margins.distribution import MarginDistribution
+from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.fields import field_law
 from flatphys.observables.margins.gibbs import GibbsMargins, sign_turned, third_moment
 from flatphys.observables.margins.turn import turned_mass
@@ -93,7 +93,7 @@ class FieldMargins(MarginDistribution):
         mean, variance, third = field_moments(*self._law)
         _, margin, beta = problem.channel
         low = margin if beta == math.inf else min(-4.5, margin - 4.5)
-        super().__init__(mean, variance, third / variance**1.5, support=(low - 0.2, max(4.5, margin + 4.5)))
+        super().__init__(mean, variance, skewness(variance, third), support=(low - 0.2, max(4.5, margin + 4.5)))
 
     def _pdf(self, x):
         return law_at(*self._law, x, False)

@@ -5,7 +5,37 @@ import math
 import numpy as np
 
 from flatphys.display import Table, figure
-from flatphys.errors import InvalidInput
+from flatphys.errors import InvalidInput, NotConverged
+
+
+def skewness(variance: float, third: float, lift: float = 0.0) -> float:
+    """Of a law with these central moments times e^-lift; 0 where there is no spread."""
+    if variance == 0.0:
+        return 0.0
+    scaled, half = third / variance / math.sqrt(variance), 0.5 * lift
+    return scaled * math.exp(half) if half < 700.0 or scaled == 0.0 else math.copysign(math.inf, scaled)
+
+
+def central_moments(origin, integral, mass=0.0, lift=0.0):
+    """(mean, variance, skewness) of a point mass at `origin` and a density; `integral` is e^lift times that of a function of t - origin.
+
+    Relative to the point mass, where next to all of a law is that, and about the mean: nothing cancels.
+    """
+    scale = math.exp(-lift)
+    first = integral(lambda d: d)
+    shift = scale * first
+    second, third = integral(lambda d: np.stack([(d - shift) ** 2, (d - shift) ** 3]))
+    second, third = second + mass * shift * first, third - mass * shift * shift * first
+    return origin + shift, scale * second, skewness(second, third, lift)
+
+
+def known(value, what: str):
+    """`value`, or `NotConverged` where it holds a nan."""
+    if np.isnan(value).any():
+        raise NotConverged(
+            f"{what} was not resolved: next to the teacher, or at a vanishing 1-q, the nodes of its integrals do not suffice"
+        )
+    return value
 
 
 class MarginDistribution(Table):
@@ -50,7 +80,7 @@ class MarginDistribution(Table):
             raise InvalidInput(f"x must be a number or an array of numbers, got {x!r}") from None
         if np.isnan(x).any():
             raise InvalidInput("x must not contain nan")
-        out = function(np.ascontiguousarray(x.ravel())).reshape(x.shape)
+        out = known(function(np.ascontiguousarray(x.ravel())), "the law of the stabilities").reshape(x.shape)
         return float(out) if out.ndim == 0 else out
 
     def pdf(self, x):

@@ -31,7 +31,7 @@ from flatphys.kernels.networks import overlap_map
 from flatphys.model import Bayes
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail, mills, tail
 from flatphys.numerics.quadrature import buffers, gaussian_nodes, panel_nodes
-from flatphys.observables.margins.distribution import MarginDistribution
+from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.limit import limit_law
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import (
@@ -206,7 +206,7 @@ class GibbsMargins(MarginDistribution):
         mean, variance, third = _moments(self._problem, self._fields, buffers())
         _, margin, beta = self._problem.channel
         low = margin if beta == math.inf else min(-4.5, margin - 4.5)
-        super().__init__(mean, variance, third / variance**1.5, support=(low - 0.2, max(4.5, margin + 4.5)))
+        super().__init__(mean, variance, skewness(variance, third), support=(low - 0.2, max(4.5, margin + 4.5)))
 
     def _pdf(self, x):
         return _law(self._problem, self._fields, x, False, buffers())

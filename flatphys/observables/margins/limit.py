@@ -21,9 +21,11 @@ from flatphys.kernels.networks import PERCEPTRON_NET, last_slope, overlap_map, o
 from flatphys.model import MaxMargin
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import REACH, buffers, panel_nodes
-from flatphys.observables.margins.distribution import MarginDistribution
+from flatphys.observables.margins.distribution import MarginDistribution, central_moments
 from flatphys.problem import ground_problem
 from flatphys.saddle.equilibrium.limit import Response, edges, error_mass, ground_response, hard, moved
+
+STEEPEST = 4.0  # a panel over which the measure falls by no more than e^-4 where it is steep
 
 
 class Piece(NamedTuple):
@@ -60,12 +62,12 @@ class LimitMargins(MarginDistribution):
         self._pieces, self._k, self._flip, self._net = pieces, k, flip, net
         atoms = [(p.offset, self._below(p.high) - self._below(p.low)) for p in pieces if p.slope == 0.0]
         atoms = [(place, mass) for place, mass in atoms if mass > 0.0]
-        raw = [self._integral(lambda t, z, n=n: t**n) + sum(mass * place**n for place, mass in atoms) for n in (1, 2, 3)]
-        variance = raw[1] - raw[0] ** 2
-        third = raw[2] - 3.0 * raw[0] * raw[1] + 2.0 * raw[0] ** 3
+        place, mass = atoms[0] if atoms else (0.0, 0.0)  # there is one at most
         top = pieces[-1].low
+        lift = 0.5 * max(top, 0.0) ** 2 if pieces[0].slope == 0.0 else 0.0  # all but the atom lies above
+        moments = central_moments(place, lambda function: self._integral(lambda t, z: function(t - place), lift=lift), mass, lift)
         left = top - 0.3 if pieces[0].slope == 0.0 else -4.5
-        super().__init__(raw[0], variance, third / variance**1.5, atoms, support=(left, max(4.5, top + 4.5)))
+        super().__init__(*moments, atoms, support=(left, max(4.5, top + 4.5)))
 
     def _weight(self, z):
         if self._k == 0.0:
@@ -76,8 +78,8 @@ class LimitMargins(MarginDistribution):
     def _below(self, z):
         return error_mass(z, self._k, self._flip, *buffers())
 
-    def _integral(self, function, bend=None, atoms: bool = False):
-        """Int Dz W(z) function(t, z) over all z but the atoms' (or over them too).
+    def _integral(self, function, bend=None, atoms: bool = False, lift: float = 0.0):
+        """e^lift Int Dz W(z) function(t, z) over all z but the atoms' (or over them too); one number for each row of the function.
 
         `bend(piece)` = (centre, width) says where in z, and on what scale, the function varies on a piece.
         """
@@ -87,15 +89,19 @@ class LimitMargins(MarginDistribution):
                 continue
             centre, scale = bend(piece) if bend else (0.0, math.inf)
             marks = (0.0, max(width, 1e-12), centre, max(scale, 1e-12), 0.0, math.inf, 0.0, math.inf)
-            low, high = (min(max(z, -REACH), REACH) for z in (piece.low, piece.high))
+            low = max(piece.low, -math.hypot(REACH, min(piece.high, 0.0)))  # what is cut has 1e-20 of the piece's mass
+            high = min(piece.high, math.hypot(REACH, max(piece.low, 0.0)))
             cuts = [low, 0.0, high] if low < 0.0 < high else [low, high]
             for a, b in zip(cuts, cuts[1:]):
                 if b > a:
                     u, w = buffers()
-                    n = panel_nodes(0, a, b, 1.5, 1.5, marks, u, w)
+                    cap = min(1.5, STEEPEST / max(a, -b, 1.0))
+                    n = panel_nodes(0, a, b, 1.5, cap, marks, u, w)
+                    if n < 0:
+                        return math.nan
                     z = u[:n]
                     values = function(piece.offset + piece.slope * z, z)
-                    total += float(np.sum(w[:n] * np.exp(-0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * values))
+                    total = total + np.sum(w[:n] * np.exp(lift - 0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * values, axis=-1)
         return total
 
     def _pdf(self, x):

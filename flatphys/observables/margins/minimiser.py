@@ -9,6 +9,8 @@ stability t by an increasing map, so that with the way back omega(t)
     largest margin   omega(t) = t above kappa, an atom at kappa
     Hebb, Bayes      omega(t) = t - own, a pattern's own contribution |x|^2/(alpha N) (times q for Bayes)
 
+    (weights turned to the overlap p: `TrainedMargins.rise_after_turn`)
+
     mixture          F_omega(T) = sum_y rho_y Phi((T - m - y b)/sqrt(D q))
     teacher          the skew normal of `saddle.minimiser.skew`
 
@@ -32,7 +34,7 @@ from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb
 from flatphys.numerics.bisection import integrate
 from flatphys.numerics.quadrature import REACH
-from flatphys.observables.margins.distribution import MarginDistribution
+from flatphys.observables.margins.distribution import MarginDistribution, central_moments, skewness
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.saddle.minimiser.skew import skew_arrays
 
@@ -44,9 +46,10 @@ class CavityLaw:
         data, order = state.model.data, state.order
         q = order.get("q", 1.0)
         m = order["m"] if "m" in order else order["R"]
-        self.flip, self.tau = 0.0, None
+        self.flip, self.tau, self.b, self.positive = 0.0, None, 0.0, 0.5
         if isinstance(data, GaussianMixture):
             b, rho = order["b"], data.positive
+            self.b, self.positive = b, rho
             self.classes = ((rho, m + b), (1.0 - rho, m - b)) if b != 0.0 else ((1.0, m),)
             self.scale = math.sqrt(data.variance * q)
         else:
@@ -54,22 +57,33 @@ class CavityLaw:
             self.classes, self.scale = ((1.0, 0.0),), math.sqrt(q)
             self.tau, self.flip = m / math.sqrt(orthogonal), data.flip
 
-    def places(self):
-        """Where the law has its structure: panels of about a standard deviation."""
+    def places(self, floor=-math.inf):
+        """Where the law has its structure, and what of it is above a floor: panels of about a standard deviation.
+
+        Above a floor far out in the tail of a class lies next to nothing, within a distance that is the shorter the further out it is.
+        """
         steps = self.scale * np.linspace(-REACH, REACH, 17)
         out = [centre + steps for _, centre in self.classes]
+        for _, centre in self.classes:
+            far = max((floor - centre) / self.scale, 0.0)
+            out.append(centre + self.scale * (far + (math.hypot(far, REACH) - far) * np.linspace(0.0, 1.0, 17)))
         if self.tau is not None:  # the step of Phi(tau x)
             out.append(steps * 0.6 / math.sqrt(1.0 + self.tau * self.tau))
         return np.concatenate(out)
 
-    def pdf(self, omega):
-        """Density at an array."""
-        if self.tau is not None:
-            return skew_arrays(omega / self.scale, self.tau, self.flip)[0] / self.scale
+    def lift(self, floor):
+        """-log of the density above a floor, up to factors, where that is far out in the tail."""
+        return 0.5 * min(max((floor - centre) / self.scale, 0.0) for _, centre in self.classes) ** 2
+
+    def pdf(self, omega, lift=0.0):
+        """e^lift times the density at an array."""
         out = np.zeros(omega.shape)
         for share, centre in self.classes:
             u = (omega - centre) / self.scale
-            out += share * np.exp(-0.5 * u * u)
+            out += share * np.exp(lift - 0.5 * u * u)
+        if self.tau is not None:
+            u = omega / self.scale
+            out *= 2.0 * (self.flip + (1.0 - 2.0 * self.flip) * ndtr(self.tau * u))
         return out / (math.sqrt(2.0 * math.pi) * self.scale)
 
     def cdf(self, omega):
@@ -78,17 +92,27 @@ class CavityLaw:
             return skew_arrays(omega / self.scale, self.tau, self.flip)[1]
         return sum(share * ndtr((omega - centre) / self.scale) for share, centre in self.classes)
 
+    def parts(self):
+        """(share, distribution function, y b) of each class; labels of a teacher are not classes."""
+        if len(self.classes) == 1:
+            return ((1.0, self.cdf, 0.0),)
+        one = lambda centre: lambda omega: ndtr((omega - centre) / self.scale)
+        return tuple((share, one(centre), sign * self.b) for (share, centre), sign in zip(self.classes, (1.0, -1.0)))
+
     def moments(self):
-        """(mean, variance, third central moment)."""
+        """(mean, variance, skewness); nothing in them is a difference of raw moments."""
         if self.tau is not None:
             slant = (1.0 - 2.0 * self.flip) * math.sqrt(2.0 / math.pi)
             delta = self.tau / math.sqrt(1.0 + self.tau * self.tau)
             mean = slant * delta
-            third = slant * (3.0 * delta - delta**3) - 3.0 * mean + 2.0 * mean**3
-            return mean * self.scale, (1.0 - mean * mean) * self.scale**2, third * self.scale**3
+            third = slant * delta**3 * (2.0 * slant * slant - 1.0)
+            spread = 1.0 - mean * mean
+            return mean * self.scale, spread * self.scale**2, skewness(spread, third)
         mean = sum(share * centre for share, centre in self.classes)
-        between = [sum(share * (centre - mean) ** n for share, centre in self.classes) for n in (2, 3)]
-        return mean, self.scale**2 + between[0], between[1]
+        both = 4.0 * self.positive * (1.0 - self.positive)  # variance of the label
+        ratio = self.b / self.scale
+        spread, third = 1.0 + both * ratio**2, -2.0 * (2.0 * self.positive - 1.0) * both * ratio**3
+        return mean, spread * self.scale**2, skewness(spread, third)
 
 
 class TrainedMargins(MarginDistribution):
@@ -103,8 +127,8 @@ class TrainedMargins(MarginDistribution):
         Edges of the panels for averages, in t.
     atom : float, optional
         Place of a point mass.
-    moments : (mean, variance, third central moment), optional
-        Where they are known in closed form.
+    moments : (mean, variance, skewness), optional
+        Where they are known otherwise.
     norm : float
         |w|/sqrt N.
     """
@@ -123,27 +147,50 @@ class TrainedMargins(MarginDistribution):
         self._places = np.unique(places)
         self.atoms = tuple(atoms)
         if moments is None:
-            middle = self.expect(lambda t: t)
-            shift, variance, third = self.expect(lambda t: np.stack([t - middle, (t - middle) ** 2, (t - middle) ** 3]))
-            moments = middle + shift, variance, third
-        mean, variance, third = moments
-        skewness = third / variance**1.5 if variance > 0.0 else 0.0
-        super().__init__(mean, variance, skewness, atoms, norm, (float(self._places[0]), float(self._places[-1])))
+            (place, mass), above = atoms[0] if atoms else (0.0, 0.0), self._places[0]
+            lift = cavity.lift(above) if atoms and above == place else 0.0  # nothing lies below the atom
+            moments = central_moments(place, lambda function: self._integral(lambda t: function(t - place), lift), mass, lift)
+        super().__init__(*moments, atoms, norm, (float(self._places[0]), float(self._places[-1])))
 
-    def _pdf(self, x):
+    def _pdf(self, x, lift=0.0):
         omega, jacobian = self._back(x)
-        return np.where(np.isfinite(omega), self._cavity.pdf(omega) * jacobian, 0.0)
+        return np.where(np.isfinite(omega), self._cavity.pdf(omega, lift) * jacobian, 0.0)
 
     def _cdf(self, x):
         return self._cavity.cdf(self._back(x)[0])
 
     def expect(self, function):
         """E function(t); `function` maps an array to an array, or to rows."""
-        smooth = integrate(lambda t: self._pdf(t) * function(t), self._places) if self._places.size > 1 else 0.0
+        smooth = self._integral(function)
         for place, mass in self.atoms:
             at = np.asarray(function(np.array([place])), dtype=float)
             smooth = smooth + mass * (at[..., 0] if at.ndim > 1 else float(at[0]))
         return smooth
+
+    def _integral(self, function, lift=0.0):
+        """e^lift times the part of `expect` that has a density."""
+        return integrate(lambda t: self._pdf(t, lift) * function(t), self._places) if self._places.size > 1 else np.zeros(2)
+
+    def rise_after_turn(self, eps: float) -> float:
+        """P(t' < 0) - P(t < 0) of weights at the overlap p = 1 - eps: t' = p t + eps y b + sqrt(1-p^2) a g, for the bias does not turn."""
+        noise = math.sqrt(eps * (2.0 - eps)) * self._cavity.scale
+        return float(sum(share * self._turned(cdf, eps, eps * b, noise) for share, cdf, b in self._cavity.parts()))
+
+    def _turned(self, cdf, eps, kept, noise):
+        """`rise_after_turn` of one class; kept = eps y b."""
+        p, base = 1.0 - eps, cdf(self._back(np.zeros(1))[0])[0]
+        if p == 0.0:
+            return ndtr(-kept / noise) - base
+
+        def rise(z):
+            below = cdf(self._back((noise * z - kept) / p)[0])
+            return (below if p > 0.0 else 1.0 - below) - base
+
+        if noise == 0.0:
+            return rise(np.zeros(1))[0]
+        grid = np.concatenate([(p * self._places + kept) / noise, np.linspace(-REACH, REACH, 17)])
+        total = integrate(lambda z: rise(z) * np.exp(-0.5 * z * z), grid[np.abs(grid) <= REACH], 3e-16 * base)
+        return total / math.sqrt(2.0 * math.pi)
 
     def rise_after_noise(self, scale: float) -> float:
         """P(t + scale g < 0) - P(t < 0) with standard normal g, without cancellation for small `scale`."""
@@ -181,11 +228,11 @@ def law(state) -> TrainedMargins:
         return _minimiser_law(state, cavity, omega, norm)
     if "margin" in order:
         place = order["margin"]
-        return TrainedMargins(cavity, _floor(place), np.maximum(omega, place), norm, atom=place)
+        return TrainedMargins(cavity, _floor(place), np.maximum(cavity.places(place), place), norm, atom=place)
     own = state.model.data.variance if isinstance(state.model.data, GaussianMixture) else 1.0
     own = _own(learner, own, state.alpha)
-    mean, variance, third = cavity.moments()
-    return TrainedMargins(cavity, lambda t: (t - own, np.ones(t.shape)), omega + own, norm, moments=(mean + own, variance, third))
+    mean, *spread = cavity.moments()
+    return TrainedMargins(cavity, lambda t: (t - own, np.ones(t.shape)), omega + own, norm, moments=(mean + own, *spread))
 
 
 def _own(learner, variance, alpha) -> float:
@@ -206,7 +253,7 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         held = lambda t: (np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape))
         return TrainedMargins(cavity, held, np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
-        return TrainedMargins(cavity, _floor(1.0), np.maximum(omega, 1.0), norm, atom=1.0)
+        return TrainedMargins(cavity, _floor(1.0), np.maximum(cavity.places(1.0), 1.0), norm, atom=1.0)
     machinery = compiled(loss)
 
     def back(t):
@@ -215,11 +262,19 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         machinery.untrain(machinery.code, t, c, before, jacobian)
         return before, jacobian
 
+    omega = np.concatenate([omega, cavity.places(1.0)])
     places = np.array([machinery.response(machinery.code, 1.0 - o, c)[0] for o in omega])
     moments = None
     if traits.quadratic:  # a linear map
-        mean, variance, third = cavity.moments()
-        moments = (mean + c) / (1.0 + c), variance / (1.0 + c) ** 2, third / (1.0 + c) ** 3
+        mean, variance, slant = cavity.moments()
+        moments = (mean + c) / (1.0 + c), variance / (1.0 + c) ** 2, slant
+    elif traits.bend > 0.0:  # in the cavity margin: the trained ones may crowd at 1
+        edges = np.append(omega, 1.0)
+
+        def over_margins(function):
+            return integrate(lambda o: cavity.pdf(o) * function(np.where(o < 1.0, (o - 1.0) / (1.0 + c), o - 1.0)), edges)
+
+        moments = central_moments(1.0, over_margins)
     if traits.margin_fit:
         places = np.append(places, 1.0)  # the density jumps there
     return TrainedMargins(cavity, back, places, norm, atom=1.0 if traits.kinked else None, moments=moments)

@@ -15,6 +15,8 @@ from flatphys.kernels.channels import channel
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.equilibrium.limit import error_mass
 
+FARTHEST = 40.0  # the measure beyond is 0
+
 
 @jit
 def stability(ch, z, f):
@@ -25,24 +27,31 @@ def stability(ch, z, f):
 
 @jit
 def field_of(ch, t, f):
-    """The cavity field z (in units of sqrt q) whose stability under the posterior mean is t; -inf if none."""
-    lo, hi = -40.0, 40.0
+    """The cavity field z (in units of sqrt q) whose stability under the posterior mean is t; -inf or inf beyond 40.
+
+    Newton's method inside a bracket, which is halved where a step is not half as long as the one before: steps that cycle end.
+    """
+    lo, hi = -FARTHEST, FARTHEST
     if stability(ch, lo, f)[0] >= t:
         return -math.inf
-    z = t / math.sqrt(f.q)
-    for _ in range(200):
-        if not lo < z < hi:
-            z = 0.5 * (lo + hi)
+    if stability(ch, hi, f)[0] <= t:
+        return math.inf
+    z, before = t / math.sqrt(f.q), hi - lo
+    if not lo < z < hi:
+        z = 0.0
+    while True:
         value, slope = stability(ch, z, f)
         if value < t:
             lo = z
         else:
             hi = z
         step = (t - value) / slope
-        if abs(step) <= 1e-15 * (1.0 + abs(z)) or hi - lo <= 1e-15 * (1.0 + abs(z)):
-            return z
+        if not (abs(step) <= 0.5 * before and lo < z + step < hi):
+            step = 0.5 * (lo + hi) - z
+        before = abs(step)
         z += step
-    return 0.5 * (lo + hi)
+        if before <= 1e-15 * (1.0 + abs(z)):  # both kinds of steps halve: at most 60
+            return z
 
 
 def training_error(problem, f) -> float:
