@@ -17,7 +17,7 @@ LONG = {
     *figures.SLOW,
     *(name for name in figures.names() if name.startswith(("phase-", "committee-"))),
     *("flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"),
-    *("theory-vs-simulation", "first-order-hysteresis"),
+    *("theory-vs-simulation", "first-order-hysteresis", "erm-margins", "erm-unbalanced"),
 }
 
 

@@ -166,6 +166,7 @@ class TestMinimisers:
 
 
 class TestCommittees:
+    @pytest.mark.long
     def test_flat_means_growing_with_the_distance(self):
         records = figures.load("committee-local-entropy").compute(points=30)
         assert below_the_bound(records)

@@ -15,6 +15,7 @@ def hysteresis():
     return figures.load("first-order-hysteresis").compute(points=20)
 
 
+@pytest.mark.long
 def test_random_starts_follow_the_student_and_late_teachers_stay(hysteresis):
     for beta in (math.inf, 2.0):
         mine = [record for record in hysteresis if record["beta"] == beta]
@@ -32,6 +33,7 @@ def test_random_starts_follow_the_student_and_late_teachers_stay(hysteresis):
         assert dots["teacher"][earliest]["R"] < 0.5  # forgotten
 
 
+@pytest.mark.long
 def test_the_lines_of_the_hysteresis_are_the_branches_of_theory(hysteresis):
     for record in hysteresis[::17]:
         if record["line"].startswith("start"):
@@ -44,6 +46,7 @@ def test_the_lines_of_the_hysteresis_are_the_branches_of_theory(hysteresis):
         assert ("metastable" in record["line"]) == (state is not found[0]) or record["line"] == "intermediate"
 
 
+@pytest.mark.long
 def test_dots_of_theory_vs_simulation_lie_on_their_curves():
     records = figures.load("theory-vs-simulation").compute(scale=0.5)
     z = []

@@ -107,6 +107,7 @@ def test_a_notebooks_figure_is_larger_and_a_printed_one_embeds_its_fonts(tmp_pat
         figures.make(NAME, tmp_path, "slides")
 
 
+@pytest.mark.long
 def test_several_processes_draw_the_same_files_as_one(tmp_path):
     names = [NAME, "phase-spherical-perceptron"]
     one = dict(figures.make_all(names, tmp_path / "one", workers=1))

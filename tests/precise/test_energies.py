@@ -156,6 +156,7 @@ def test_spherical_ground_states_agree_with_25_digits(energy, data, margin, alph
     assert difference(state, precise.refine(state, 25)) < 1e-11
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("energy", ("hinge", "squared-hinge", "square"))
 def test_the_ground_state_is_the_limit_of_low_temperatures(energy):
     """beta (1-q) and the energy approach theirs as 1/beta (the hinge with a logarithm): extrapolated from beta = 1000 and 2000."""

@@ -19,6 +19,7 @@ def model(activation, margin=0.1, weights="binary"):
     return fp.Model(fp.RandomLabels(), fp.Gibbs(weights, margin, network=fp.TreeCommittee(activation)))
 
 
+@pytest.mark.long
 @activations
 @pytest.mark.parametrize("margin", [-0.3, 0.2])
 def test_one_replica_has_the_symmetric_local_energy_whatever_q1_is(activation, margin):

@@ -120,6 +120,7 @@ def log_f(energy, x, beta, sigma):
     return np.logaddexp(log_ndtr(-x), below)
 
 
+@pytest.mark.long
 @energies
 @pytest.mark.parametrize(("beta", "spread", "m"), [(0.3, 0.5, 2.0), (3.0, 0.2, 10.0), (3.0, 4.0, 3.0), (8.0, 0.05, 60.0)])
 def test_nested_averages_against_a_double_sum(energy, beta, spread, m):

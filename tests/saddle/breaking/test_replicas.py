@@ -238,6 +238,7 @@ def test_the_flatness_threshold_of_the_binary_perceptron():
     assert slope(0.9 * got.distance) > 1e-3 < slope(1.1 * got.distance)
 
 
+@pytest.mark.long
 def test_existing_regions_break_up_at_a_larger_load():
     """On the line of vanishing external entropy: the 0.77 of the literature (Baldassi et al., PRL 115, 128101)."""
     got = replicated_flatness_threshold(BINARY, vanishing_external=True)

@@ -178,6 +178,7 @@ def test_what_has_no_answer_is_refused_by_name():
         fp.capacity(model("square", beta=math.inf))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("energy", CONTINUOUS)
 def test_the_worth_covers_the_entropy_that_is_left_of_a_large_energy(energy):
     """entropy = free_entropy + beta energy loses digits beyond capacity as beta grows: said, and refused where too few are left."""

@@ -69,6 +69,7 @@ def test_at_margin_minus_0_005_the_teacher_dominates_where_the_student_was_retur
     assert [s.branch for s in fp.branches(student(-0.005), 0.14)] == ["student"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("margin, alpha", [(-1e-5, 1.3), (-0.005, 1.3), (-0.005, 1000.0)])
 def test_the_teachers_branch_is_that_of_arbitrary_precision(margin, alpha):
     state = next(s for s in fp.branches(student(margin), alpha) if s.branch == "teacher")
