@@ -90,7 +90,7 @@ class TreeCommittee:
     def __post_init__(self) -> None:
         if callable(self.activation):
             # imported here: importing flatphys must not import numpy for those who have no activation of their own
-            from flatphys.kernels.activation import check
+            from flatphys.kernels.pieces import check
 
             check(self.activation)
         else:

@@ -10,8 +10,8 @@ analytic between finitely many kinks and jumps makes 1-c = theta^k g(theta) with
 its derivatives for the rest, a second set for Q < 0, where 1 - c(-cos theta) = E[(phi(u) - phi(-v))^2]/(2 Var) itself is smooth.
 
 The expectation is a double integral over a and b, u, v = cos(theta/2) a +- sin(theta/2) b, on panels whose edges are
-the places where u or v crosses a kink (inner integral, over a) and where two such crossings meet (outer integral).  Kinks are found
-by bisection: phi is interpolated on panels, and those where that fails are halved.
+the places where u or v crosses a kink (inner integral, over a) and where two such crossings meet (outer integral), found by
+`kernels.pieces`; without kinks and jumps it is a trapezoid sum where that settles.
 """
 
 import math
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.polynomial import chebyshev, legendre
 
 from flatphys.errors import InvalidInput
+from flatphys.kernels.pieces import ORDER, REACH, Pieces, W, X, check, density, evaluate
 
 NEAR = 0.6  # |Q| below which the power series is used
 TERMS = 72  # of it: 0.6^72 = 1e-16
@@ -28,124 +29,39 @@ TOP = 0.94  # the Chebyshev range in theta; acos(0.6) = 0.927
 SIZES = (16, 32, 64, 128, 256)  # of Chebyshev tables that are tried
 NOISE = 1e-13  # coefficients below this fraction of the largest are rounding errors
 AGREEMENT = 1e-11  # of a table with fresh values, relative
-REACH = 11.0  # Gaussian integrals are cut where the density is 5e-27 of its maximum
-ORDER = 16  # nodes of a panel
-TINY = 1e-6  # panels shorter than this surround a kink or jump
-SHORTEST = 1e-13
-MAX_PANELS = 3000  # of the search for kinks
-MAX_EDGES = 160
+STEPS = (0.25, 0.125, 0.0625)  # of trapezoid sums
+SETTLED = 1e-9  # between two of them: the error of the second is the square
 DEPTH = 8  # of the outer integral's bisection
-_X, _W = legendre.leggauss(ORDER)
-_EDGE = 1.0 - 4e-12  # a jump between a panel's edge and its first node is seen from here only
-_CHECK = np.array([-_EDGE, -0.97, -0.8, -0.55, -0.2, 0.1, 0.35, 0.7, 0.9, _EDGE])
-_TO_CHECK = legendre.legvander(_CHECK, ORDER - 1) @ np.linalg.inv(legendre.legvander(_X, ORDER - 1))
-_TO_LEGENDRE = np.linalg.inv(legendre.legvander(_X, ORDER - 1))
+_TO_LEGENDRE = np.linalg.inv(legendre.legvander(X, ORDER - 1))
 
 
-def _density(x):
-    return np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+def _trapezoid(pieces, c, s, sign):
+    """`_difference` of an activation without kinks and jumps by trapezoid sums; None where those have not settled.
 
-
-def evaluate(phi, x):
-    """phi(x) as a float array, or `InvalidInput` naming what is wrong with it.
-
-    phi is handed a one-dimensional copy, so that it may index or overwrite its argument.
+    Half the step squares the error of an analytic integrand.
     """
-    shape, x = x.shape, x.ravel()
-    try:
-        with np.errstate(all="ignore"):
-            values = np.asarray(phi(x.copy()), dtype=float)
-    except Exception as error:  # whatever a function of the user's raises
-        raise InvalidInput(
-            f"activation must be a function that takes and returns an array of numbers, got {phi!r}, which raises "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if values.shape != x.shape:
-        raise InvalidInput(
-            f"activation must return an array of the shape of its argument {x.shape}, got {phi!r}, which returns {values.shape}"
-        )
-    if not np.isfinite(values).all():
-        bad = x[~np.isfinite(values)].flat[0]
-        raise InvalidInput(f"activation must be finite everywhere, got {phi!r}, which is not at {bad:.6g}")
-    return values.reshape(shape)
-
-
-def check(phi) -> None:
-    """The quick part of the validation: vectorised, finite, not constant, hashable."""
-    try:
-        hash(phi)
-    except TypeError:
-        raise InvalidInput(f"activation must be hashable, got {phi!r}; use a function, or a class without __eq__") from None
-    values = evaluate(phi, np.linspace(-3.05, 2.95, 25))
-    if np.ptp(values) == 0.0 and np.ptp(evaluate(phi, np.linspace(-8.0, 8.0, 1601))) == 0.0:
-        raise InvalidInput(f"activation must not be constant, got {phi!r}")
-
-
-class _Pieces:
-    """phi's panels: `edges` on which it is resolved by interpolation, and `breaks`, those of them at which it is not smooth."""
-
-    def __init__(self, phi):
-        self.phi = phi
-        far = 1.5 * REACH
-        base = np.linspace(-far, far, 12) + 0.0371  # no edge at a place that activations like
-        edges, stuck = self._refine(base)
-        small = edges[:-1][np.diff(edges) < TINY]
-        clusters = np.split(small, np.flatnonzero(np.diff(small) > 2.0 * TINY) + 1) if small.size else []
-        breaks = []
-        for cluster in clusters:
-            inside = stuck[(stuck >= cluster[0]) & (stuck <= cluster[-1] + TINY)]
-            breaks.append(self._place(inside.mean() if inside.size else np.median(cluster)))
-        self.breaks = np.array(breaks)
-        self.edges, _ = self._refine(np.union1d(base, self.breaks))
-        if self.edges.size > MAX_EDGES:
-            raise InvalidInput(f"activation must be piecewise smooth, got {phi!r}, which takes {self.edges.size} panels to resolve")
-
-    def _place(self, x):
-        """A kink or jump near x: where the smooth functions on its sides meet, or x where they do not."""
-        sides = []
-        for side in (-1.0, 1.0):
-            half = 0.5e-2
-            t = x + side * (1e-5 + half * (1.0 + _X))
-            fit = legendre.Legendre.fit(t, evaluate(self.phi, t), 8)
-            sides.append((fit(x), fit.deriv()(x)))
-        (left, slope), (right, other) = sides
-        if slope == other or abs(left - right) > 1e-8 * (abs(slope - other) + abs(left)):
-            return x
-        return x - (left - right) / (slope - other)
-
-    def _refine(self, edges):
-        """(edges of panels on which phi is resolved, midpoints of those that are too short to be halved)."""
-        todo, done, stuck = list(zip(edges[:-1], edges[1:])), [], []
-        scale = np.max(np.abs(evaluate(self.phi, np.linspace(-3.0, 3.0, 301))))
-        while todo:
-            if len(todo) + len(done) > MAX_PANELS:
-                raise InvalidInput(f"activation must be piecewise smooth, got {self.phi!r}, which needs more than {MAX_PANELS} panels")
-            a, b = np.array(todo).T
-            half, mid = 0.5 * (b - a), 0.5 * (a + b)
-            values = evaluate(self.phi, mid[:, None] + half[:, None] * _X)
-            checks = evaluate(self.phi, mid[:, None] + half[:, None] * _CHECK)
-            error = np.max(np.abs(values @ _TO_CHECK.T - checks), axis=1)
-            good = error <= 1e-13 * (scale + np.max(np.abs(values), axis=1))
-            short = b - a < SHORTEST * (1.0 + np.abs(mid))
-            stuck += mid[short & ~good].tolist()
-            good |= short
-            done += [pair for pair, ok in zip(todo, good) if ok]
-            rest = [pair for pair, ok in zip(todo, good) if not ok]
-            todo = [half_pair for a, b in rest for half_pair in ((a, 0.5 * (a + b)), (0.5 * (a + b), b))]
-        return np.unique(np.array(done)), np.array(stuck)
-
-    def nodes(self):
-        """Nodes and Gaussian weights of the one-dimensional averages, close enough for Hermite polynomials of degree TERMS."""
-        edges = np.union1d(self.edges, np.linspace(-REACH, REACH, 41))
-        edges = edges[np.abs(edges) <= REACH]
-        half, mid = 0.5 * np.diff(edges), 0.5 * (edges[1:] + edges[:-1])
-        x = (mid[:, None] + half[:, None] * _X).ravel()
-        return x, (half[:, None] * _W).ravel() * _density(x)
+    before = math.nan
+    for step in STEPS:
+        half = math.ceil(REACH / step)
+        x = step * np.arange(-half, half + 1)
+        weight = step * density(x)
+        u, v = c * x[:, None] + s * x, sign * (c * x[:, None] - s * x)
+        gap = pieces.at(u) - pieces.at(v)
+        now = 0.5 * float(weight @ (gap * gap) @ weight)
+        if abs(now - before) <= SETTLED * abs(now):
+            return now
+        before = now
+    return None
 
 
 def _difference(pieces, theta, sign):
     """E[(phi(u) - phi(sign v))^2]/2 at correlation cos(theta) of u and v."""
     c, s = math.cos(0.5 * theta), math.sin(0.5 * theta)
+    if pieces.smooth:
+        found = _trapezoid(pieces, c, s, sign)
+        if found is not None:
+            return found
+        pieces.smooth = False  # too steep for them
     # places of a at which u or v meets an edge move with b in opposite directions and meet here
     meets = ((pieces.breaks[:, None] - sign * pieces.breaks[None, :]) / (2.0 * s)).ravel()
     low = -REACH if sign < 0.0 else 0.0  # the integrand is even in b for sign +1
@@ -161,10 +77,10 @@ def _difference(pieces, theta, sign):
         half, mid = 0.5 * np.diff(cuts, axis=1), 0.5 * (cuts[:, 1:] + cuts[:, :-1])
         keep = half.max(axis=0) > 0.0
         half, mid = half[:, keep], mid[:, keep]
-        a = mid[..., None] + half[..., None] * _X
+        a = mid[..., None] + half[..., None] * X
         step = s * b[:, None, None]
-        gap = evaluate(pieces.phi, c * a + step) - evaluate(pieces.phi, sign * (c * a - step))
-        return np.einsum("ijk,ij,k->i", gap * gap * _density(a), half, _W)
+        gap = pieces.at(c * a + step) - pieces.at(sign * (c * a - step))
+        return np.einsum("ijk,ij,k->i", gap * gap * density(a), half, W)
 
     todo, total, scale = list(zip(edges[:-1], edges[1:])), 0.0, 0.0
     for depth in range(DEPTH):
@@ -172,9 +88,9 @@ def _difference(pieces, theta, sign):
             break
         a, b = np.array(todo).T
         half, mid = 0.5 * (b - a), 0.5 * (a + b)
-        x = mid[:, None] + half[:, None] * _X
-        values = np.array([inner(row) for row in x]) * _density(x)
-        sums = half * (values @ _W)
+        x = mid[:, None] + half[:, None] * X
+        values = np.array([inner(row) for row in x]) * density(x)
+        sums = half * (values @ W)
         scale = max(scale, abs(sums).max())
         # the last Legendre coefficients say whether the panel is resolved
         tail = half * np.abs(values @ _TO_LEGENDRE.T)[:, -3:].max(axis=1)
@@ -216,9 +132,9 @@ def moments(phi) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=128)
-def _pieces(phi) -> _Pieces:
+def _pieces(phi) -> Pieces:
     check(phi)
-    return _Pieces(phi)
+    return Pieces(phi)
 
 
 def _moments(pieces):
@@ -227,7 +143,7 @@ def _moments(pieces):
     mean = float(w @ values)
     variance = float(w @ (values - mean) ** 2)
     edge = np.array([-REACH, REACH])
-    if not np.max(evaluate(pieces.phi, edge) ** 2) * _density(REACH) * REACH < 1e-13 * variance:
+    if not np.max(evaluate(pieces.phi, edge) ** 2) * density(REACH) * REACH < 1e-13 * variance:
         if variance < 1e-28 * max(1.0, mean * mean):
             raise InvalidInput(f"activation must not be constant, got {pieces.phi!r}")
         raise InvalidInput(f"activation must grow at most polynomially, got {pieces.phi!r}")
