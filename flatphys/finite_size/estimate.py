@@ -78,7 +78,7 @@ class Estimate(Table):
         `cold` marks the chains that started cold, `frozen` the instances on which some chain never moved: they say nothing about time.
         """
         series = np.asarray(series, dtype=float)
-        time_error, samples, r_hat = diagnostics(series, np.zeros(len(series), dtype=bool) if frozen is None else frozen)
+        time_error, samples, r_hat = diagnostics(series, frozen)
         values = series.mean(axis=(1, 2))
         tau = series.size / samples * every if samples != 0.0 else math.inf
         more = {"time_error": time_error, "effective_samples": samples, "r_hat": r_hat, "autocorrelation": tau}

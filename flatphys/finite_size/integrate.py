@@ -28,12 +28,12 @@ from numpy.typing import ArrayLike
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size import measure, memory
-from flatphys.finite_size.chains.ladder import ladder_of, log_ratios
+from flatphys.finite_size.chains.ladder import ladder_of, log_ratio_series
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.mixing import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
-from flatphys.finite_size.record import half_error, slowest_rung
+from flatphys.finite_size.record import integral, slowest_rung
 from flatphys.finite_size.rules import fit, one_thread
 from flatphys.finite_size.run import SampledLocalEntropy
 from flatphys.finite_size.schedule import choose_betas, default_patterns, energy_name, sampled_channel, schedule, starting_weights
@@ -257,18 +257,16 @@ def _one_overlap(instances, found, overlap, binary, every) -> dict:
     betas, energies, series = found
     n, patterns = instances.n, instances.p
     limit, finite_size = shell_entropy(n, overlap, binary)
-    integral = log_ratios(energies, betas).sum(axis=1) / n
+    free = log_ratio_series(energies, betas) / n
     last = energies[:, :, -1]
     step = 1.0 / (patterns * last.size)
-    energy = Estimate.of_series(last / n, every, resolution=step * patterns / n)
-    cost = energy.values * betas[-1] if betas[-1] < math.inf else 0.0
-    half = half_error(lambda part: log_ratios(part, betas).sum(axis=1) / n, energies)
-    more = {"time_error": half, **slowest_rung(energies, every)}
+    cost = last * (betas[-1] / n) if betas[-1] < math.inf else 0.0
+    slowest = slowest_rung(energies, every)
     out = {
-        "free_entropy": Estimate.of(limit + integral, **more),
-        "value": Estimate.of(limit + integral + cost, **more),
-        "finite_value": Estimate.of(finite_size + integral + cost, **more),
-        "energy": energy,
+        "free_entropy": integral(limit + free, slowest),
+        "value": integral(limit + free + cost, slowest),
+        "finite_value": integral(finite_size + free + cost, slowest),
+        "energy": Estimate.of_series(last / n, every, resolution=step * patterns / n),
         "train_error": Estimate.of_series(last / patterns if series is None else series[0], every, resolution=step),
     }
     if series is not None:

@@ -18,13 +18,14 @@ FEWEST_SAMPLES = 10.0  # effective samples per chain below which a warning is du
 FALSE_ALARM = 1e-3  # how often a question that is asked of mixed chains raises one
 
 
-def diagnostics(series, frozen) -> tuple[float, float, float]:
+def diagnostics(series, frozen=None) -> tuple[float, float, float]:
     """(time error of the mean, effective samples, split R-hat of the worst instance) of a series (instances, chains, draws)."""
     from arviz_stats.base import array_stats  # a second of imports
 
     instances, chains, draws = series.shape
     if draws < 8:  # two halves of four draws: fewer say nothing about time
         return math.nan, math.nan, math.nan
+    frozen = np.zeros(instances, dtype=bool) if frozen is None else frozen
     # A series without fluctuations (no violations at low temperature) has no autocorrelation: it counts as mixed
     # where all chains of its instance agree, as infinitely far from it where they do not.
     scale = 1e-13 * np.maximum(1.0, np.abs(series).max(axis=(1, 2)))

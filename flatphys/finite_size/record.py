@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from flatphys.finite_size import law, measure
-from flatphys.finite_size.chains.ladder import log_ratios
+from flatphys.finite_size.chains.ladder import log_ratio_series
 from flatphys.finite_size.estimate import Estimate
+from flatphys.finite_size.mixing import diagnostics
 from flatphys.model import GaussianMixture
 
 KEPT = 4  # draws whose weights are kept at least, for questions asked later (local energy); fewer than twice as many
@@ -149,14 +150,12 @@ class Record:
         """Free entropy and entropy by the integral over the ladder."""
         n, beta, energies = self.instances.n, self.betas[-1], self.energy[:, :, :, : self.done]
         start = math.log(2.0) if self.learner.weights == "binary" else 0.0
-        free = start + log_ratios(energies, self.betas).sum(axis=1) / n
-        slowest = slowest_rung(energies, **more)
-        entropy = free if beta == math.inf else free + beta * energies[:, :, -1].mean(axis=(1, 2)) / n
+        free = start + log_ratio_series(energies, self.betas) / n
         if not np.isfinite(free).all():  # no draw without violations: nothing is known at beta = inf
             return {}
-        half = half_error(lambda part: log_ratios(part, self.betas).sum(axis=1) / n, energies)
-        found = {"time_error": half, **slowest}
-        return {"free_entropy": Estimate.of(free, **found), "entropy": Estimate.of(entropy, **found)}
+        slowest = slowest_rung(energies, **more)
+        series = {"free_entropy": free, "entropy": free if beta == math.inf else free + beta / n * energies[:, :, -1]}
+        return {name: integral(values, slowest, more["frozen"]) for name, values in series.items()}
 
 
 def slowest_rung(energies, every: int, frozen=None) -> dict:
@@ -166,12 +165,9 @@ def slowest_rung(energies, every: int, frozen=None) -> dict:
     return {name: getattr(worst, name) for name in ("effective_samples", "autocorrelation", "r_hat")}
 
 
-def half_error(function, energies) -> float:
-    """The time error of a mean over instances of `function(energies)`, from the two halves of the draws."""
-    draws = energies.shape[-1]
-    if draws < 8:
-        return math.nan
-    early, late = function(energies[..., : draws // 2]), function(energies[..., draws // 2 :])
-    known = np.isfinite(early) & np.isfinite(late)  # at beta = inf half of the draws may all have violations
-    gap = early[known] - late[known]
-    return float(0.5 * math.sqrt(np.mean(gap**2) / gap.size)) if gap.size else math.nan
+def integral(series, slowest: dict, frozen=None) -> Estimate:
+    """The estimate of an integral over the ladder from its series (`log_ratio_series`), as well mixed as the slowest rung."""
+    known = np.isfinite(series).all(axis=(1, 2))  # at beta = inf an instance may have no draw without violations
+    share = np.mean(known)
+    own = diagnostics(series[known], None if frozen is None else frozen[known])[0] * share if known.any() else math.nan
+    return Estimate.of(series.mean(axis=(1, 2)), time_error=own, **slowest)

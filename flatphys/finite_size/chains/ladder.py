@@ -83,19 +83,44 @@ def log_ratios(energies, betas) -> np.ndarray:
     `energies` (instances, chains, rungs, draws) are those of all patterns together.  -inf where the last rung is at beta = inf and no draw
     of the one before is free of violations.
     """
+    return _ratios(energies, betas)[0]
+
+
+def log_ratio_series(energies, betas) -> np.ndarray:
+    """The sum of `log_ratios` as a series (instances, chains, draws): its mean is that sum, its fluctuations those of the sum.
+
+    The linear response to each draw: in a root of a mean difference, the difference over the mean slope.
+    """
+    ratios, response = _ratios(energies, betas)
+    return ratios.sum(axis=1)[:, None, None] + response.reshape(len(ratios), energies.shape[1], -1)
+
+
+def _ratios(energies, betas):
+    """(log ratios, response of their sum to each draw (instances, chains x draws))."""
     energies = np.asarray(energies, dtype=float)
     instances, chains, rungs, draws = energies.shape
     pooled = energies.transpose(0, 2, 1, 3).reshape(instances, rungs, chains * draws)
-    out = np.zeros((instances, rungs - 1))
+    out, response = np.zeros((instances, rungs - 1)), np.zeros((instances, chains * draws))
     for k in range(rungs - 1):
         below, above = pooled[:, k], pooled[:, k + 1]
         if betas[k + 1] == math.inf:
+            share = np.mean(below == 0.0, axis=1)
             with np.errstate(divide="ignore"):
-                out[:, k] = np.log(np.mean(below == 0.0, axis=1))
+                out[:, k] = np.log(share)
+            response += np.where(below == 0.0, 1.0 / np.maximum(share, 1.0 / below.shape[1])[:, None], 0.0) - (share > 0.0)[:, None]
         else:
             step = betas[k + 1] - betas[k]
             out[:, k] = _bennett(-step * below, -step * above)
-    return out
+            left, right = _sides(out[:, k], -step * below, -step * above)
+            slope = (left * (1.0 - left)).mean(axis=1) + (right * (1.0 - right)).mean(axis=1)
+            gap = left - right
+            response += (gap - gap.mean(axis=1, keepdims=True)) / np.maximum(slope, 1e-300)[:, None]
+    return out, response
+
+
+def _sides(guess, below, above):
+    """Both sides of Bennett's equation, draw by draw."""
+    return 0.5 - 0.5 * np.tanh(0.5 * (guess[:, None] - below)), 0.5 - 0.5 * np.tanh(0.5 * (above - guess[:, None]))
 
 
 def _bennett(below, above) -> np.ndarray:
@@ -104,8 +129,7 @@ def _bennett(below, above) -> np.ndarray:
     high = np.maximum(below.max(axis=1), above.max(axis=1)) + 1e-12
     guess = 0.5 * (below.mean(axis=1) + above.mean(axis=1))
     for _ in range(60):
-        left = 0.5 - 0.5 * np.tanh(0.5 * (guess[:, None] - below))
-        right = 0.5 - 0.5 * np.tanh(0.5 * (above - guess[:, None]))
+        left, right = _sides(guess, below, above)
         gap = left.mean(axis=1) - right.mean(axis=1)  # falls with the guess
         low, high = np.where(gap > 0.0, guess, low), np.where(gap > 0.0, high, guess)
         slope = (left * (1.0 - left)).mean(axis=1) + (right * (1.0 - right)).mean(axis=1)

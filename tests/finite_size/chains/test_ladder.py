@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from flatphys.finite_size.chains.ladder import angle, ladder, log_ratios
+from flatphys.finite_size.chains.ladder import angle, ladder, log_ratio_series, log_ratios
 from flatphys.finite_size.estimate import Estimate
-from flatphys.finite_size.record import half_error
+from flatphys.finite_size.mixing import diagnostics
 
 
 def violated(h, beta):
@@ -39,8 +39,21 @@ def test_the_integral_over_the_ladder_is_the_exact_one(beta):
     total = Estimate.of(found.sum(axis=1))
     assert abs(total.z(sum(exact))) < 4.0
     assert total.error < 0.05  # of log Z itself, which is about -70
-    time = half_error(lambda part: log_ratios(part, betas).sum(axis=1), energies)
-    assert time == pytest.approx(total.error, rel=0.35)  # independent draws: no disorder in it
+    series = log_ratio_series(energies, betas)
+    assert series.mean(axis=(1, 2)) == pytest.approx(found.sum(axis=1), abs=1e-9)
+    assert diagnostics(series)[0] == pytest.approx(total.error, rel=0.35)  # independent draws: no disorder in it
+
+
+@pytest.mark.parametrize("betas", [(0.0, 0.7, 1.5), (0.0, 0.9, math.inf)])
+def test_the_response_of_the_integral_to_a_draw_is_its_derivative_with_respect_to_the_draws_weight(betas):
+    """A draw that is there twice changes the sum of log ratios as the response says, up to 1/draws."""
+    rng, draws = np.random.default_rng(7), 4000
+    energies = rng.binomial(6, 0.2, size=(1, 1, len(betas), draws))
+    response = log_ratio_series(energies, betas)[0, 0] - log_ratios(energies, betas).sum()
+    for t in (0, 17, 400):
+        twice = np.concatenate([energies, energies[..., t : t + 1]], axis=3)
+        moved = log_ratios(twice, betas).sum() - log_ratios(energies, betas).sum()
+        assert moved * draws == pytest.approx(response[t], abs=0.02)
 
 
 def test_a_plain_quadrature_of_the_same_draws_is_visibly_off():
