@@ -1,23 +1,25 @@
 """The one decorator of every kernel: compiler flags, and the name under which compiled code is kept (`flatphys._shelf` keeps it).
 
 numba decides whether a cached function is stale by looking at the file that defines it, not at the files it calls, so after an
-edit in one module a cached caller elsewhere would go on returning the old number.  A kernel can only call what its module
-imports: the compiled code of each module is therefore found by a hash of its source and of everything in this package that it
-imports, directly or not.  No room is named by hand, and an edit leaves the compiled code of unrelated modules standing.
+edit in one module a cached caller elsewhere would go on returning the old number.  Here compiled code is found by a hash of the
+instructions of a function and of every function and constant that it can reach.  Nothing is named by hand, and an edit leaves standing
+whatever it cannot change: code elsewhere, and everything where only words were changed.
 """
 
 import functools
 import hashlib
-import pathlib
 import pickle
 import re
 import sys
+import types
 
 import llvmlite
 import numba
 import numpy
 from numba.core import caching, config
 from numba.core.compiler import CompileResult
+from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 from numba.core.serialize import dumps
 
 from flatphys._boxes import VERSION as BOXES, install as install_boxes
@@ -25,78 +27,105 @@ from flatphys._shelf import Shelf
 
 __all__ = ["direct", "inlined", "jit", "unkept"]
 
-_PACKAGE = pathlib.Path(__file__).parent
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INLINED = {"forceinline": True}
-# With the sources, all that decides which machine code results: this file itself is not hashed.
+# With the functions, all that decides which machine code results: nothing else of this file is hashed.
 _FORMAT = repr(("1", _FLAGS, _INLINED, numba.__version__, llvmlite.__version__, numpy.__version__, sys.version, BOXES))
 _SHELF = Shelf()
 
 
-def _file(dotted: str) -> pathlib.Path | None:
-    """The source of a module of this package."""
-    path = _PACKAGE.joinpath(*dotted.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+@functools.cache
+def _own(function) -> tuple[bytes, frozenset]:
+    """(digest of all of a function itself that decides its machine code, the functions that it can reach)."""
+    digest, reached = hashlib.sha256(), set()
+    names = {name for code in _codes(function.__code__) for name in code.co_names}
+    seen = [function.__globals__[name] for name in sorted(names) if name in function.__globals__]
+    seen += [function.__defaults__ or (), *(cell.cell_contents for cell in function.__closure__ or ())]
+    doc = function.__doc__ and function.__code__.co_consts[:1] == (function.__doc__,)
+    parts = [part for code in _codes(function.__code__) for part in _instructions(code, doc and code is function.__code__)]
+    for part in (*parts, *(part for value in seen for part in _parts(value, names))):
+        if isinstance(part, types.FunctionType):
+            reached.add(part)
+            part = part.__module__, part.__qualname__, part.__code__.co_code  # which of them this name is
+        digest.update(part if isinstance(part, bytes) else repr(part).encode())
+        digest.update(b"\n")
+    return digest.digest(), frozenset(reached)
 
 
-_IMPORT = re.compile(r"^(?:from (flatphys[\w.]*) import (\([^)]*\)|[^\n#]*)|import (flatphys[\w.]*))", re.MULTILINE)
+def _codes(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _instructions(code, has_doc):
+    """What of a code object does not depend on where its lines are."""
+    yield code.co_code, code.co_exceptiontable, code.co_flags, code.co_argcount, code.co_kwonlyargcount
+    yield code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    for constant in code.co_consts[bool(has_doc) :]:
+        if isinstance(constant, frozenset):
+            yield sorted(map(repr, constant))  # the order of texts is another in every process
+        elif not isinstance(constant, types.CodeType):
+            yield constant
+
+
+def _parts(value, names):
+    """Texts, numbers and functions that say all that a kernel sees of a value; `names` are those that it asks modules for."""
+    if isinstance(value, Dispatcher):
+        yield from (sorted(map(repr, value.targetoptions.items())), value.py_func)
+    elif isinstance(value, _Intrinsic):
+        yield value._defn
+    elif isinstance(value, types.ModuleType):
+        yield value.__name__
+        if value.__name__.startswith("flatphys"):
+            yield from (part for name in sorted(names) if hasattr(value, name) for part in _parts(getattr(value, name), names))
+    elif isinstance(value, type):
+        yield value.__module__, value.__qualname__, getattr(value, "_fields", ()), getattr(value, "_field_defaults", {})
+    elif isinstance(value, numpy.ndarray):
+        yield value.dtype.str, value.shape, value.tobytes()
+    elif isinstance(value, tuple):
+        yield from (type(value).__qualname__, len(value), *(part for item in value for part in _parts(item, names)))
+    elif isinstance(value, (types.FunctionType, str, bool, int, float, complex, numpy.generic, types.NoneType)):
+        yield value
+    elif isinstance(value, types.BuiltinFunctionType):
+        yield value.__module__, value.__qualname__
+    else:
+        raise TypeError(f"a kernel sees {value!r}: say in flatphys._jit what of it decides the machine code")
 
 
 @functools.cache
-def _imports(path: pathlib.Path) -> frozenset:
-    """Files of this package that the module at `path` imports when it is loaded (by text: parsing takes ten times as long).
-
-    Imports inside functions bind no name that a kernel can see; what keeps compiled code does not change it.
-    """
-    found = set()
-    for source, names, alone in _IMPORT.findall(path.read_text(encoding="utf-8")):
-        found.add(_file(source or alone))
-        found |= {_file(f"{source}.{name}") for name in re.findall(r"\w+", names)}
-    return frozenset(found - {None, _PACKAGE / "_jit.py"})
-
-
-def sources(path: pathlib.Path) -> set:
-    """`path` and every file of this package that it imports, directly or through others."""
-    reached, waiting = set(), {path}
+def fingerprint(function) -> str:
+    """A hash of a function and of every function that it can reach: the same as long as the same machine code results."""
+    reached, waiting = set(), {function}
     while waiting:
         reached |= waiting
-        waiting = set().union(*(_imports(one) for one in waiting)) - reached
-    return reached
-
-
-@functools.cache
-def _source_hash(path: pathlib.Path) -> str:
-    digest = hashlib.sha256(_FORMAT.encode())
-    digest.update(path.relative_to(_PACKAGE).as_posix().encode())
-    for one in sorted(sources(path)):
-        digest.update(one.relative_to(_PACKAGE).as_posix().encode() + b"\0" + one.read_bytes())
-    return digest.hexdigest()[:16]
+        waiting = set().union(*(_own(one)[1] for one in waiting)) - reached
+    found = sorted(f"{one.__module__}.{one.__qualname__} {_own(one)[0].hex()}" for one in reached)
+    return hashlib.sha256("\n".join((_FORMAT, *found)).encode()).hexdigest()
 
 
 def _spelled(kind) -> str:
-    """A numba type as text, its named tuples by module too: several have one name."""
+    """A numba type as text, its named tuples by module and fields too: several have one name."""
     if isinstance(kind, tuple):
         return ",".join(map(_spelled, kind))
     inner = f"({_spelled(tuple(kind.types))})" if hasattr(kind, "types") else ""
-    return f"{kind}{getattr(getattr(kind, 'instance_class', None), '__module__', '')}{inner}"
+    factory = getattr(kind, "instance_class", None)
+    return f"{kind}{factory and (factory.__module__, factory._fields)}{inner}"
 
 
 class _Cache(caching.NullCache):
     """The compiled code of one function on disk, one file for each set of argument types."""
 
-    def __init__(self, function):
-        self._function, self._path = function, pathlib.Path(function.__code__.co_filename)
+    def __init__(self, function, flags):
+        self._function, self._flags = function, flags
 
     def _place(self, sig, codegen) -> tuple[str, str]:
-        """(room, name): the version of the module, the function with its argument types and the processor."""
-        code = self._function.__code__
+        """(room, name): the module; the function with all that it reaches, its argument types, and the processor."""
         options = config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.BOUNDSCHECK, config.DEBUGINFO_DEFAULT
-        key = self._function.__qualname__, code.co_firstlineno, _spelled(sig), codegen.magic_tuple(), *map(str, options)
-        name = re.sub(r"\W", "_", code.co_name)
-        return _source_hash(self._path), f"{name}-{hashlib.sha256(repr(key).encode() + code.co_code).hexdigest()[:24]}"
+        key = fingerprint(self._function), self._flags, _spelled(sig), codegen.magic_tuple(), *map(str, options)
+        name = re.sub(r"\W", "_", self._function.__qualname__)
+        return self._function.__module__, f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}"
 
     def load_overload(self, sig, target_context):
         """numba's result of an earlier compilation, None where there is none that can be used."""
@@ -126,7 +155,7 @@ def jit(function, **flags):
     callee in different callers are optimised differently and the first one loaded serves all (measured; it costs a tenth of the speed).
     """
     compiled = numba.njit(**_FLAGS, **flags)(function)
-    compiled._cache = _Cache(function)
+    compiled._cache = _Cache(function, flags)
     return compiled
 
 

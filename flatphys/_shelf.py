@@ -21,7 +21,7 @@ from flatphys.files import not_ours, replaced
 
 _MAGIC = b"flatphys kernel 1\n"
 _DIGEST = 32
-_STALE_SECONDS = 30 * 24 * 3600.0  # folders of other versions unused for a month are removed
+_STALE_SECONDS = 30 * 24 * 3600.0  # what no process has used for a month is removed
 
 
 def _places():
@@ -48,10 +48,10 @@ def _refusal(folder: pathlib.Path) -> str:
 
 
 class Shelf:
-    """Compiled code of this process, by room (one version of one module) and name (one function and its types)."""
+    """Compiled code of this process, by room (a module) and name (a function as it is now, and its types)."""
 
     def __init__(self):
-        self._places, self._read, self._write, self._told, self._used = None, [], None, set(), set()
+        self._places, self._read, self._write, self._told, self._cleared = None, [], None, set(), False
         self._wrong = []  # what is wrong with the places before the one in use
 
     def _look(self):
@@ -91,16 +91,19 @@ class Shelf:
         for base in self._read:
             try:
                 with open(base / room / name, "rb") as file:
-                    why = not_ours(os.fstat(file.fileno())) or not_ours(os.stat(base / room))
+                    found = os.fstat(file.fileno())
+                    why = not_ours(found) or not_ours(os.stat(base / room))
                     data = b"" if why else file.read()
             except FileNotFoundError:
                 continue
             except OSError as error:
                 self.damaged(room, name, error.strerror or str(error))
                 continue
-            self._touch(base / room)
             body = data[len(_MAGIC) + _DIGEST :]
             if data.startswith(_MAGIC) and data[len(_MAGIC) : len(_MAGIC) + _DIGEST] == _checksum(room, name, body):
+                if time.time() - found.st_mtime > 0.1 * _STALE_SECONDS:
+                    with contextlib.suppress(OSError):
+                        os.utime(base / room / name)
                 return body
             self.damaged(room, name, why or "its checksum does not fit")
         return None
@@ -111,8 +114,8 @@ class Shelf:
         while self._write is not None:
             folder = self._write / room
             try:
+                self._clear()
                 folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-                self._touch(folder)
                 with replaced(folder / name) as beside:
                     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
                         file.write(_MAGIC + _checksum(room, name, body) + body)
@@ -137,18 +140,17 @@ class Shelf:
             self._told.add(kind)
             warnings.warn(text, CacheWarning, stacklevel=2)
 
-    def _touch(self, folder):
-        """Note that a room is in use, once; take away others that no version has used for long."""
-        if folder in self._used:
-            return
-        self._used.add(folder)
-        with contextlib.suppress(OSError):
-            new = time.time() - folder.stat().st_mtime > 3600.0 or not any(folder.iterdir())
-            os.utime(folder)
-            if new:
-                for other in folder.parent.iterdir():
-                    if time.time() - other.stat().st_mtime > _STALE_SECONDS:
-                        shutil.rmtree(other, ignore_errors=True)
+    def _clear(self):
+        """Take away what no process has used for long, once."""
+        if not self._cleared:
+            self._cleared = True
+            with contextlib.suppress(OSError):
+                for path in self._write.rglob("*"):
+                    if path.is_file() and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                        path.unlink()
+                for folder in self._write.iterdir():
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()  # where it is empty
 
 
 def _checksum(room, name, body) -> bytes:

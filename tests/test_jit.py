@@ -1,48 +1,106 @@
-"""The kernels' cache: a folder of compiled code is named by every source that the code in it can depend on."""
+"""The kernels' cache: compiled code is named by every function and constant that it can depend on."""
 
-import ast
+import importlib
 import os
-import pathlib
+import pkgutil
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import flatphys
 from flatphys import _jit
-
-PACKAGE = pathlib.Path(flatphys.__file__).parent
-
-
-def test_a_module_depends_on_all_that_python_says_it_imports():
-    """`_jit.sources` reads imports by a pattern; Python's own parser must find no further one, but for what keeps the code."""
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.parse(path.read_bytes()).body:
-            if isinstance(node, ast.ImportFrom) and node.module.startswith("flatphys"):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names if alias.name.startswith("flatphys")]
-            else:
-                continue
-            assert {_jit._file(name) for name in names} - {None, PACKAGE / "_jit.py"} <= _jit.sources(path), (path, names)
+from flatphys.saddle.equilibrium import averages
 
 
-@pytest.mark.parametrize("path", ["numerics/gaussian.py", "kernels/networks.py", "saddle/equilibrium/averages.py"])
-def test_an_edit_reaches_every_module_that_calls_it_and_no_other(path, tmp_path, monkeypatch):
-    import shutil
+def kernels():
+    """Every compiled function of the package."""
+    for module in pkgutil.walk_packages(flatphys.__path__, "flatphys."):
+        if not module.name.endswith(("__main__", "_cuda")):
+            yield from (one for one in vars(importlib.import_module(module.name)).values() if isinstance(one, Dispatcher))
 
-    copy = tmp_path / "flatphys"
-    shutil.copytree(PACKAGE, copy)
-    monkeypatch.setattr(_jit, "_PACKAGE", copy)
-    callers = [copy / "saddle/equilibrium/branch.py", copy / "saddle/equilibrium/follow.py", copy / path]
-    stranger = copy / "numerics/mills_table.py"
-    hash_of = _jit._source_hash.__wrapped__
-    _jit._imports.cache_clear()
-    before = [hash_of(one) for one in [*callers, stranger]]
-    (copy / path).write_text((copy / path).read_text() + "\n# edited\n")
-    after = [hash_of(one) for one in [*callers, stranger]]
-    assert [a != b for a, b in zip(after, before)] == [True, True, True, False]
+
+def test_every_kernel_has_a_fingerprint_of_its_own_that_is_the_same_in_every_process():
+    found = {one.py_func: _jit.fingerprint(one.py_func) for one in kernels()}
+    assert len(found) == len(set(found.values())) > 200
+    program = f"from flatphys import _jit; from {averages.__name__} import pattern_rule as f; print(_jit.fingerprint(f.py_func))"
+    again = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, text=True)
+    assert again.stdout.strip() == found[averages.pattern_rule.py_func], again.stderr
+
+
+SOURCE = """
+import math
+from typing import NamedTuple
+import numpy as np
+from flatphys._jit import jit, inlined
+
+SCALE, TABLE = 2.0, np.array([1.0, 2.0])
+
+class Pair(NamedTuple):
+    a: float
+    b: float
+
+@inlined
+def low(x):
+    return math.exp(x)
+
+@inlined
+def other(x):
+    return math.exp(x)
+
+first, second = low, other
+
+@jit
+def middle(x):
+    \"\"\"Words.\"\"\"
+    return SCALE * low(x) + TABLE[0]
+
+@jit
+def top(p, n=3):
+    total = first(p.a) - second(p.b)
+    for i in range(n):
+        total += middle(i)
+    return Pair(total, 1.0)
+
+@jit
+def stranger(x):
+    return x + 1.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("Words.", "Other words, and lines\nof them.", set()),
+        ("import math\n", "import math\n# a comment\nUNSEEN = 7\n", set()),
+        ("math.exp(x)\n\n@inlined\ndef other", "math.exp(-x)\n\n@inlined\ndef other", {"low", "middle", "top"}),
+        ("SCALE, TABLE = 2.0", "SCALE, TABLE = 2.5", {"middle", "top"}),
+        ("[1.0, 2.0]", "[1.0, 2.5]", {"middle", "top"}),
+        ("n=3", "n=4", {"top"}),
+        ("    a: float\n    b: float", "    b: float\n    a: float", {"top"}),
+        ("first, second = low, other", "first, second = other, low", {"top"}),
+        ("@inlined\ndef low", "@jit\ndef low", {"middle", "top"}),  # `low` itself by its flags
+        ("1.5", "1.25", {"stranger"}),
+    ],
+)
+def test_an_edit_reaches_every_kernel_that_sees_it_and_no_other(old, new, changed):
+    prints = []
+    for source in (SOURCE, SOURCE.replace(old, new)):
+        scope = {"__name__": "a_module"}
+        exec(source, scope)
+        prints.append({name: _jit.fingerprint(one.py_func) for name, one in scope.items() if isinstance(one, Dispatcher)})
+    names = ("low", "other", "middle", "top", "stranger")
+    assert {name for name in names if prints[0][name] != prints[1][name]} == changed
+
+
+def test_named_tuples_with_the_same_types_and_other_fields_are_told_apart():
+    from collections import namedtuple
+
+    types = [numba.typeof(namedtuple("Pair", fields)(1.0, 2.0)) for fields in ("a b", "b a")]
+    assert _jit._spelled((types[0],)) != _jit._spelled((types[1],))
 
 
 # A local entropy: its kernels share callees, and with fused multiply-adds its last bits did depend on who had compiled them.
