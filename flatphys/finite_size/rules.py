@@ -49,6 +49,8 @@ def fit(learner, data, x, y, alpha):
     if isinstance(learner, Hebb):
         return w, 0.5 * (w @ w) / n * data.variance * odds if learner.bias else 0.0
     if isinstance(learner, Bayes) and mixture:
+        if learner.weights == "binary":
+            return np.tanh(w * alpha / data.variance), 0.5 * data.variance * odds
         return w * alpha / (alpha + data.variance), 0.5 * data.variance * odds
     raise InvalidInput(f"learner must be ERM, MaxMargin, Hebb or (on a mixture) Bayes to be trained at finite N, got {learner!r}")
 

@@ -33,7 +33,8 @@ _NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy=_FITT
 _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a balanced mixture
     where(Teacher, Bayes, weights="spherical"),
     where(Teacher, _RULES),
-    where(GaussianMixture, (Bayes, *_RULES), positive=0.5),
+    where(GaussianMixture, Bayes, positive=0.5, weights="spherical"),
+    where(GaussianMixture, _RULES, positive=0.5),
 )
 
 

@@ -59,11 +59,11 @@ def bayes_error(data: Teacher | GaussianMixture, alpha: float, weights: str = "s
     data : Teacher or GaussianMixture
         A teacher's labels may be flipped with probability `flip`; the error counts clean labels.
     weights : "spherical" or "binary"
-        The teacher's prior (not used on the mixture).
+        The prior of the teacher, or of the mixture's centre (of length sqrt N either way).
     """
     validate.instance("data", data, (Teacher, GaussianMixture))
     if isinstance(data, GaussianMixture):
-        return bayes_error_mixture(data, validate.load(alpha))
+        return bayes_error_mixture(data, validate.load(alpha), Bayes(weights).weights)
     return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
 
 

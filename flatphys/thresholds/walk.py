@@ -12,8 +12,9 @@ from flatphys.numerics.secant import CONVERGED
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.branch import ReadOff, entropy, read_off
 from flatphys.saddle.equilibrium.curve import branch_end, curve_of, first_field, root_on_piece
+from flatphys.saddle.equilibrium.empty import empty
 from flatphys.saddle.equilibrium.follow import Chord, ChordPoint, chord_point
-from flatphys.saddle.equilibrium.states import empty, empty_state, state_at, teacher_free_entropy
+from flatphys.saddle.equilibrium.states import empty_state, state_at, teacher_free_entropy
 from flatphys.state import State
 
 LOOKS = 12  # loads at which branches are compared between two of their ends

@@ -7,7 +7,7 @@ stability t by an increasing map, so that with the way back omega(t)
 
     loss minimiser   omega(t) = t + c l'(t), c = V D  (hinge: an atom at 1, of mass P(1-c < omega < 1))
     largest margin   omega(t) = t above kappa, an atom at kappa
-    Hebb, Bayes      omega(t) = t - own, a pattern's own contribution |x|^2/(alpha N) (times q for Bayes)
+    Hebb, Bayes      omega(t) = t - own, a pattern's own contribution |x|^2/(alpha N), for Bayes 1-q
 
     (weights turned to the overlap p: `TrainedMargins.rise_after_turn`)
 
@@ -229,18 +229,18 @@ def law(state) -> TrainedMargins:
     if "margin" in order:
         place = order["margin"]
         return TrainedMargins(cavity, _floor(place), np.maximum(cavity.places(place), place), norm, atom=place)
-    own = state.model.data.variance if isinstance(state.model.data, GaussianMixture) else 1.0
-    own = _own(learner, own, state.alpha)
+    own = _own(state)
     mean, *spread = cavity.moments()
     return TrainedMargins(cavity, lambda t: (t - own, np.ones(t.shape)), omega + own, norm, moments=(mean + own, *spread))
 
 
-def _own(learner, variance, alpha) -> float:
+def _own(state) -> float:
     """What a pattern adds to its own stability."""
+    learner, data = state.model.learner, state.model.data
     if isinstance(learner, Hebb):
-        return variance / alpha
+        return (data.variance if isinstance(data, GaussianMixture) else 1.0) / state.alpha
     if isinstance(learner, Bayes):
-        return variance / (alpha + variance)
+        return 1.0 - state.q
     raise InvalidInput(f"the law of stabilities of {learner!r} is not one of a minimiser")
 
 

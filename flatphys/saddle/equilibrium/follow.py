@@ -12,8 +12,7 @@ does at small loads, as F = 0 separates the signs of F.  A step is halved while 
 changes too much, or the normal misses the curve.  Where R_hat is zero or bound to q_hat every (s, s) is a saddle, and the same
 steps are taken in s.
 
-Between two neighbouring points of the polygon a saddle is named by the chord's parameter t: the point t of the way along the
-chord, corrected along the chord's normal.
+Between two points of the polygon a saddle is named by the chord's parameter t: the point t of the way, corrected along the normal.
 
 Source: Keller 1977 (pseudo-arclength continuation).
 """
@@ -200,12 +199,9 @@ def _end_reached(problem, s, r, value, before, v_min, nodes):
 
 @jit
 def follow(problem, start, ends, points, nodes):
-    """Fills points = (s, r, log alpha) along the curve from start = (log R_hat, guess of log q_hat).
+    """Fills points = (s, r, log alpha) along the curve from start = (log R_hat, guess of log q_hat); ends = (least 1-q, past folds?).
 
-    ends = (least 1-q, whether to go on behind the first fold).
-
-    Returns (number of points, whether the end was reached, side);
-    `side` is what `chord_point` wants: 1, or 0 for a curve that leapt.
+    Returns (number of points, whether the end was reached, `side` of `chord_point`: 1, or 0 for a curve that leapt).
     """
     s, r, la = points
     v_min, whole = ends

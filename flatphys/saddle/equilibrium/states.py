@@ -24,13 +24,11 @@ Seung, Sompolinsky & Tishby 1992.
 
 import math
 import warnings
-from typing import NamedTuple
 
 from flatphys._jit import direct
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.kernels.channels import channel, channel_scalars, relative_log_f
-from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
-from flatphys.kernels.networks import first_slope, overlap_curvature
+from flatphys.kernels.codes import ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
+from flatphys.kernels.networks import first_slope
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
 from flatphys.problem import problem_of
@@ -39,6 +37,7 @@ from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
 from flatphys.saddle.equilibrium.curve import LOG_LARGE, branch_end, branch_names, curve_of, first_field, roots, stretch
+from flatphys.saddle.equilibrium.empty import empty
 from flatphys.state import State
 
 # The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
@@ -82,28 +81,6 @@ def teacher_free_entropy(problem: Problem, alpha: float) -> float:
     """Of q = R = 1, where errors are counted: only the inverted labels cost."""
     flip = problem.labels.flip
     return -alpha * problem.channel.beta * flip if flip > 0.0 else 0.0
-
-
-class Empty(NamedTuple):
-    """Of the solution q = 0: free entropy, entropy, share below the margin, mean energy, replicon, and the load at which that vanishes."""
-
-    free: float
-    entropy: float
-    share: float
-    loss: float
-    replicon: float
-    last: float
-
-
-def empty(problem: Problem, alpha: float) -> Empty:
-    """The limit q_hat -> 0: constraints that (almost) every weight obeys or violates alike, and an even energy."""
-    ch = problem.channel
-    (log_f, a, b), (share, loss) = channel(ch, ch.margin, 1.0), channel_scalars(ch, ch.margin, 1.0)
-    slope, bend = first_slope(problem.net), overlap_curvature(problem.net, 0.0, 1.0)
-    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * relative_log_f(ch, ch.margin, 1.0, log_f)
-    pull = slope * slope * b * b + bend * a * a
-    entropy = free if ch.beta == math.inf else free + ch.beta * alpha * loss
-    return Empty(free, entropy, share, loss, 1.0 - alpha * pull, 1.0 / pull if pull > 0.0 else math.inf)
 
 
 def empty_state(model: Model, problem: Problem, alpha: float) -> State:

@@ -36,6 +36,8 @@ def rule_of(state: State) -> Rule:
             f"b = {state.b:g}"
         )
     labels, d = (Labels(MIXTURE, 0.0), data.variance) if mixture else (Labels(TEACHER, data.flip), 1.0)
+    if isinstance(learner, Bayes) and learner.weights != "spherical":
+        raise InvalidInput(f"local_entropy around the Bayes rule counts spherical weights, got weights={learner.weights!r}")
     loss, c, edge = -1, 0.0, 0.0
     m, q = float(state.order.get("m", state.order.get("R", 0.0))), float(state.q)
     if isinstance(learner, ERM):
@@ -51,8 +53,6 @@ def rule_of(state: State) -> Rule:
     elif isinstance(learner, MaxMargin):
         moves, edge = LIFTED, state.margin
     elif isinstance(learner, Bayes):
-        if learner.weights != "spherical":
-            raise InvalidInput(f"local_entropy around the Bayes rule counts spherical weights, got weights={learner.weights!r}")
         moves, c, m = POSTERIOR, state.one_minus_q, q
         edge = math.log((1.0 - data.flip) / data.flip) if data.flip > 0.0 else math.inf
     else:

@@ -3,19 +3,26 @@
 Hebb, w = sum y x/(alpha sqrt N): mixture m = 1, q = 1 + D/alpha, teacher m = (1-2 eta) sqrt(2/pi),
 q = m^2 + 1/alpha.  Bayes on the mixture (a Gaussian prior of the right length is as good as the
 sphere): the posterior mean alpha/(alpha + D) times Hebb's weights, b = (D/2) log(rho/(1-rho)).
-Their patterns' own contribution to w adds |x|^2/(alpha N) = D/alpha, or D/(alpha + D), to a stability.
+Binary centres have independent posteriors with the fields h_i = sum y x_i/(D sqrt N) = (alpha/D) v_i + sqrt(alpha/D) z_i: the
+posterior mean is tanh h_i, and by Nishimori's identity m = q = E tanh^2(alpha/D + sqrt(alpha/D) z).
+Their patterns' own contribution to w adds |x|^2/(alpha N) = D/alpha, or for Bayes 1-q, to a stability.
 """
 
 import math
 
 from flatphys.errors import Unsatisfiable
+from flatphys.kernels.codes import BINARY, ERRORS, NISHIMORI, Channel, Labels, Problem
+from flatphys.kernels.networks import PERCEPTRON_NET
 from flatphys.model import GaussianMixture
+from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.accept import Tolerance, accept
+from flatphys.saddle.equilibrium.averages import weights_average
 from flatphys.saddle.minimiser.largest_margin import mixture_margin, separability
 from flatphys.saddle.minimiser.skew import skew_cdf
 from flatphys.state import State
 
 EXACT = Tolerance(0.0, 0.0)  # nothing is solved, nothing is summed
+SUMMED = Tolerance(0.0, 1e-12)  # an average over the posterior's fields
 TOLERANCE = Tolerance(1e-11, 0.0)  # of the largest margin
 
 
@@ -57,31 +64,40 @@ def solve_hebb(model, alpha: float) -> State:
 def solve_bayes_mixture(model, alpha: float) -> State:
     """State of Bayes on GaussianMixture: the posterior mean of the centres, the prior log-odds as its bias."""
     d, rho = model.data.variance, model.data.positive
-    q = alpha / (alpha + d)
-    return _closed(model, alpha, q, q, 0.5 * d * math.log(rho / (1.0 - rho)), d / (alpha + d))
+    q, v, worth = posterior_overlap(d, alpha, model.learner.weights)
+    return _closed(model, alpha, q, q, 0.5 * d * math.log(rho / (1.0 - rho)), v, worth)
 
 
-def _closed(model, alpha, m, q, b, own) -> State:
+def posterior_overlap(d: float, alpha: float, weights: str) -> tuple[float, float, float]:
+    """(q, 1-q, quadrature error) of the posterior mean of the mixture's centres."""
+    if weights == "spherical":
+        return alpha / (alpha + d), d / (alpha + d), 0.0
+    problem, field = Problem(BINARY, Labels(NISHIMORI, 0.0), Channel(ERRORS, 0.0, math.inf), PERCEPTRON_NET), alpha / d
+    found, fine = (weights_average(problem, field, field, level, buffers()) for level in (0, 1))
+    return found.q, found.v, max(abs(found.q - fine.q) / max(found.q, 1e-300), abs(found.v - fine.v))
+
+
+def _closed(model, alpha, m, q, b, own, worth=0.0) -> State:
     """A rule on the mixture without equations; `own` is what a pattern adds to its own stability."""
     rho, s = model.data.positive, math.sqrt(model.data.variance * q)
     state = State(
         model=model,
         alpha=alpha,
         branch="rule",
-        order={"m": m, "q": q, "b": b, "q_orthogonal": q - m * m},
+        order={"m": m, "q": q, "b": b, "q_orthogonal": q * own if m == q else q - m * m},
         train_error=mixture_error(rho, m + own, b, s),
         generalization_error=mixture_error(rho, m, b, s),
         cosine=m / math.sqrt(q),
         residual=0.0,
-        quadrature_error=0.0,
+        quadrature_error=worth,
     )
-    return accept(state, EXACT, "a smaller variance helps")
+    return accept(state, SUMMED if worth > 0.0 else EXACT, "a smaller variance helps")
 
 
-def bayes_error_mixture(data, alpha: float) -> float:
-    """Smallest error on new examples that alpha N examples of the mixture allow."""
+def bayes_error_mixture(data, alpha: float, weights: str = "spherical") -> float:
+    """Smallest error on new examples that alpha N examples of the mixture, of centres with this prior, allow."""
     d, rho = data.variance, data.positive
-    q = alpha / (alpha + d)
+    q = posterior_overlap(d, alpha, weights)[0]
     return mixture_error(rho, q, 0.5 * d * math.log(rho / (1.0 - rho)), math.sqrt(d * q))
 
 
