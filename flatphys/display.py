@@ -3,6 +3,8 @@
 import html
 from typing import Any, TextIO
 
+from flatphys.values import Value
+
 
 def figure(value: Any) -> str:
     """A number with ten significant digits, anything else as it is."""
@@ -20,8 +22,8 @@ def text_table(title: str, lines: list) -> str:
     return "\n".join([title, *("  " + line for line in aligned)])
 
 
-class Table:
-    """Prints as a titled table of two columns: a subclass gives `_title()` and `_rows()`."""
+class Table(Value):
+    """A result that prints as a titled table of two columns: a subclass gives `_title()` and `_rows()`."""
 
     def _title(self) -> str:
         return type(self).__name__

@@ -86,6 +86,9 @@ class State(Table):
             return order[name]
         raise AttributeError(f"this state has no {name!r}; its order parameters are {', '.join(order) or 'none'}")
 
+    def __hash__(self) -> int:
+        return hash((self.model, self.alpha, self.ansatz, self.branch))
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.order})
 

@@ -38,7 +38,7 @@ _TRAINING = 3  # streams of a seed: fresh examples and perturbations belong to t
 _QUESTIONS = 11
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FiniteRun(Table):
     """What `train` measured; every quantity is an attribute (`run.m`, `run.train_error`, ...) and an `Estimate`."""
 

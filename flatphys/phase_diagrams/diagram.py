@@ -7,6 +7,7 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.display import Table, figure
+from flatphys.values import Value
 
 TITLES = {
     "binary-perceptron": "Binary perceptron: capacity, stability and flatness in the plane of load and margin",
@@ -36,7 +37,7 @@ def load(name: str):
 
 
 @dataclass(frozen=True, eq=False)
-class Boundary:
+class Boundary(Value):
     """One curve of a phase diagram.
 
     Attributes

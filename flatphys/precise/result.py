@@ -1,12 +1,31 @@
 """Refined: a saddle point in mpmath numbers."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mpmath as mp
 
 from flatphys.display import Table
 from flatphys.model import Model
 from flatphys.quantities import STATE
+
+
+class _Exact(NamedTuple):
+    """Sign, mantissa, exponent and bits of an mpf, which by itself is pickled to the digits of the moment only."""
+
+    parts: tuple
+
+
+def _packed(value):
+    if isinstance(value, dict):
+        return {key: _packed(item) for key, item in value.items()}
+    return _Exact(value._mpf_) if isinstance(value, mp.mpf) else value
+
+
+def _unpacked(value):
+    if isinstance(value, dict):
+        return {key: _unpacked(item) for key, item in value.items()}
+    return mp.mp.make_mpf(value.parts) if isinstance(value, _Exact) else value
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -47,6 +66,12 @@ class Refined(Table):
         if name in order:
             return order[name]
         raise AttributeError(f"this refined state has no {name!r}; its order parameters are {', '.join(order) or 'none'}")
+
+    def __getstate__(self):
+        return {name: _packed(value) for name, value in vars(self).items()}
+
+    def __setstate__(self, state):
+        self.__dict__.update({name: _unpacked(value) for name, value in state.items()})
 
     def __dir__(self):
         return sorted({*super().__dir__(), *self.order})

@@ -40,7 +40,7 @@ LOADS, FIRST_LOAD, LAST_LOAD = 13, 0.26, 0.98  # the coarse search in alpha, in 
 BEYOND_ANNEALED = 1.5  # the perceptron's branch ends at 1.53 times its capacity
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseThreshold(Table):
     """The flatness threshold of the replicated entropy.
 

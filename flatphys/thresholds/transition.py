@@ -16,7 +16,7 @@ from flatphys.state import State
 from flatphys.thresholds.walk import Walk, unfollowed
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FirstOrderTransition(Table):
     """A discontinuous transition between the student and the teacher branch.
 

@@ -25,6 +25,7 @@ Sources: Mignacco et al. ICML 2020 (the law); Pittorino et al. ICLR 2021 (local 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -210,13 +211,42 @@ class TrainedMargins(MarginDistribution):
         return below if slope > 0.0 else 1.0 - below
 
 
-def _floor(place):
-    """The way back of t = max(omega, place)."""
+class _Way(NamedTuple):
+    """A way back t -> (omega, d omega/dt); no closures, so that laws can be pickled and compared."""
 
-    def back(t):
-        return np.where(t < place, -math.inf, t), np.where(t < place, 0.0, 1.0)
+    value: float = 0.0
+    loss: object = None
 
-    return back
+
+class _Floor(_Way):
+    """Of t = max(omega, value)."""
+
+    def __call__(self, t):
+        return np.where(t < self.value, -math.inf, t), np.where(t < self.value, 0.0, 1.0)
+
+
+class _Shift(_Way):
+    """Of t = omega + value."""
+
+    def __call__(self, t):
+        return t - self.value, np.ones(t.shape)
+
+
+class _Held(_Way):
+    """Of t = 1 for every omega."""
+
+    def __call__(self, t):
+        return np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape)
+
+
+class _Untrained(_Way):
+    """Of the minimiser of a loss with c = value."""
+
+    def __call__(self, t):
+        t, machinery = np.ascontiguousarray(t), compiled(self.loss)
+        before, jacobian = np.empty(t.shape), np.empty(t.shape)
+        machinery.untrain(machinery.code, t, self.value, before, jacobian)
+        return before, jacobian
 
 
 def law(state) -> TrainedMargins:
@@ -228,10 +258,10 @@ def law(state) -> TrainedMargins:
         return _minimiser_law(state, cavity, omega, norm)
     if "margin" in order:
         place = order["margin"]
-        return TrainedMargins(cavity, _floor(place), np.maximum(cavity.places(place), place), norm, atom=place)
+        return TrainedMargins(cavity, _Floor(place), np.maximum(cavity.places(place), place), norm, atom=place)
     own = _own(state)
     mean, *spread = cavity.moments()
-    return TrainedMargins(cavity, lambda t: (t - own, np.ones(t.shape)), omega + own, norm, moments=(mean + own, *spread))
+    return TrainedMargins(cavity, _Shift(own), omega + own, norm, moments=(mean + own, *spread))
 
 
 def _own(state) -> float:
@@ -250,18 +280,10 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
     c = state.order["V"] * (data.variance if isinstance(data, GaussianMixture) else 1.0)
     traits = loss_traits(loss)
     if math.isinf(c) and traits.exact_fit:
-        held = lambda t: (np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape))
-        return TrainedMargins(cavity, held, np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
+        return TrainedMargins(cavity, _Held(), np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
-        return TrainedMargins(cavity, _floor(1.0), np.maximum(cavity.places(1.0), 1.0), norm, atom=1.0)
+        return TrainedMargins(cavity, _Floor(1.0), np.maximum(cavity.places(1.0), 1.0), norm, atom=1.0)
     machinery = compiled(loss)
-
-    def back(t):
-        t = np.ascontiguousarray(t)
-        before, jacobian = np.empty(t.shape), np.empty(t.shape)
-        machinery.untrain(machinery.code, t, c, before, jacobian)
-        return before, jacobian
-
     omega = np.concatenate([omega, cavity.places(1.0)])
     places = np.array([machinery.response(machinery.code, 1.0 - o, c)[0] for o in omega])
     moments = None
@@ -277,4 +299,4 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         moments = central_moments(1.0, over_margins)
     if traits.margin_fit:
         places = np.append(places, 1.0)  # the density jumps there
-    return TrainedMargins(cavity, back, places, norm, atom=1.0 if traits.kinked else None, moments=moments)
+    return TrainedMargins(cavity, _Untrained(c, loss), places, norm, atom=1.0 if traits.kinked else None, moments=moments)
