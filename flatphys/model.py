@@ -191,18 +191,18 @@ class CustomLoss:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        _set(self, name=validate.text("name", self.name))
         for part in ("value", "slope", "curvature"):
             function = getattr(self, part)
             if not hasattr(function, "py_func"):
-                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {function!r}")
+                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {validate.shown(function)}")
             for t in (-2.0, 0.0, 1.5):
                 if not math.isfinite(_call(function, part, t)):
                     raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")
-        grid = [0.37 * i - 7.0 for i in range(40)]
-        slopes = [self.slope(t) for t in grid]
+        slopes = [_call(self.slope, "slope", 0.37 * i - 7.0) for i in range(40)]
         if any(b < a - 1e-12 * (1.0 + abs(a)) for a, b in zip(slopes, slopes[1:])):
             raise InvalidInput(f"slope must not decrease (the loss must be convex), but that of {self.name!r} does")
-        if any(self.curvature(t) < 0.0 for t in grid):
+        if any(_call(self.curvature, "curvature", 0.37 * i - 7.0) < 0.0 for i in range(40)):
             raise InvalidInput(f"curvature must be >= 0, but that of {self.name!r} is negative somewhere in [-7, 8]")
 
     def __repr__(self) -> str:

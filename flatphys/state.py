@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flatphys import quantities
+from flatphys import quantities, validate
 from flatphys.display import Table, figure
-from flatphys.model import Model
+from flatphys.model import Model, check_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ NEGATIVE_ENTROPY = -1e-9
 SCALARS = tuple(quantity.name for quantity in (*quantities.STATE, *quantities.WORTH))
 # What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`); the energy follows.
 NUMBERS = tuple(quantity.name for quantity in quantities.STATE if quantity.name != "energy")
+_GIVEN = (*NUMBERS, *(quantity.name for quantity in quantities.WORTH), "tolerance", "quadrature_tolerance")  # numbers or None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,6 +80,20 @@ class State(Table):
     quadrature_error: float = math.nan
     tolerance: float = math.nan
     quadrature_tolerance: float = math.nan
+
+    def __post_init__(self) -> None:
+        check_model(self.model)
+        object.__setattr__(self, "alpha", validate.load(self.alpha))
+        for name, value in validate.instance("order", self.order, (dict,)).items():
+            validate.instance("order", name, (str,))
+            if not isinstance(value, float):
+                validate.number(name, value, infinite=True)
+        for name in ("branch", "ansatz"):
+            validate.text(name, getattr(self, name))
+        for name in _GIVEN:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, float):
+                object.__setattr__(self, name, validate.number(name, value, infinite=True))
 
     def __getattr__(self, name: str) -> float:
         order = self.__dict__.get("order", {})

@@ -7,6 +7,8 @@ Truth values, complex numbers, texts, masked elements and nan are none, alone or
 import difflib
 import math
 import numbers
+import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from flatphys.errors import InvalidInput
@@ -35,17 +37,18 @@ def _kind(value: Any) -> str:
     return getattr(getattr(value, "dtype", None), "kind", "-")
 
 
-def _masked(value: Any) -> bool:
+def masked(value: Any) -> bool:
+    """Whether an array hides some of its elements."""
     mask = getattr(value, "mask", None)
     return not (mask is None or callable(mask)) and bool(mask.any() if hasattr(mask, "any") else mask)
 
 
 def plain(value: Any) -> Any:
     """What stands in an array without a dimension, as Python has it; a masked element is None; anything else as it is."""
-    if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in _NO_REALS:
+    if type(value) in _PLAIN or isinstance(value, str) or getattr(value, "shape", None) != () or _kind(value) in "mM":
         return value
     try:
-        return None if _masked(value) else value.item() if hasattr(value, "item") else float(value)
+        return None if masked(value) else value.item() if hasattr(value, "item") else float(value)
     except Exception:  # whatever a stranger's methods raise
         return value
 
@@ -78,7 +81,7 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
 
 
 def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
-    kind = "a number" if infinite else "a finite number"
+    kind = "a number" if infinite or -math.inf < low < high < math.inf else "a finite number"
     left = ">=" if "[" in closed else ">"
     right = "<=" if "]" in closed else "<"
     parts = []
@@ -91,45 +94,37 @@ def _allowed(low: float, high: float, closed: str, infinite: bool) -> str:
 
 
 def array(
-    name: str,
-    value: Any,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    closed: str = "",
-    infinite: bool = False,
-    dimensions: int | None = None,
-    empty: bool = False,
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, closed: str = "", dimensions: int = 64, empty: bool = False
 ) -> "np.ndarray":
-    """`value`, a number or numbers in arrays or nested lists, as a float array; every element as in `number`.
+    """`value`, a number or numbers in arrays or nested lists, as a float array with every element in the interval.
 
-    `dimensions` is how many it may have at most; `empty` says whether it may hold nothing.
+    `closed` as in `number`, for infinite ends too; `dimensions` is how many it may have at most, `empty` whether it may hold nothing.
     """
     import numpy as np  # imported here: importing flatphys must not import numpy
 
     try:
-        out = np.asarray(value) if _counts(value) else None
-        if out.dtype.kind == "O":  # Decimals and their like
-            out = np.array([_real(item) for item in out.ravel().tolist()]).reshape(out.shape)
-            out = None if np.isnan(out).any() else out
-        if out.dtype.kind not in "fiu" or (dimensions is not None and out.ndim > dimensions):
+        if not _counts(value):
+            raise TypeError
+        given = np.asarray(value)
+        if given.dtype.kind == "O":  # Decimals and their like
+            given = np.array([_real(item) for item in given.ravel().tolist()]).reshape(given.shape)
+            if np.isnan(given).any():
+                raise TypeError
+        if given.dtype.kind not in "fiu" or given.ndim > dimensions:
             raise TypeError
         with np.errstate(all="ignore"):
-            out = np.array(out, dtype=float)
+            out = np.array(given, dtype=float)
     except Exception:  # ragged lists, and whatever a stranger's __array__ raises
-        many = "an array of numbers" if dimensions is None else "a one-dimensional list of numbers"
-        kind = "masked elements" if _masked(value) else type(value).__name__
+        many = "a one-dimensional list of numbers" if dimensions == 1 else "an array of numbers"
+        kind = "masked elements" if masked(value) else type(value).__name__
         raise InvalidInput(f"{name} must be a number or {many}, got {shown(value)} ({kind})") from None
     if out.size == 0 and not empty:
         raise InvalidInput(f"{name} must not be empty")
-    inside = (out >= low if "[" in closed else out > low) if low > -math.inf else out == out
-    if high < math.inf:
-        inside &= out <= high if "]" in closed else out < high
-    if not infinite:
-        inside &= np.isfinite(out)
+    inside = (out >= low if "[" in closed else out > low) & (out <= high if "]" in closed else out < high)
     if not inside.all():
         bad = float(out[~inside].flat[0])
-        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, infinite)} in every element, got {bad!r} in {shown(value)}")
+        among = f" in {shown(value)}" if out.ndim else ""
+        raise InvalidInput(f"{name} must be {_allowed(low, high, closed, ']' in closed and high == math.inf)}, got {bad!r}{among}")
     return out
 
 
@@ -137,7 +132,7 @@ def _counts(value: Any) -> bool:
     """Whether nothing in a list or array is a truth value, a text or masked, of which numpy would make numbers."""
     if isinstance(value, (list, tuple)):
         return all(type(item) in _PLAIN or _counts(item) for item in value)
-    return not (isinstance(plain(value), (bool, str, bytes, type(None))) or _kind(value) in _NO_REALS or _masked(value))
+    return not (isinstance(plain(value), (bool, str, bytes, type(None))) or _kind(value) in _NO_REALS or masked(value))
 
 
 def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
@@ -157,10 +152,17 @@ def choice(name: str, value: Any, options: tuple[str, ...]) -> str:
 def integer(name: str, value: Any, low: int = 0, high: int = LARGEST) -> int:
     """`value` as an integer from `low` to `high`."""
     item = plain(value)
-    if not isinstance(item, bool) and isinstance(item, numbers.Integral) and not hasattr(item, "dtype") and low <= item <= high:
-        return int(item)
-    upper = f" and <= {high}" if isinstance(item, int) and item > high else ""
-    raise InvalidInput(f"{name} must be an integer >= {low}{upper}, got {shown(value)}")
+    if isinstance(item, numbers.Integral) and not isinstance(item, bool) and _kind(item) == "-":
+        item = int(item)
+        if low <= item <= high:
+            return item
+    allowed = f">= {low}" if high == LARGEST and not (isinstance(item, int) and item > high) else f"from {low} to {high}"
+    raise InvalidInput(f"{name} must be an integer {allowed}, got {shown(value)}")
+
+
+def seed(value: Any) -> int:
+    """The seed of a generator."""
+    return integer("seed", value, 0, SEEDS)
 
 
 def flag(name: str, value: Any) -> bool:
@@ -199,3 +201,40 @@ def instance(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
 def load(alpha: Any) -> float:
     """The load alpha = P/N: finite and positive."""
     return number("alpha", alpha, 0.0)
+
+
+def perturbation(sigma: Any, distance: Any, farthest: float = 1.0, closed: str = "[]") -> tuple[str, "np.ndarray"]:
+    """Which perturbation of weights was given, noise or a distance up to `farthest`, and its strengths."""
+    name, value = exactly_one(sigma=sigma, distance=distance)
+    return name, array(name, value, 0.0, math.inf if name == "sigma" else farthest, closed="[" if name == "sigma" else closed)
+
+
+def separation(overlap: Any, distance: Any, farthest: float = 1.0) -> tuple["np.ndarray", "np.ndarray"]:
+    """Distances d and overlaps p = 1 - 2d of two weight vectors, whichever was given; 0 < d < `farthest`."""
+    name, value = exactly_one(overlap=overlap, distance=distance)
+    if name == "overlap":
+        p = array(name, value, 1.0 - 2.0 * farthest, 1.0)
+        return 0.5 * (1.0 - p), p
+    d = array(name, value, 0.0, farthest)
+    return d, 1.0 - 2.0 * d
+
+
+def path(name: str, value: Any) -> pathlib.Path:
+    """A path of the file system, as a text or an object that knows one."""
+    try:
+        text = os.fspath(value)
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidInput(f"{name} must be a path, got {shown(value)}")
+    return pathlib.Path(text)
+
+
+def progress(value: Any) -> Any:
+    """None, True, False, or a function of (done, total)."""
+    if value is None or callable(value):
+        return value
+    item = plain(value)
+    if isinstance(item, bool):
+        return item
+    raise InvalidInput(f"progress must be None, True, False or a function of (done, total), got {shown(value)}")

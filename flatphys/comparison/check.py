@@ -83,17 +83,17 @@ def check(
     True
     """
     bound = validate.number("bound", bound, 0.0)
-    finite_size = validate.number("finite_size", finite_size, 0.0, closed="[")
+    finite_size, order = validate.number("finite_size", finite_size, 0.0, closed="["), validate.integer("order", order, 1)
+    sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True, dimensions=1))
+    distance = np.atleast_1d(validate.array("distance", distance, 0.0, 1.0, closed="[]", empty=True, dimensions=1))
+    validate.instance("theory", theory, (State, LocalEntropy))
     runs = list(run) if isinstance(run, (list, tuple)) else [run]
     if not runs:
         raise InvalidInput("run must be at least one run, got an empty sequence")
-    runs.sort(key=lambda r: getattr(r, "n", 0))
-    if isinstance(theory, State):
-        items = _state_items(theory, runs, np.atleast_1d(sigma), np.atleast_1d(distance))
-    elif isinstance(theory, LocalEntropy):
-        items = _local_entropy_items(theory, runs)
-    else:
-        raise InvalidInput(f"theory must be a State or a LocalEntropy, got {theory!r}")
+    for one in runs:
+        validate.instance("run", one, (Run,) if isinstance(theory, State) else (SampledLocalEntropy,))
+    runs.sort(key=lambda r: r.n)
+    items = _state_items(theory, runs, sigma, distance) if isinstance(theory, State) else _local_entropy_items(theory, runs)
     rows = [_row(name, pairs, runs, finite_size, order) for name, pairs in items]
     if not rows:
         raise InvalidInput("theory and simulation have no quantity in common")
@@ -104,11 +104,10 @@ def check(
     return CheckReport(theory, runs, rows, bound, finite_size, notes)
 
 
-def _same(theory, runs, kind):
+def _same(theory, runs):
     """Refuse runs of another model or load."""
     model, alpha = model_of(theory), theory.alpha if isinstance(theory, State) else theory.reference.alpha
     for run in runs:
-        validate.instance("run", run, (kind,))
         if run.model != model:
             raise InvalidInput(f"run must be of the theory's model {model!r}, got {run.model!r}")
         if abs(run.alpha - alpha) > 0.5 / run.n + 0.5 / max(r.n for r in runs) + 1e-12:  # whole patterns
@@ -131,7 +130,7 @@ def _at_load(state, alpha):
 
 def _state_items(state, runs, sigma, distance):
     """(name, [(theory, estimate) of each run]) of a state."""
-    _same(state, runs, Run)
+    _same(state, runs)
     out, states = [], [_at_load(state, run.alpha) for run in runs]
     for name in runs[0].estimates:
         attribute, repeats = quantities.of(name, "sample").theory or name, name == "cosine" and "teacher_overlap" in runs[0].estimates
@@ -187,7 +186,7 @@ def _element(estimate: Estimate, i: int) -> Estimate:
 
 
 def _local_entropy_items(theory, runs):
-    _same(theory, runs, SampledLocalEntropy)
+    _same(theory, runs)
     teacher = is_teacher(theory.reference)
     overlap = theory.overlap.ravel()
     for run in runs:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.mixing import diagnostics
@@ -180,9 +181,15 @@ def extrapolate(runs: Iterable, name: str | Callable = "train_error", order: int
     >>> runs = [fp.sample(model, n, 0.5, chains=64, sweeps=400) for n in (101, 201, 401)]  # doctest: +SKIP
     >>> fp.extrapolate(runs, "train_error")  # doctest: +SKIP
     """
-    runs = list(runs)
+    order = validate.integer("order", order, 1)
+    name = name if callable(name) else validate.text("name", name)
+    given = runs
+    try:
+        runs = list(runs)
+    except Exception:  # whatever a stranger's iteration raises
+        runs = []
     if not runs or not all(hasattr(run, "estimates") for run in runs):
-        raise InvalidInput(f"runs must be Runs of sample(model, n, alpha), got {runs!r}")
+        raise InvalidInput(f"runs must be Runs of sample(model, n, alpha), got {validate.shown(given)}")
     if any(run.model != runs[0].model for run in runs):
         raise InvalidInput("runs must be of one model, got " + " and ".join(dict.fromkeys(repr(run.model) for run in runs)))
     step = max(1.0 / run.n for run in runs)  # loads are rounded to whole patterns
@@ -199,8 +206,7 @@ def extrapolate(runs: Iterable, name: str | Callable = "train_error", order: int
 def fit_in_inverse_size(label: str, sizes, values, errors, order: int = 1) -> Extrapolation:
     """The weighted fit of a polynomial in 1/N behind `extrapolate`."""
     sizes, values, errors = (np.asarray(a, dtype=float) for a in (sizes, values, errors))
-    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 1:
-        raise InvalidInput(f"order must be an integer >= 1, got {order!r}")
+    order = validate.integer("order", order, 1)
     if len(set(sizes.tolist())) < order + 1:
         count = ("two", "three", "four")[order - 1] if order < 4 else order + 1
         raise InvalidInput(
@@ -236,13 +242,13 @@ def _lookup(run, name) -> Estimate:
         estimate = name(run)
     else:
         estimate = run
-        for part in str(name).split("."):
+        for part in name.split("."):
             try:
                 estimate = getattr(estimate, part)
             except AttributeError:
                 raise InvalidInput(
-                    f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {name!r}"
+                    f"name must be an estimate of the runs ({', '.join(run.estimates)}, margins.mean, ...), got {validate.shown(name)}"
                 ) from None
     if not hasattr(estimate, "error") or np.ndim(estimate.mean) != 0:
-        raise InvalidInput(f"name must be a single number with an error, got {name!r}: {type(estimate).__name__}")
+        raise InvalidInput(f"name must be a single number with an error, got {validate.shown(name)}: {type(estimate).__name__}")
     return estimate

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.display import Table
+from flatphys.errors import InvalidInput
 from flatphys.finite_size import measure
 from flatphys.finite_size.instances import Instances
 
@@ -43,6 +45,9 @@ class Found(Table):
     """
 
     def __init__(self, instances: Instances, weights: np.ndarray, algorithm=None, **of_run):
+        shape = validate.instance("instances", instances, (Instances,)).count, instances.n
+        if validate.array("weights", weights).shape != shape:
+            raise InvalidInput(f"weights must have the shape {shape}, got {validate.shown(weights)}")
         self.instances, self.weights, self.algorithm = instances, weights, algorithm
         self.iterations, self.seconds, self.history, self.replicas = (
             of_run.get(name) for name in ("iterations", "seconds", "history", "replicas")

@@ -45,7 +45,12 @@ class Instances(Table):
     """
 
     def __init__(self, model, seed, hidden, patterns, labels, teacher=None, centre=None):
-        self.model, self.seed, self.hidden = model, seed, hidden
+        check_model(model)
+        for name, array, kinds, dimensions in (("patterns", patterns, (np.int8, np.float32), 3), ("labels", labels, (np.int8,), 2)):
+            if not isinstance(array, np.ndarray) or array.dtype not in kinds or array.ndim != dimensions:
+                allowed = " or ".join(kind.__name__ for kind in kinds)
+                raise InvalidInput(f"{name} must be an array of {allowed} with {dimensions} dimensions, got {validate.shown(array)}")
+        self.model, self.seed, self.hidden = model, validate.seed(seed), hidden
         self.patterns, self.labels, self.teacher, self.centre = patterns, labels, teacher, centre
         self.n, self.p = patterns.shape[1:]
         self.kind = "sign" if patterns.dtype == np.int8 else "gaussian"
@@ -133,9 +138,12 @@ class Instances(Table):
             Perceptron: y (x.w / sqrt N + b).  Committee: y sum_l c_l phi(h_l) / sqrt(K [K(1) - K(0)]), h_l = sum_i w_i x_i / sqrt(N/K)
             over the inputs of unit l (the l-th N/K of them), c_l as in `finite_size.hidden`.
         """
-        weights = np.asarray(weights)
+        weights = validate.array("weights", weights)
         if weights.ndim < 2 or weights.shape[0] != self.count or weights.shape[-1] != self.n:
             raise InvalidInput(f"weights must have the shape ({self.count}, ..., {self.n}), got {weights.shape}")
+        bias = None if bias is None else validate.array("bias", bias)
+        if bias is not None and bias.shape != (self.count,):
+            raise InvalidInput(f"bias must have the shape ({self.count},), got {bias.shape}")
         out = np.empty(weights.shape[:-1] + (self.p,))
         for k in range(self.count):
             rows = weights[k].reshape(-1, self.n).astype(np.float64)
@@ -207,8 +215,8 @@ def make_instances(
     (8, 1001, 500)
     """
     check_model(model)
-    n, count, seed, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("seed", seed), ("first", first)))
-    p = max(1, memory.pattern_count(validate.load(alpha), n))
+    n, count, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("first", first)))
+    p, seed = max(1, memory.pattern_count(validate.load(alpha), n)), validate.seed(seed)
     data, learner, mixture = model.data, model.learner, isinstance(model.data, GaussianMixture)
     kind = validate.choice("patterns", patterns, KINDS) if patterns is not None else ("gaussian" if mixture else "sign")
     if mixture and kind != "gaussian":
@@ -235,7 +243,7 @@ def _hidden(model, n, hidden):
     network = getattr(model.learner, "network", Perceptron())
     if not isinstance(network, TreeCommittee):
         if hidden is not None:
-            raise InvalidInput(f"hidden must be None for a perceptron, got {hidden!r}")
+            raise InvalidInput(f"hidden must be None for a perceptron, got {validate.shown(hidden)}")
         return None
     if callable(network.activation):
         raise InvalidInput(

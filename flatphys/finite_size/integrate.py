@@ -36,7 +36,15 @@ from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import integral, slowest_rung
 from flatphys.finite_size.rules import fit, one_thread
 from flatphys.finite_size.run import SampledLocalEntropy
-from flatphys.finite_size.schedule import choose_betas, default_patterns, energy_name, sampled_channel, schedule, starting_weights
+from flatphys.finite_size.schedule import (
+    checked_threads,
+    choose_betas,
+    default_patterns,
+    energy_name,
+    sampled_channel,
+    schedule,
+    starting_weights,
+)
 from flatphys.kernels.codes import ERRORS
 from flatphys.model import ENERGIES, Bayes, GaussianMixture, Gibbs, Model, Teacher, TreeCommittee, check_model
 
@@ -56,20 +64,13 @@ def shell_entropy(n: int, overlap: float, binary: bool) -> tuple[float, float]:
 
 def _overlaps(overlap, distance, n: int, binary: bool) -> np.ndarray:
     """The overlaps asked for, checked; for binary weights those that n weights can have."""
-    if (overlap is None) == (distance is None):
-        raise InvalidInput("give either overlap or distance, got " + ("both" if overlap is not None else "neither"))
-    name, value, low = ("overlap", overlap, -1.0) if overlap is not None else ("distance", distance, 0.0)
-    try:
-        out = np.atleast_1d(np.array(value, dtype=float))
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
-    if out.ndim != 1 or out.size == 0 or not (np.isfinite(out) & (out > low) & (out < 1.0)).all():
-        raise InvalidInput(f"{name} must be one or more numbers > {low:g} and < 1, got {value!r}")
-    out = out if name == "overlap" else 1.0 - 2.0 * out
+    out = np.atleast_1d(validate.separation(overlap, distance)[1])
+    if out.ndim != 1:
+        raise InvalidInput(f"overlap and distance must have one dimension at most, got {out.ndim}")
     if binary:
         flips = np.rint(0.5 * n * (1.0 - out))
         if ((flips < 1) | (flips > n - 1)).any():
-            raise InvalidInput(f"{name} must leave at least one weight flipped and one not at n = {n}, got {value!r}")
+            raise InvalidInput(f"overlap must leave at least one weight flipped and one not at n = {n}, got {validate.shown(out)}")
         out = 1.0 - 2.0 * flips / n
     return out
 
@@ -157,8 +158,8 @@ def sample_local_entropy(
     >>> found = fp.sample_local_entropy(model, 101, 0.5, distance=[0.1], **options)  # doctest: +SKIP
     """
     check_model(model)
-    n, seed = validate.integer("n", n, 3), validate.integer("seed", seed)
-    alpha = validate.load(alpha)
+    n, seed = validate.integer("n", n, 3), validate.seed(seed)
+    alpha, progress, threads = validate.load(alpha), validate.progress(progress), checked_threads(device, threads)
     plan = schedule(chains, replicas, sweeps, burn_in, every, (1, 2))
     reference_sweeps = 2 * plan.sweeps if reference_sweeps is None else validate.integer("reference_sweeps", reference_sweeps, 1)
     reference = validate.choice("reference", reference, REFERENCES)

@@ -5,10 +5,11 @@ import warnings
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size import checkpoint as store, memory
 from flatphys.finite_size.estimate import Estimate
-from flatphys.finite_size.measure import local_energy, strengths
+from flatphys.finite_size.measure import local_energy
 from flatphys.finite_size.mixing import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import Record
@@ -148,7 +149,7 @@ class Kept:
 
     def local_energy(self, *, sigma=None, distance=None, perturbations: int = 4) -> Estimate:
         """See `Run.local_energy`."""
-        question, one = strengths(sigma, distance), self.instances
+        question, one = validate.perturbation(sigma, distance), self.instances
         rng = np.random.default_rng(np.random.SeedSequence([self.job.seed, 11]))
         found = local_energy(one, self.weights, question, rng, perturbations, binary=self.job.options["weights"] == "binary")
         return Estimate.of(found, 1.0 / (one.p * one.count * self.weights.shape[1] * self.weights.shape[2] * int(perturbations)))

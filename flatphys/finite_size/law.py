@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.display import Table, figure
-from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
 
 BIN = 0.02  # width of a bin
@@ -51,12 +51,7 @@ class SampledMargins(Table):
 
     def cdf(self, x) -> Estimate:
         """The fraction of stabilities below x (number or array), with its error over instances."""
-        try:
-            x = np.asarray(x, dtype=float)
-        except (TypeError, ValueError):
-            raise InvalidInput(f"x must be a number or an array of numbers, got {x!r}") from None
-        if np.isnan(x).any():
-            raise InvalidInput("x must not contain nan")
+        x = validate.array("x", x, closed="[]", empty=True)
         flat = x.ravel()
         if self._sorted is not None:
             values = np.array([np.searchsorted(row, flat, side="right") for row in self._sorted]) / self._sorted.shape[1]

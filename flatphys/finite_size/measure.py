@@ -11,7 +11,6 @@ from scipy import special
 
 from flatphys import validate
 from flatphys._jit import jit
-from flatphys.errors import InvalidInput
 from flatphys.finite_size import memory
 from flatphys.finite_size.draw import draw
 from flatphys.kernels import channels, losses
@@ -75,21 +74,6 @@ def fresh_error(data, weights, bias: float, direction, rng) -> float:
 
 
 # --- the local energy -------------------------------------------------------------------------------
-def strengths(sigma, distance) -> tuple[str, np.ndarray]:
-    """The kind of perturbation and its strengths as an array, checked."""
-    if (sigma is None) == (distance is None):
-        raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
-    name, value = ("sigma", sigma) if sigma is not None else ("distance", distance)
-    try:
-        out = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
-    high = math.inf if name == "sigma" else 1.0
-    if out.size == 0 or not np.isfinite(out).all() or (out < 0.0).any() or (out > high).any():
-        raise InvalidInput(f"{name} must be finite and between 0 and {high:g}, got {value!r}")
-    return name, out
-
-
 def perturb(weights, kind: str, strength: float, binary: bool, rng) -> np.ndarray:
     """Perturbed copies of weights (..., n): multiplicative noise, flips of binary weights, a rotation of others."""
     w = np.asarray(weights, dtype=np.float64)
@@ -113,11 +97,11 @@ def perturb(weights, kind: str, strength: float, binary: bool, rng) -> np.ndarra
 def local_energy(instances, weights, perturbation, rng, copies: int, *, binary: bool = False, bias=None) -> np.ndarray:
     """The rise of the fraction of stabilities below 0 when weights (instances, ..., n) are perturbed.
 
-    `perturbation` is a kind with its strengths (`strengths`), `copies` how often each weight vector is perturbed; returns the mean over
-    weights and copies, (instances, *shape of the strengths).
+    `perturbation` is a kind with its strengths (`validate.perturbation`), `copies` how often each weight vector is perturbed; returns the
+    mean over weights and copies, (instances, *shape of the strengths).
     """
     kind, values = perturbation
-    copies = int(validate.number("perturbations", copies, 1, closed="["))
+    copies = validate.integer("perturbations", copies, 1)
     flat = np.asarray(weights).reshape(instances.count, -1, instances.n)
     rows = flat.shape[1] * copies
     memory.fits(8 * rows * (3 * instances.count * instances.n + instances.p), f"{copies} perturbations of {flat.shape[1]} weights each")

@@ -48,7 +48,7 @@ def margins(found: Found) -> SampledMargins:
 
 def local_energy(found: Found, *, sigma: ArrayLike | None = None, distance: ArrayLike | None = None) -> Estimate:
     """The rise of the training error under perturbations, `COPIES` of each weight vector; errors over instances."""
-    kind = measure.strengths(sigma, distance)
+    kind = validate.perturbation(sigma, distance)
     binary = getattr(found.instances.model.learner, "weights", None) == "binary"
     rng = np.random.default_rng([found.instances.n, found.instances.p, found.instances.count])
     return Estimate.of(measure.local_energy(found.instances, found.weights[:, None, :], kind, rng, COPIES, binary=binary))

@@ -6,7 +6,6 @@ import threading
 from contextlib import contextmanager, nullcontext
 
 from flatphys.display import is_terminal
-from flatphys.errors import InvalidInput
 
 
 class Interruption:
@@ -42,8 +41,6 @@ def progress_bar(progress, total: int, what: str):
     if callable(progress):
         yield lambda done: progress(done, total)
         return
-    if progress not in (None, True, False):
-        raise InvalidInput(f"progress must be None, True, False or a function of (done, total), got {progress!r}")
     if progress is False or (progress is None and not is_terminal(sys.stderr)):
         with nullcontext():
             yield lambda done: None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from flatphys import quantities
+from flatphys import quantities, validate
 from flatphys.display import Table, figure
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.estimate import Estimate
@@ -63,6 +63,10 @@ class Run(Table):
     complaints: list = field(default_factory=list)
     interrupted: bool = False
     source: object = field(default=None)  # answers local_energy: the instances and kept weights (and their chains), or how to train again
+
+    def __post_init__(self):
+        validate.instance("model", self.model, (Model,)), validate.instance("estimates", self.estimates, (dict,))
+        validate.integer("n", self.n, 2), validate.load(self.alpha)
 
     def __getattr__(self, name):
         estimates = self.__dict__.get("estimates", {})
@@ -254,7 +258,7 @@ class SampledLocalEntropy(Table):
 
     def at(self, k: int) -> Estimate:
         """The value at the k-th overlap as a scalar estimate (for `extrapolate`)."""
-        return Estimate.of(self.value.values[:, k])
+        return Estimate.of(self.value.values[:, validate.integer("k", k, -len(self.overlap), len(self.overlap) - 1)])
 
     def plot(self, axes=None, **style):
         """Value against distance with error bars; returns the matplotlib axes."""
@@ -267,12 +271,8 @@ class SampledLocalEntropy(Table):
 
     def record(self) -> dict:
         """Everything as plain values, for JSON."""
-        out = {
-            "reference": self.reference,
-            "n": self.n,
-            "alpha": self.alpha,
-            "counted": {"margin": self.margin, "beta": self.beta, "energy": self.cost},
-        }
+        counted = {"margin": self.margin, "beta": self.beta, "energy": self.cost}
+        out = {"reference": self.reference, "n": self.n, "alpha": self.alpha, "counted": counted}
         out |= {"instances": self.instances, "chains": self.chains, "sweeps": self.sweeps, "seed": self.seed, "points": []}
         for k, p in enumerate(self.overlap):
             point = {"overlap": float(p), "distance": float(self.distance[k])}

@@ -17,6 +17,7 @@ from flatphys.finite_size.instances import KINDS, Instances
 from flatphys.finite_size.job import Job
 from flatphys.finite_size.run import Run
 from flatphys.finite_size.schedule import (
+    checked_threads,
     choose_betas,
     default_patterns,
     energy_name,
@@ -122,8 +123,9 @@ def sample(
     True
     """
     check_model(model)
-    n, seed = validate.integer("n", n, 2), validate.integer("seed", seed)
-    alpha = validate.load(alpha)
+    n, seed = validate.integer("n", n, 2), validate.seed(seed)
+    alpha, progress, threads = validate.load(alpha), validate.progress(progress), checked_threads(device, threads)
+    checkpoint = None if checkpoint is None else validate.path("checkpoint", checkpoint)
     p = memory.pattern_count(alpha, n)
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
@@ -164,4 +166,4 @@ def _refuse(model, patterns, **given):
         if value is not None:
             raise InvalidInput(f"{name} belongs to Markov chains; {model.learner!r} is trained, not sampled: leave it out")
     if patterns not in (None, "gaussian"):
-        raise InvalidInput(f"patterns must be 'gaussian' for trained rules, got {patterns!r}")
+        raise InvalidInput(f"patterns must be 'gaussian' for trained rules, got {validate.shown(patterns)}")

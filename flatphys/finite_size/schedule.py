@@ -68,6 +68,14 @@ def upkeep(plan, checkpoint, interval, progress) -> Upkeep:
     return Upkeep(checkpoint, interval, progress)
 
 
+def checked_threads(device, threads) -> int | None:
+    """`threads`, and the name of a device, before any work."""
+    from flatphys.finite_size.chains.ensemble import DEVICES
+
+    validate.choice("device", device, DEVICES)
+    return None if threads is None else validate.integer("threads", threads, 1)
+
+
 def sampled_channel(energy: str, margin: float, beta: float) -> Channel:
     """What chains sample: hinge-like energies at beta = inf are the hard constraint, which counts errors."""
     code = CODES[energy]
@@ -102,15 +110,12 @@ def choose_betas(exchange, channel: Channel, patterns: int) -> tuple[float, ...]
     beta = channel.beta
     if exchange is None:
         exchange = beta > LADDER_ABOVE
-    if isinstance(exchange, (bool, np.bool_)):
+    if isinstance(validate.plain(exchange), bool):
         return ladder_of(channel, patterns) if exchange else (beta,)
-    try:
-        betas = tuple(float(b) for b in exchange)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"exchange must be None, True, False or inverse temperatures in ascending order, got {exchange!r}") from None
-    good = betas and betas[0] >= 0.0 and all(a < b for a, b in zip(betas, betas[1:])) and betas[-1] == beta
-    if not good:
-        raise InvalidInput(f"exchange must ascend from a beta >= 0 to the learner's own, {beta:g}, got {exchange!r}")
+    betas = tuple(np.atleast_1d(validate.array("exchange", exchange, 0.0, closed="[]", dimensions=1)).tolist())
+    if any(a >= b for a, b in zip(betas, betas[1:])) or betas[-1] != beta:
+        told = f"exchange must ascend from a beta >= 0 to the learner's own, {beta:g}"
+        raise InvalidInput(f"{told} (True: by itself; None: where it helps), got {validate.shown(exchange)}")
     return betas
 
 
@@ -123,7 +128,7 @@ def hidden_units(model, hidden):
             if committee
             else "belongs to a TreeCommittee; leave it out"
         )
-        raise InvalidInput(f"hidden {told}, got {hidden!r}")
+        raise InvalidInput(f"hidden {told}, got {validate.shown(hidden)}")
     return validate.integer("hidden", hidden, 1) if committee else None
 
 

@@ -24,12 +24,12 @@ from flatphys.finite_size.draw import draw
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.law import SampledMargins, variance_of_law
-from flatphys.finite_size.measure import TEST_EXAMPLES, errors, fresh_error, local_energy, loss_of, overlaps, strengths
+from flatphys.finite_size.measure import TEST_EXAMPLES, errors, fresh_error, local_energy, loss_of, overlaps
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.rules import fit, one_thread
 from flatphys.finite_size.run import Run
 from flatphys.kernels.traits import loss_traits
-from flatphys.model import ERM, MaxMargin
+from flatphys.model import ERM, MaxMargin, check_model
 
 __all__ = ["Estimate", "FiniteRun", "draw", "fit", "one_thread", "train"]
 
@@ -95,7 +95,7 @@ class Trained:
 
     def local_energy(self, *, sigma=None, distance=None, perturbations: int = 4) -> Estimate:
         """The rise of the training error under noise on the weights (the bias stays)."""
-        kind, values = strengths(sigma, distance)
+        kind, values = validate.perturbation(sigma, distance)
         out = np.empty((len(self.weights), *values.shape))
         with one_thread():
             for k, (w, b) in enumerate(zip(self.weights, self.biases)):
@@ -146,12 +146,14 @@ def train(model, n: int, alpha: float, instances: int = 16, seed=None, sigma=(),
     curvature), margin_mean, margin_variance; for losses with a curvature also V = (1/N) Tr G and the
     spin-glass susceptibility (1/N) Tr G^2 of the inverse Hessian G.
     """
+    check_model(model)
     alpha, n, instances = validate.load(alpha), validate.integer("n", n, 2), validate.integer("instances", instances, 2)
     p = memory.pattern_count(alpha, n)
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
-    seed = np.random.SeedSequence().entropy if seed is None else validate.integer("seed", seed)
-    sigma, at = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (sigma, at))
+    seed = np.random.SeedSequence().entropy if seed is None else validate.seed(seed)
+    sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True, dimensions=1))
+    at = np.atleast_1d(validate.array("at", at, empty=True, dimensions=1))
     memory.training_fits(instances, n, p, TEST_EXAMPLES * n)
     source, records = Trained(model, n, p, seed), []
     with one_thread():

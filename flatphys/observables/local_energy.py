@@ -30,18 +30,6 @@ from flatphys.observables.margins.distribution import known
 from flatphys.state import State
 
 
-def _array(name, value, low, high):
-    try:
-        out = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
-    if out.size == 0:
-        raise InvalidInput(f"{name} must not be empty")
-    if not (np.isfinite(out).all() and (out >= low).all() and (out <= high).all()):
-        raise InvalidInput(f"{name} must be finite and between {low:g} and {high:g}, got {value!r}")
-    return out
-
-
 def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: ArrayLike | None = None) -> float | np.ndarray:
     """Increase of the training error (fraction of stabilities below 0) under a random perturbation of the weights.
 
@@ -62,27 +50,19 @@ def local_energy(state: State, *, sigma: ArrayLike | None = None, distance: Arra
     if (answer := answer_for("local_energy", state)) is not None:
         return answer(state, sigma=sigma, distance=distance)
     validate.instance("state", state, (State,))
-    if (sigma is None) == (distance is None):
-        raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
-    law = margins(state)
-    if sigma is not None:
-        sigma = _array("sigma", sigma, 0.0, math.inf)
-        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
-            rise = [law.rise_after_turn(turn_of(float(s))) for s in sigma.ravel()]
-        else:
-            length = law.norm * noise_scale(state)
-            rise = [law.rise_after_noise(s * length) for s in sigma.ravel()]
-        shape = sigma.shape
+    kind, strengths = validate.perturbation(sigma, distance)
+    if kind == "distance" and getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
+        raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
+    law, values = margins(state), strengths.ravel().tolist()
+    clouds = kind == "distance" and isinstance(state.model.data, GaussianMixture)
+    if clouds or isinstance(getattr(state.model.learner, "network", None), TreeCommittee):
+        rise = [law.rise_after_turn(turn_of(s) if kind == "sigma" else 2.0 * s) for s in values]
+    elif kind == "sigma":
+        length = law.norm * noise_scale(state)
+        rise = [law.rise_after_noise(s * length) for s in values]
     else:
-        if getattr(state.model.learner, "weights", None) is None and state.branch != "max_margin":
-            raise InvalidInput(f"distance needs weights of fixed norm, {state.model.learner!r} has none; give sigma")
-        distance = _array("distance", distance, 0.0, 1.0)
-        if isinstance(getattr(state.model.learner, "network", None), TreeCommittee) or isinstance(state.model.data, GaussianMixture):
-            rise = [law.rise_after_turn(2.0 * float(d)) for d in distance.ravel()]
-        else:
-            rise = [_rise_after_flips(law, d) for d in distance.ravel()]
-        shape = distance.shape
-    out = known(np.array(rise), "the local energy").reshape(shape)
+        rise = [_rise_after_flips(law, d) for d in values]
+    out = known(np.array(rise), "the local energy").reshape(strengths.shape)
     return float(out) if out.ndim == 0 else out
 
 

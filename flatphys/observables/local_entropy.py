@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from flatphys import validate
 from flatphys.answers import answer_for
 from flatphys.display import Table, figure
-from flatphys.errors import InvalidInput, NegativeEntropyWarning, Unsatisfiable
+from flatphys.errors import NegativeEntropyWarning, Unsatisfiable
 from flatphys.kernels.codes import SQUARE_ENERGY, Channel
 from flatphys.model import ENERGIES, Gibbs, Teacher
 from flatphys.problem import channel_of
@@ -132,23 +132,6 @@ class LocalEntropy(Table):
         return ax
 
 
-def _distances(overlap, distance):
-    if (overlap is None) == (distance is None):
-        raise InvalidInput("give either overlap or distance, got " + ("both" if overlap is not None else "neither"))
-    name, value = ("overlap", overlap) if overlap is not None else ("distance", distance)
-    try:
-        out = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
-    if out.size == 0:
-        raise InvalidInput(f"{name} must not be empty")
-    low, high = (-1.0, 1.0) if name == "overlap" else (0.0, 1.0)
-    bad = ~(np.isfinite(out) & (out > low) & (out < high))
-    if bad.any():
-        raise InvalidInput(f"{name} must be > {low:g} and < {high:g}, got {float(out[bad].flat[0])!r}")
-    return ((1.0 - out) / 2.0, out) if name == "overlap" else (out, 1.0 - 2.0 * out)
-
-
 def counted_channel(margin, beta, energy="errors") -> Channel:
     """The channel by which weights are counted; raises `InvalidInput`, and `Unsatisfiable` where no weights can have energy 0."""
     margin = validate.number("margin", margin)
@@ -230,7 +213,7 @@ def local_entropy(
     validate.instance("state", state, (State,))
     energy = validate.choice("energy", energy, ENERGIES)
     channel = counted_channel(margin, beta, energy)
-    distance, overlap = _distances(overlap, distance)
+    distance, overlap = validate.separation(overlap, distance)
     found = _solved(state, overlap.ravel(), distance.ravel(), channel)
     found = {name: np.asarray(column).reshape(distance.shape) for name, column in found.items()}
     status = found.pop("status")

@@ -11,6 +11,7 @@ the squared hinge, whose curvature jumps at its margin, the share of patterns be
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee
@@ -21,7 +22,7 @@ from flatphys.state import State
 
 def relative_flatness(state: State) -> float:
     """q D E l''(t) of an ERM or Gibbs state; hinge (its curvature is a point mass at the kink) and counted errors have none."""
-    learner = getattr(state.model, "learner", None)
+    learner = validate.instance("state", state, (State,)).model.learner
     if isinstance(learner, Gibbs):
         return _of_energy(state, learner)
     if not isinstance(learner, ERM):

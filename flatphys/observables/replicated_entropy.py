@@ -88,8 +88,7 @@ class ReplicatedEntropy(Table):
 
     def margins(self, index: int = 0) -> FieldMargins:
         """Law of the training stabilities of one replica at `distance[index]`; of a tree committee, those of its normalised output."""
-        if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not -self.distance.size <= index < self.distance.size:
-            raise InvalidInput(f"index must be an integer between 0 and {self.distance.size - 1}, got {index!r}")
+        index = validate.integer("index", index, -self.distance.size, self.distance.size - 1)
         if self.status[index] != "ok":
             raise NoSolution(f"no replicated solution was found at distance {self.distance[index]:g}: status {str(self.status[index])!r}")
         problem = replicated_problem(self.model)
@@ -103,16 +102,12 @@ class ReplicatedEntropy(Table):
         flipped (spherical weights: turned to the overlap 1 - 2 distance).  Arrays in, arrays out.  A tree committee's weights
         are scaled back to |w|^2 = N, as in `local_energy`.
         """
-        if (sigma is None) == (distance is None):
-            raise InvalidInput("give either sigma or distance, got " + ("both" if sigma is not None else "neither"))
-        name, value, high = ("sigma", sigma, math.inf) if distance is None else ("distance", distance, 0.5)
-        at = np.asarray(value)
-        scales = [validate.number(name, x, 0.0, high, closed="[") for x in at.ravel().tolist()]
-        law = self.margins(index)
+        kind, at = validate.perturbation(sigma, distance, 0.5, "[")
+        law, scales = self.margins(index), at.ravel().tolist()
         if isinstance(self.model.learner.network, TreeCommittee):
-            rise = [law.rise_after_turn(turn_of(s) if distance is None else 2.0 * s) for s in scales]
+            rise = [law.rise_after_turn(turn_of(s) if kind == "sigma" else 2.0 * s) for s in scales]
         else:
-            if distance is not None:
+            if kind == "distance":
                 scales = [2.0 * math.sqrt(d * (1.0 - d)) / (1.0 - 2.0 * d) for d in scales]
             rise = [law.rise_after_noise(s) for s in scales]
         out = np.array(rise).reshape(at.shape)
@@ -143,23 +138,6 @@ class ReplicatedEntropy(Table):
 
 def _cell(value) -> str:
     return str(value) if isinstance(value, str) else figure(value)
-
-
-def _distances(distance, overlap):
-    if (distance is None) == (overlap is None):
-        raise InvalidInput("give either distance or overlap, got " + ("both" if distance is not None else "neither"))
-    name, value = ("distance", distance) if overlap is None else ("overlap", overlap)
-    low, high = (0.0, 0.5) if overlap is None else (0.0, 1.0)
-    try:
-        out = np.atleast_1d(np.asarray(value, dtype=float)).ravel()
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be a number or an array of numbers, got {value!r}") from None
-    if out.size == 0:
-        raise InvalidInput(f"{name} must not be empty")
-    bad = out[~((out > low) & (out < high))]
-    if bad.size:
-        raise InvalidInput(f"{name} must be > {low:g} and < {high:g}, got {bad[0]:g}")
-    return out if overlap is None else 0.5 * (1.0 - out)
 
 
 def replicated_entropy(
@@ -212,7 +190,7 @@ def replicated_entropy(
     y = validate.number("y", y, 1.0, infinite=True)
     if not isinstance(model.learner, Gibbs):
         raise InvalidInput(f"replicated_entropy needs a Gibbs learner, got {model.learner!r}")
-    distance = _distances(distance, overlap)
+    distance = validate.separation(overlap, distance, 0.5)[0].ravel()
     branch = branch_of(model, alpha, y)
     points = [None] * distance.size
     for i in np.argsort(np.abs(np.log(2.0 * distance / branch.start_v))):  # outwards from where the branch starts

@@ -35,9 +35,15 @@ STEPS = 30  # Newton steps before a refinement is given up
 
 
 def _digits(digits) -> int:
-    if isinstance(digits, bool) or not isinstance(digits, numbers.Integral) or not MIN_DIGITS <= digits <= MAX_DIGITS:
-        raise InvalidInput(f"digits must be a whole number from {MIN_DIGITS} to {MAX_DIGITS}, got {digits!r}")
-    return int(digits)
+    return validate.integer("digits", digits, MIN_DIGITS, MAX_DIGITS)
+
+
+def _exact(name, value):
+    """A number with all its digits, which an mpf or a fraction has more of than a float."""
+    if isinstance(value, mp.mpf) and mp.isfinite(value):
+        return value
+    x = validate.number(name, value)
+    return value if isinstance(value, numbers.Rational) else x
 
 
 def _problem(state, digits):
@@ -217,12 +223,10 @@ def free_entropy(model: Model, alpha: float, q, q_hat=None, R=0, R_hat=0, digits
     if not isinstance(model.learner, (Gibbs, Bayes)):
         raise InvalidInput(f"model must have a Gibbs or Bayes learner, got {model.learner!r}")
     binary = model.learner.weights == "binary"
-    numbers_given = {"q": q, "R": R, "R_hat": R_hat} | ({"q_hat": q_hat} if binary else {})
-    for name, value in numbers_given.items():
-        if not isinstance(value, (numbers.Real, mp.mpf)) or isinstance(value, bool):
-            raise InvalidInput(f"{name} must be a number, got {value!r}")
+    q, R, R_hat = _exact("q", q), _exact("R", R), _exact("R_hat", R_hat)
+    q_hat = _exact("q_hat", q_hat) if binary or q_hat is not None else None
     if not (0 < q < 1 and R * R < q and (not binary or q_hat > 0)):
-        raise InvalidInput(f"q must lie in (0, 1), R^2 below q and q_hat above 0, got q={q!r}, R={R!r}, q_hat={q_hat!r}")
+        raise InvalidInput(f"q must lie in (0, 1), R^2 below q and q_hat above 0, got q={q}, R={R}, q_hat={q_hat}")
     problem = Equilibrium(model, alpha, digits, float(1 - q))
     with mp.workdps(problem.dps):
         q, R, R_hat = mp.mpf(q), mp.mpf(R), mp.mpf(R_hat)

@@ -282,7 +282,8 @@ def question_of(question) -> Question:
         return question
     if not callable(question):
         raise InvalidInput(
-            f"question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got {question!r}"
+            "question must be a function such as flatphys.local_energy, its name, or a function of (model, alpha), got "
+            + validate.shown(question)
         )
     name = getattr(question, "__name__", type(question).__name__)
     if (getattr(question, "__module__", "") or "").partition(".")[0] == "flatphys":

@@ -8,6 +8,7 @@ import difflib
 from dataclasses import dataclass, field, replace
 
 import flatphys as fp
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.questions.answer import Answer, answer_in
 from flatphys.state import State
@@ -49,16 +50,7 @@ class Option:
         """The value in its plain form; raises `InvalidInput`."""
         if not self.vector:
             return self.check(self.name, value)
-        try:
-            values = [float(x) for x in value]
-        except (TypeError, ValueError):
-            raise InvalidInput(f"{self.name} must be a number or a list of numbers, got {value!r}") from None
-        return tuple(self.check(self.name, x) for x in values)
-
-
-def anything(name, value):
-    """The check of an option of a user's own function."""
-    return value
+        return tuple(self.check(self.name, x) for x in value)
 
 
 @dataclass(frozen=True)
@@ -193,7 +185,7 @@ def reference_state(model, alpha, reference="state", ansatz="RS", solve=None) ->
 # --- questions of the user's own -------------------------------------------------------------------------------------------
 def own_question(name, function, vectors=(), version=None) -> Question:
     """The question that a user's function is: f(model, alpha, **options), or f(model, **options) in a sweep without loads."""
-    options = tuple(Option(vector, anything, vector=True) for vector in vectors)
+    options = tuple(Option(vector, validate.number, vector=True) for vector in vectors)
     return Question(name, subject=None, options=options, call=function, own=True, version=version)
 
 

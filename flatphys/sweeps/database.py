@@ -8,7 +8,6 @@ nothing else.
 """
 
 import contextlib
-import pathlib
 import sqlite3
 import threading
 import time
@@ -17,6 +16,7 @@ import warnings
 import numpy as np
 
 import flatphys
+from flatphys import validate
 from flatphys.errors import CacheWarning, InvalidInput, StoreError
 from flatphys.sweeps import opening, rows
 from flatphys.sweeps.point import Block
@@ -39,9 +39,9 @@ class Database:
     """The file at `path`; see `flatphys.Store`."""
 
     def __init__(self, path, create: bool = True):
-        self.path = pathlib.Path(path).expanduser()
+        self.path = validate.path("path", path).expanduser()
         self._lock, self._told, self._told_version = threading.RLock(), False, False
-        self._connect(create)
+        self._connect(validate.flag("create", create))
 
     def _connect(self, create=True):
         self._problems, self._layouts, self._texts = {}, {}, {}  # what the file is known to hold

@@ -113,12 +113,11 @@ def sweep(
     """
     asked = question_of(question)
     todo = make_plan(model, alpha, asked, axes)
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, (int, np.integer)) or workers < 1):
-        raise InvalidInput(f"workers must be a whole number >= 1, got {workers!r}")
+    workers = None if workers is None else validate.integer("workers", workers, 1)
     if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise InvalidInput(f"executor must be a concurrent.futures.Executor (with a method submit), got {executor!r}")
-    if progress is not None and not callable(progress):
-        validate.flag("progress", progress)
+        raise InvalidInput(f"executor must be a concurrent.futures.Executor (with a method submit), got {validate.shown(executor)}")
+    progress = validate.progress(progress)
+    store = store if store is None or isinstance(store, Store) else validate.path("store", store)
     table = Table(todo)
     with contextlib.ExitStack() as stack:
         opened, keys = _opened(store, todo, stack)
@@ -167,8 +166,6 @@ def _opened(store, plan, stack):
         return None, None
     from flatphys.sweeps.keys import Keys
 
-    if not isinstance(store, (Store, str, os.PathLike)):
-        raise InvalidInput(f"store must be a path or a Store, got {store!r}")
     keys = Keys(plan)
     return (store if isinstance(store, Store) else stack.enter_context(Store(store))), keys
 

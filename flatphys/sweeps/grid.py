@@ -13,6 +13,7 @@ import itertools
 import math
 import numbers
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -27,12 +28,12 @@ RESERVED = ("status", "message", "branch")  # variables of every result
 
 def is_list(value) -> bool:
     """Whether a value stands for several."""
-    return isinstance(value, (list, tuple, range)) or (hasattr(value, "__array__") and np.ndim(value) > 0)
+    return isinstance(value, (list, tuple, range)) or (hasattr(value, "__array__") and len(getattr(value, "shape", ())) > 0)
 
 
 def plain(value):
-    """numpy's numbers and strings as Python's."""
-    value = value.item() if isinstance(value, np.generic) or (hasattr(value, "__array__") and np.ndim(value) == 0) else value
+    """The numbers and strings of arrays as Python's, of a decimal its float."""
+    value = float(value) if isinstance(value, Decimal) and value.is_finite() else validate.plain(value)
     return value + 0.0 if isinstance(value, float) else value  # -0.0 becomes 0.0: one point, one key
 
 
@@ -41,9 +42,16 @@ def is_number(value) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def is_record(value) -> bool:
+    """Whether a value has fields (a class has none yet)."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
 def listed(name: str, value) -> tuple:
     """The values of a list or one-dimensional array."""
     if hasattr(value, "__array__"):
+        if validate.masked(value):
+            raise InvalidInput(f"{name} must not have masked elements, got {validate.shown(value)}")
         value = np.asarray(value)
         if value.ndim > 1:
             raise InvalidInput(f"{name} must be one value or a one-dimensional list of values, got an array of shape {value.shape}")
@@ -70,24 +78,20 @@ class Axis:
         if all(isinstance(value, bool) for value in self.values):
             return np.array(self.values)
         texts = [label(value) for value in self.values]
-        counts = {}
-        for i, text in enumerate(texts):
-            counts[text] = counts.get(text, 0) + 1
-            if counts[text] > 1:
-                texts[i] = f"{text} #{counts[text]}"
-        return np.array(texts)
+        numbered = zip(texts, (texts[:i].count(text) for i, text in enumerate(texts)))
+        return np.array([f"{text} #{before + 1}" if before else text for text, before in numbered])
 
 
 def label(value) -> str:
     """A value as a text that is the same in every process: functions by their names."""
-    if isinstance(value, (str, bool, numbers.Number)) or value is None:
+    if isinstance(value, str):
         return str(value)
-    if dataclasses.is_dataclass(value) and type(value).__module__ == "flatphys.model":
+    if is_record(value) and type(value).__module__ == "flatphys.model":
         inner = ", ".join(f"{f.name}={_inner(getattr(value, f.name))}" for f in dataclasses.fields(value))
         return f"{type(value).__name__}({inner})"
     if callable(value):
         return getattr(value, "__name__", None) or type(value).__name__
-    return repr(value)
+    return validate.shown(value)
 
 
 def _inner(value):
@@ -124,7 +128,7 @@ def _applied(value, tree: dict, new: tuple):
     changes = {}
     for name, inner in tree.items():
         if name:
-            if not (dataclasses.is_dataclass(value) and name in {f.name for f in dataclasses.fields(value)}):
+            if not (is_record(value) and name in {f.name for f in dataclasses.fields(value)}):
                 raise InvalidInput(f"{label(value)} has no field {name!r}")
             changes[name] = _applied(getattr(value, name), inner, new)
     return dataclasses.replace(value, **changes) if changes else value
@@ -219,7 +223,7 @@ def plan(model: Model, alpha, question: Question, given: dict) -> Plan:
     if question.loads is True and alpha is None:
         raise InvalidInput(f"{question.name} is asked at a load: give alpha, a number > 0 or a list of them")
     if question.loads is False and alpha is not None:
-        raise InvalidInput(f"{question.name} is not asked at a load: alpha must be left out, got {alpha!r}")
+        raise InvalidInput(f"{question.name} is not asked at a load: alpha must be left out, got {validate.shown(alpha)}")
     if alpha is not None:
         fixed = not is_list(alpha)
         loads = tuple(validate.load(value) for value in ((alpha,) if fixed else listed("alpha", alpha)))
@@ -282,7 +286,7 @@ def _check_models(plan: Plan, names) -> None:
     allowed = list(names)
     for axis in fields:  # objects on an axis bring fields of their own
         for value in axis.values:
-            if dataclasses.is_dataclass(value):
+            if is_record(value):
                 allowed += [f"{axis.key}.{name}" for name in field_names(value)]
     for axis in fields:
         check_field(axis.key, list(dict.fromkeys(allowed)), plan.model)

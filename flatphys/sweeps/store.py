@@ -75,6 +75,13 @@ class Store(Database):
 
         Where the question has an array option, one dict per element.
         """
+        if problem is not None:
+            problem = validate.integer("problem", problem)
+            if problem not in {entry["id"] for entry in self.problems()}:
+                raise InvalidInput(f"problem must be a number that the store lists, got {problem!r}")
+        return self._records(problem)
+
+    def _records(self, problem):
         for entry in self.problems():
             if problem is not None and entry["id"] != problem:
                 continue
@@ -103,10 +110,8 @@ class Store(Database):
         """Write the points (of one problem) as a table: netCDF (.nc, one dimension "point") or CSV (.csv)."""
         from flatphys.sweeps.files import save_records
 
-        path = pathlib.Path(path)
+        path = validate.path("path", path)
         validate.choice("the file's suffix", path.suffix, (".nc", ".csv"))
-        if problem is not None and problem not in {entry["id"] for entry in self.problems()}:
-            raise InvalidInput(f"problem must be a number that the store lists, got {problem!r}")
         save_records(list(self.records(problem)), path)
         return path
 
@@ -126,6 +131,8 @@ class Store(Database):
         everything : bool
             All of them.
         """
+        other_versions, everything = validate.flag("other_versions", other_versions), validate.flag("everything", everything)
+        question = None if question is None else validate.text("question", question)
         if not (other_versions or older_than is not None or question or everything):
             raise InvalidInput("say what to delete: other_versions, older_than, question or everything")
         days = None if older_than is None else validate.number("older_than", older_than, 0.0, closed="[")

@@ -154,7 +154,6 @@ def _last_load(model: Model) -> float:
 
 def _refuse_other_models(model: Model, question: str) -> None:
     """Regions are counted of solutions, so that only hard constraints have them."""
-    check_model(model)
     gibbs_problem(model, question, hard=True)
     solvable(model)
 
@@ -181,9 +180,10 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
     NoSolution
         No such minimum reaches zero up to the end of the replica-symmetric branch.
     """
-    _refuse_other_models(model, "replicated_flatness_threshold")
+    check_model(model)
     y = validate.number("y", y, 1.0, infinite=True)
-    kind = "line" if vanishing_external else y
+    kind = "line" if validate.flag("vanishing_external", vanishing_external) else y
+    _refuse_other_models(model, "replicated_flatness_threshold")
     end = _last_load(model)
     if not math.isfinite(end):
         raise NoSolution(f"{model!r} has solutions at every load; no flatness threshold is searched for")
@@ -228,8 +228,9 @@ def vanishing_external_y(model: Model, alpha: float, distance: float) -> float:
     Raises `InvalidInput` for models without hard constraints and distances outside (0, 1/2), `NoSolution` where the equations have no
     solution at this distance.
     """
-    _refuse_other_models(model, "vanishing_external_y")
+    check_model(model)
     alpha, distance = validate.load(alpha), validate.number("distance", distance, 0.0, 0.5)
+    _refuse_other_models(model, "vanishing_external_y")
     line = Line(branch_of(model, alpha, math.inf))
     point = line.at(2.0 * distance)
     if point is None:

@@ -62,9 +62,10 @@ def bayes_error(data: Teacher | GaussianMixture, alpha: float, weights: str = "s
         The prior of the teacher, or of the mixture's centre (of length sqrt N either way).
     """
     validate.instance("data", data, (Teacher, GaussianMixture))
+    alpha, learner = validate.load(alpha), Bayes(weights)
     if isinstance(data, GaussianMixture):
-        return bayes_error_mixture(data, validate.load(alpha), Bayes(weights).weights)
-    return equilibrium.dominant(Model(data, Bayes(weights)), validate.load(alpha)).generalization_error
+        return bayes_error_mixture(data, alpha, learner.weights)
+    return equilibrium.dominant(Model(data, learner), alpha).generalization_error
 
 
 def error_slope(p, solution, dx) -> tuple[float, float, float]:

@@ -124,8 +124,8 @@ def test_help_has_examples():
     [
         (["0.5"], "give either --distance or --overlap, got neither"),
         (["0.5", "--distance", "0.1", "--overlap", "0.8"], "got both"),
-        (["0.5", "--distance", "0"], "distance must be > 0 and < 1, got 0.0"),
-        (["0.5", "--overlap", "1"], "overlap must be > -1 and < 1, got 1.0"),
+        (["0.5", "--distance", "0"], "distance must be a number > 0 and < 1, got 0.0"),
+        (["0.5", "--overlap", "1"], "overlap must be a number > -1 and < 1, got 1.0"),
         (["0.5", "--distance", "near"], "--distance must be a number, got 'near'"),
         (["0.5", "--distance", "nan"], "distance must be"),
         (["0.5", "--distance", "0.1:0.2"], "--distance must be START:STOP:COUNT"),

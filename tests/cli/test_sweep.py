@@ -112,7 +112,7 @@ def test_without_any_value_the_command_fails():
         (("--alpha", "0.5", "--out", "a.txt"), "--out must end in .nc or .csv"),
         (("--alpha", "0.5", "--out", "a.nc", "--json"), "either --out or --json"),
         (("--alpha", "0.5", "--workers", "two"), "--workers must be a whole number"),
-        (("--alpha", "0.5", "--workers", "0"), "workers must be a whole number"),
+        (("--alpha", "0.5", "--workers", "0"), "workers must be an integer >= 1"),
         (("--alpha", "0.5", "--no-store", "--store", "x"), "exclude each other"),
     ],
 )

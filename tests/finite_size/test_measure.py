@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import flatphys as fp
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size import measure
 from flatphys.finite_size.instances import make_instances
@@ -78,18 +79,18 @@ def test_perturbations_keep_what_they_should():
         ({"sigma": 0.1, "distance": 0.1}, "got both"),
         ({"sigma": None, "distance": None}, "got neither"),
         ({"sigma": "wide", "distance": None}, "sigma must be a number"),
-        ({"sigma": None, "distance": 1.5}, "between 0 and 1"),
+        ({"sigma": None, "distance": 1.5}, ">= 0 and <= 1"),
     ],
 )
 def test_a_bad_perturbation_is_named(question, words):
     with pytest.raises(InvalidInput, match=words):
-        measure.strengths(**question)
+        validate.perturbation(**question)
 
 
 def test_weights_of_ones_own_are_measured_like_any_others():
     instances = make_instances(fp.Model(fp.Teacher(), fp.Gibbs("binary")), 101, 2.0, count=4, seed=3)
     teacher = instances.teacher[:, None]
     assert np.all(measure.errors(instances.stabilities(teacher)) == 0.0)
-    rise = measure.local_energy(instances, teacher, measure.strengths(None, [0.0, 0.1]), np.random.default_rng(1), 20, binary=True)
+    rise = measure.local_energy(instances, teacher, validate.perturbation(None, [0.0, 0.1]), np.random.default_rng(1), 20, binary=True)
     exact = math.acos(1.0 - 2.0 * 10 / 101) / math.pi  # flips of the teacher err like a student of that overlap
     assert rise.shape == (4, 2) and np.all(rise[:, 0] == 0.0) and rise[:, 1].mean() == pytest.approx(exact, abs=0.02)

@@ -131,7 +131,7 @@ def test_shapes_follow_the_argument():
         ({"sigma": "half"}, "sigma must be"),
         ({"sigma": []}, "sigma must not be empty"),
         ({"distance": np.array([])}, "distance must not be empty"),
-        ({"distance": 1.1}, "distance must be .* between 0 and 1"),
+        ({"distance": 1.1}, "distance must be a number >= 0 and <= 1, got 1.1"),
         ({"distance": [0.1, -1e-9]}, "distance must be"),
         ({"distance": [[0.1], [0.1, 0.2]]}, "distance must be"),
     ],

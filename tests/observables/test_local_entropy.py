@@ -183,9 +183,9 @@ def test_a_trained_rule_is_a_reference_too():
     [
         ({}, "either overlap or distance, got neither"),
         ({"overlap": 0.5, "distance": 0.2}, "got both"),
-        ({"overlap": 1.0}, "overlap must be > -1 and < 1, got 1.0"),
+        ({"overlap": 1.0}, "overlap must be a number > -1 and < 1, got 1.0"),
         ({"overlap": [0.2, -1.0]}, "got -1.0"),
-        ({"distance": [0.2, 0.0]}, "distance must be > 0 and < 1, got 0.0"),
+        ({"distance": [0.2, 0.0]}, "distance must be a number > 0 and < 1, got 0.0"),
         ({"distance": math.nan}, "got nan"),
         ({"distance": "far"}, "number or an array of numbers, got 'far'"),
         ({"distance": 0.2, "margin": math.inf}, "margin must be a finite number"),

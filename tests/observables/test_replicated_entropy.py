@@ -120,13 +120,13 @@ def test_flatter_regions_and_their_barycentre_generalise_better():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"distance": [0.1, 0.6]}, "distance must be > 0 and < 0.5, got 0.6"),
-        ({"distance": 0.0}, "distance must be > 0"),
+        ({"distance": [0.1, 0.6]}, "distance must be a number > 0 and < 0.5, got 0.6"),
+        ({"distance": 0.0}, "distance must be a number > 0"),
         ({"distance": [math.nan]}, "got nan"),
         ({"distance": []}, "must not be empty"),
         ({"distance": "near"}, "distance must be a number"),
-        ({"overlap": [1.5]}, "overlap must be > 0 and < 1, got 1.5"),
-        ({}, "either distance or overlap, got neither"),
+        ({"overlap": [1.5]}, "overlap must be a number > 0 and < 1, got 1.5"),
+        ({}, "either overlap or distance, got neither"),
         ({"distance": 0.1, "overlap": 0.8}, "got both"),
         ({"distance": 0.1, "y": 1.0}, "y must be a number > 1"),
         ({"distance": 0.1, "y": math.nan}, "y must be"),

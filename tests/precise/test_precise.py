@@ -254,7 +254,7 @@ def test_a_refined_state_prints_itself_to_its_digits():
 def test_bad_digits_are_refused(digits):
     state = state_of(fp.Model(), 0.5)
     for function in (precise.refine, precise.residuals):
-        with pytest.raises(InvalidInput, match="digits must be a whole number from 10 to 300, got"):
+        with pytest.raises(InvalidInput, match="digits must be an integer from 10 to 300, got"):
             function(state, digits=digits)
 
 
@@ -277,8 +277,8 @@ def test_states_of_other_equations_are_refused():
         ({"q": 1.0, "q_hat": 1.0}, "q must lie"),
         ({"q": 0.5, "q_hat": 0.0}, "q_hat above 0"),
         ({"q": 0.2, "R": 0.9, "q_hat": 1.0}, "R\\^2 below q"),
-        ({"q": "half", "q_hat": 1.0}, "q must be a number"),
-        ({"q": 0.5, "q_hat": None}, "q_hat must be a number"),
+        ({"q": "half", "q_hat": 1.0}, "q must be a finite number"),
+        ({"q": 0.5, "q_hat": None}, "q_hat must be a finite number"),
         ({"q": 0.5, "q_hat": 1.0, "digits": 3}, "digits"),
     ],
 )

@@ -403,7 +403,7 @@ def no_work(monkeypatch):
         ({"alpha": 0.5, "question": fp.local_entropy, "distance": []}, "distance must not be empty"),
         ({"alpha": 0.5, "question": fp.local_entropy, "distance": ["a"]}, "distance must be a number"),
         ({"alpha": 0.5, "question": fp.local_entropy, "distance": [0.1], "reference": "techer"}, "did you mean 'teacher'"),
-        ({"alpha": 0.5, "workers": 0}, "workers must be a whole number"),
+        ({"alpha": 0.5, "workers": 0}, "workers must be an integer >= 1"),
         ({"alpha": 0.5, "executor": 3}, "executor must be"),
         ({"alpha": 0.5, "progress": "yes"}, "progress must be"),
         ({"alpha": 0.5, "store": 3}, "store must be"),

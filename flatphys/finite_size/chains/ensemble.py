@@ -112,7 +112,7 @@ class Chains(Table):
         self.instances, self.kind = instances, weights
         self.margin, self.cost = validate.number("margin", margin), validate.choice("energy", energy, ENERGIES)
         self.betas = ascending(betas)
-        self.replicas, self.seed = integer("replicas", replicas, 1), integer("seed", seed)
+        self.replicas, self.seed = integer("replicas", replicas, 1), validate.seed(seed)
         self.tune = integer("tune", tune)
         validate.choice("device", device, DEVICES)
         if threads is not None:

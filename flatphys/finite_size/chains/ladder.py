@@ -54,13 +54,9 @@ def ladder(beta: float, patterns: int, violated: float = 0.5, start: float = 0.0
 
 def ascending(betas) -> tuple[float, ...]:
     """Inverse temperatures, one number or several, checked."""
-    try:
-        values = tuple(betas)
-    except TypeError:
-        values = (betas,)
-    values = tuple(validate.number("betas", b, 0.0, closed="[", infinite=True) for b in values)
-    if not values or any(b <= a for a, b in zip(values[:-1], values[1:])):
-        raise InvalidInput(f"betas must be one or more ascending numbers >= 0 (the last may be math.inf), got {values}")
+    values = tuple(np.atleast_1d(validate.array("betas", betas, 0.0, closed="[]", dimensions=1)).tolist())
+    if any(b <= a for a, b in zip(values[:-1], values[1:])):
+        raise InvalidInput(f"betas must be one or more ascending numbers >= 0 (the last may be math.inf), got {validate.shown(betas)}")
     return values
 
 

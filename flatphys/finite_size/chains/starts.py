@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.instances import Instances
 
@@ -16,12 +17,14 @@ def reference_weights(instances: Instances, reference, binary: bool):
         return None
     if isinstance(reference, str):
         if reference != "teacher":
-            raise InvalidInput(f"reference must be an array or 'teacher', got {reference!r}")
+            raise InvalidInput(f"reference must be an array or 'teacher', got {validate.shown(reference)}")
         reference = _teacher(instances, "reference")
+    rows = validate.array("reference", reference)
     try:
-        rows = np.asarray(reference, np.float64)
+        if rows.ndim == 0:
+            raise ValueError
         rows = np.array(np.broadcast_to(rows, (instances.count, instances.n)))
-    except (TypeError, ValueError):
+    except ValueError:
         raise InvalidInput(f"reference must be an array of shape ({instances.count}, {instances.n}), got {_describe(reference)}") from None
     _check(rows, binary, "reference")
     return rows
@@ -33,7 +36,7 @@ def starting_weights(instances, start, binary, reference, overlap, shape, seed):
     if overlap is None:
         return _free(instances, start, binary, reference, shape, seed), None, 0
     if isinstance(start, str) and start != "random":
-        raise InvalidInput(f"start must be 'random' or an array when the overlap is fixed, got {start!r}")
+        raise InvalidInput(f"start must be 'random' or an array when the overlap is fixed, got {validate.shown(start)}")
     agree = 0
     if binary:
         agree = round(0.5 * n * (1.0 + overlap))
@@ -72,7 +75,7 @@ def _free(instances, start, binary, reference, shape, seed):
             raise InvalidInput("start 'reference' needs a reference, got reference=None")
         rows = reference
     else:
-        raise InvalidInput(f"start must be 'random', 'teacher', 'reference' or an array, got {start!r}")
+        raise InvalidInput(f"start must be 'random', 'teacher', 'reference' or an array, got {validate.shown(start)}")
     _check(rows, binary, "start")
     return _given(rows[:, None, None, :], "start", instances, binary, shape)
 
@@ -85,12 +88,14 @@ def _teacher(instances, name):
 
 def _given(weights, name, instances, binary, shape):
     full = (*shape, instances.n)
+    rows = validate.array(name, weights)
     try:
-        rows = np.asarray(weights, np.float64)
+        if rows.ndim == 0:
+            raise ValueError
         if rows.ndim == 2:
             rows = rows[:, None, None, :]
         rows = np.array(np.broadcast_to(rows, full)).reshape(-1, instances.n)
-    except (TypeError, ValueError):
+    except ValueError:
         raise InvalidInput(f"{name} must be an array of shape {full} (or ({shape[0]}, {instances.n})), got {_describe(weights)}") from None
     _check(rows, binary, name)
     return rows if binary else _normalise(rows, instances)
@@ -122,8 +127,6 @@ def _around(reference, binary, overlap, agree, shape, seed):
 
 
 def _check(rows, binary, name):
-    if not np.all(np.isfinite(rows)):
-        raise InvalidInput(f"{name} must be finite, got nan or inf")
     wrong = np.abs(rows) != 1.0
     if binary and np.any(wrong):
         raise InvalidInput(f"{name} must be +1 or -1 in every component for binary weights, got {rows.flat[np.argmax(wrong)]:g}")
@@ -132,4 +135,4 @@ def _check(rows, binary, name):
 
 
 def _describe(value):
-    return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else validate.shown(value)

@@ -149,11 +149,11 @@ def _site(learner, self_field, coupling, field) -> Site:
         return Site(weights, self_field, 0.0, 1.0)
     try:
         gamma, y = coupling
-    except (TypeError, ValueError):
-        raise InvalidInput(f"coupling must be a pair (gamma, y), got {coupling!r}") from None
+    except Exception:  # whatever a stranger's iteration raises
+        raise InvalidInput(f"coupling must be a pair (gamma, y), got {validate.shown(coupling)}") from None
     gamma, y = validate.number("gamma of coupling", gamma), validate.number("y of coupling", y, 0.0)
     if weights != BINARY or self_field != 0.0 or field is not None:
-        raise InvalidInput(f"coupling must be None for spherical weights and beside a field or a self_field, got {coupling!r}")
+        raise InvalidInput(f"coupling must be None for spherical weights and beside a field or a self_field, got {gamma, y}")
     return Site(weights, 0.0, gamma, y)
 
 

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from flatphys import validate
 from flatphys.display import Table, figure
-from flatphys.errors import InvalidInput, NotConverged
+from flatphys.errors import NotConverged
 
 
 def skewness(variance: float, third: float, lift: float = 0.0) -> float:
@@ -74,12 +75,7 @@ class MarginDistribution(Table):
         raise NotImplementedError
 
     def _at(self, x, function):
-        try:
-            x = np.asarray(x, dtype=float)
-        except (TypeError, ValueError):
-            raise InvalidInput(f"x must be a number or an array of numbers, got {x!r}") from None
-        if np.isnan(x).any():
-            raise InvalidInput("x must not contain nan")
+        x = validate.array("x", x, closed="[]", empty=True)
         out = known(function(np.ascontiguousarray(x.ravel())), "the law of the stabilities").reshape(x.shape)
         return float(out) if out.ndim == 0 else out
 

@@ -232,9 +232,7 @@ class _Shift(_Way):
         return t - self.value, np.ones(t.shape)
 
 
-class _Held(_Way):
-    """Of t = 1 for every omega."""
-
+class _Held(_Way):  # of t = 1 for every omega
     def __call__(self, t):
         return np.where(t < 1.0, -math.inf, math.inf), np.zeros(t.shape)
 

@@ -198,7 +198,7 @@ def test_the_ladder_is_colder_upwards_and_prints():
 BAD = [
     (dict(weights="ising"), "weights must be one of"),
     (dict(margin=math.nan), "margin must be"),
-    (dict(betas=()), "betas must be"),
+    (dict(betas=()), "betas must not be empty"),
     (dict(betas=(2.0, 1.0)), "betas must be"),
     (dict(betas=(-1.0,)), "betas must be"),
     (dict(betas=(1.0, math.inf, math.inf)), "betas must be"),
@@ -210,7 +210,7 @@ BAD = [
     (dict(start="reference"), "start 'reference' needs"),
     (dict(start=np.ones(7)), "start must be an array of shape"),
     (dict(start=np.zeros(21)), r"start must be \+1 or -1"),
-    (dict(reference=np.full(21, np.nan)), "reference must be finite"),
+    (dict(reference=np.full(21, np.nan)), "reference must be a finite number"),
     (dict(reference=np.full(21, 0.5)), r"reference must be \+1 or -1"),
     (dict(reference="master"), "reference must be an array or 'teacher'"),
     (dict(overlap=0.5), "overlap needs a reference"),
