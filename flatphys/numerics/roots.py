@@ -11,6 +11,10 @@ from flatphys.errors import NotConverged
 JUMP = 1e-6  # of the larger value at the ends: a function still so far from zero where its sign changes has jumped
 
 
+class OneSign(NotConverged):
+    """Both ends of a bracket lie on one side of zero."""
+
+
 def bracketed(function, lo: float, hi: float, what: str = "a root", zero: float = 0.0) -> float:
     """The root of `function` between lo and hi, where its signs differ (Brent's method).
 

@@ -24,7 +24,7 @@ from flatphys.errors import NoSolution
 from flatphys.kernels.codes import BINARY, RANDOM
 from flatphys.model import Model, check_model
 from flatphys.numerics.gaussian import log_tail
-from flatphys.numerics.roots import bracketed
+from flatphys.numerics.roots import OneSign, bracketed
 from flatphys.problem import problem_of
 from flatphys.saddle.breaking.branch import branch_of
 from flatphys.saddle.breaking.line import Line
@@ -205,8 +205,8 @@ def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_e
         (low, _), (high, (log_v, _, interior)) = found[-2:]
         place[0] = log_v if interior else None
         try:
-            root = float(bracketed(lowest, low, high))
-        except ValueError:  # the guess led to another minimum at one of the ends
+            root = float(bracketed(lowest, low, high, zero=math.inf))  # what is found is looked at below
+        except OneSign:  # the guess led to another minimum at one of the ends
             place[0] = None
             continue
         slopes = _Slopes(model, root, kind)

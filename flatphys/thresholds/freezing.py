@@ -83,7 +83,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
         now = state(hi + step)
         if now is None:
             step *= 0.5
-            if step < 1e-9:
+            if step < 1e-7:
                 raise NoSolution(
                     f"the {branch_names(problem.labels.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
                     f"(entropy {state(hi).entropy:.4g}), before it freezes; see first_order_transition"
@@ -92,7 +92,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
         hi += step
         if now.entropy < 0.0:
             break
-        lo = hi
+        lo, step = hi, min(1.1 * step, 20.0) if hi > 7.0 else step
         if hi > COLDEST[energy]:
             raise NotConverged(
                 f"{model!r} freezes at alpha={alpha:g} only beyond beta={math.exp(hi):.3g}, where its entropy is still {now.entropy:.4g}: "
