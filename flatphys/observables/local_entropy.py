@@ -218,7 +218,6 @@ def local_entropy(
     found = {name: np.asarray(column).reshape(distance.shape) for name, column in found.items()}
     status = found.pop("status")
     found["energy"] = state.alpha * found["train_loss"]
-    found["value"] = found["free_entropy"] + (channel.beta * found["energy"] if channel.beta < math.inf else 0.0)
     if "m1" in found and isinstance(state.model.data, Teacher):
         found["R1"] = found["m1"]
     arrays = {name: found.pop(name) if name in found else np.full(distance.shape, math.nan) for name in NUMBERS}

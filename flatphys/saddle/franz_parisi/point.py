@@ -27,7 +27,7 @@ from flatphys.saddle.franz_parisi.weights import Conjugates, scratch, weights_pa
 ROUGH = 1e-6  # residual on coarse sums
 NEAR = 1e-3  # where coarse sums stall closer than this, full ones are tried
 CONVERGED = 1e-13  # residual at which the iteration is content
-TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-6)  # of a point that is returned
+TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is returned
 # one try of a step with a Jacobian carried along, at the level of rounding none more: an evaluation costs as much as a column of a new one
 OPTIONS = Options(tolerance=0.0, steps=30, tries=(4, 1), decrease=(0.9, 0.4), shrink=0.4, patience=30, content=1e-11)
 
@@ -96,13 +96,13 @@ class Equations:
             moved = boundary_sum(self.seen_ref, self.channel, seen.overlaps, level, buffers(0), buffers(1))
         return -weights.field - x[0] * self.root_hat + self.alpha * seen.slope_p * moved
 
-    def replicon(self, point):
+    def replicon(self, distance, weights, patterns):
         """1 - alpha E[g'^2] T4, or its form behind a network: the stability of the counted weights."""
-        seen = self.seen(point.distance, point.weights)
-        v, curvature = seen.overlaps.v, seen.slope_q1 * seen.slope_q1 * point.patterns.bb
+        seen = self.seen(distance, weights)
+        v, curvature = seen.overlaps.v, seen.slope_q1 * seen.slope_q1 * patterns.bb
         if self.net is not None:
-            curvature += seen.curvature * point.patterns.aa * v
-        return 1.0 - self.alpha * curvature / (v * v) * point.weights.t4
+            curvature += seen.curvature * patterns.aa * v
+        return 1.0 - self.alpha * curvature / (v * v) * weights.t4
 
 
 class Point:

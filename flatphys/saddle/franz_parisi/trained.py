@@ -5,7 +5,7 @@ where the load at which q1 -> 1, alpha'(p) with the reference held fixed, exceed
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,16 +14,22 @@ from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels
 from flatphys.kernels.losses import CODES
 from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
-from flatphys.numerics.newton import Options, newton
+from flatphys.numerics.continuation import Path, Steps, vanishing
+from flatphys.numerics.newton import Options, largest, newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.accept import good
+from flatphys.saddle.accept import accept_point, good
 from flatphys.saddle.franz_parisi.point import TOLERANCE
 from flatphys.saddle.franz_parisi.trained_averages import limit_step, step
 from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, POSTERIOR, Place, Rule
 from flatphys.state import State
 
 OPTIONS = Options(goal=1e-13, tolerance=TOLERANCE.residual, longest=math.inf, tries=(10, 1), shrink=0.5)
-CLOSED = 1e-2  # v1/(1-p^2) below which a stalled solve has met the end of the feasible range, not a numerical obstacle
+CLOSED = 3e-2  # v1/(1-p^2) below which the load is taken to end where it vanishes linearly: no numerical obstacle
+SHORTEST = 1e-4  # step of the load, as a share of it
+WEAK = 1e-26  # B/(1-p^2) and the like below which the constraints have no effect
+MIDDLE = 0.5  # overlap from which others are reached
+STEPS = Steps(first=0.2, longest=0.7, shortest=1e-3)  # in atanh p, from a solved overlap to one that is not reached at once
+NAMES = ("value", "free_entropy", "slope", "train_error", "train_loss", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
 
 
 def rule_of(state: State) -> Rule:
@@ -60,21 +66,14 @@ def rule_of(state: State) -> Rule:
     return Rule(labels, moves, loss, float(c), float(edge), m, q, float(d))
 
 
-@dataclass
-class Point:
-    """One overlap's solution: the unknowns and what follows from them."""
+class Point(NamedTuple):
+    """One overlap's solution: the unknowns, v1 = 1 - q1, and what is reported."""
 
     dm: float
     dr: float
     b: float
     v1: float
-    phi: float
-    slope: float
-    train_error: float
-    train_loss: float
-    replicon: float
-    residual: float
-    quadrature_error: float
+    found: dict
 
 
 class Equations:
@@ -111,9 +110,9 @@ class Equations:
         return self.unscaled(root.x), root.residual
 
     def read(self, x, residual) -> Point:
-        """Free entropy and the rest at the unknowns x, by both rules; `NotConverged` where they differ."""
-        dm, dr, b = x
-        m, q, d = self.rule.m, self.rule.q, self.rule.d
+        """Free entropy and the rest at the unknowns x, by both rules; `NotConverged` where they are not good enough."""
+        dm, dr, b = (float(part) for part in x)
+        m, q, d, beta = self.rule.m, self.rule.q, self.rule.d, self.channel.beta
         v1, r = self.gap - b, self.p / math.sqrt(q) + dr
         both = []
         for level in (0, 1):
@@ -121,48 +120,65 @@ class Equations:
             surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)  # q1 - s
             phi = 0.5 * (math.log(v1) + surplus / v1) + self.alpha * out.log_z
             slope = math.sqrt(q) * r * (-1.0 / v1 + self.alpha * d * out.bent)
-            both.append((phi, slope, out.share, out.loss, 1.0 - self.alpha * (d * v1) ** 2 * out.curvature))
-        error = max(abs(a - c) / max(1.0, abs(a)) for a, c in zip(*both, strict=True))
-        if not good(TOLERANCE, residual, error, *both[0]):
-            raise NotConverged(
-                f"the local entropy at overlap {self.p:.6g} is known only to {error:.1e} (two quadrature rules differ by that; tolerance "
-                f"{TOLERANCE.quadrature:g}): count at another overlap or beta",
-                {"dm": dm, "dr": dr, "B": b},
-                residual,
-            )
-        return Point(dm, dr, b, v1, *both[0], residual, error)
+            value = phi + (beta * self.alpha * out.loss if beta < math.inf else 0.0)
+            both.append((phi, slope, value, out.share, out.loss, 1.0 - self.alpha * (d * v1) ** 2 * out.curvature))
+        found = dict(zip(("free_entropy", "slope", "value", "train_error", "train_loss", "at_eigenvalue"), both[0], strict=True))
+        found |= {"q1": self.p * self.p + b, "m1": m * self.p / math.sqrt(q) + dm, "r": r, "residual": residual}
+        found["quadrature_error"] = largest([(a - c) / max(1.0, abs(a)) for a, c in zip(*both, strict=True)])
+        return Point(dm, dr, b, v1, accept_point(TOLERANCE, f"the local entropy at overlap {self.p:.6g}", found, 0.5 * math.log(self.gap)))
 
 
 def solve_point(equations: Equations, guess=None) -> Point | None:
     """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if unsatisfiable."""
-    alpha, gap = equations.alpha, equations.gap
     if guess is not None:
-        x, residual = equations.polish(guess, alpha)
+        x, residual = equations.polish(guess, equations.alpha)
         if good(TOLERANCE, residual):
             return equations.read(x, residual)
-    # From no constraints to all of them: the load of the counted constraint grows, the reference stays.
-    load, stride, x = 0.0, alpha, None
-    while load < alpha:
-        target = min(alpha, load + stride)
-        trial = x
-        if trial is None:
+    nothing = np.zeros(3)
+    dm, dr, b, _ = equations.answer(nothing, equations.alpha)
+    if max(dm * dm, equations.rule.q * dr * dr, b) <= WEAK * equations.gap:  # every pattern is fulfilled: the volume is left
+        return equations.read(nothing, 0.0)
+    return _loaded(equations)
+
+
+def _loaded(equations: Equations) -> Point | None:
+    """The saddle from no constraints to all of them: the load of the counted constraint grows, the reference stays."""
+    alpha, gap, hard = equations.alpha, equations.gap, equations.channel.beta == math.inf
+    loads, points, openness = [0.0], [], [1.0]
+    stride, residual, room = alpha, math.nan, math.inf
+    while loads[-1] < alpha:
+        load = loads[-1]
+        target = min(alpha, load + min(stride, 0.7 * room))
+        if not points:
             dm, dr, b, _ = equations.answer(np.zeros(3), target)
-            trial = np.array([dm, dr, min(max(b, 1e-280), 0.3 * gap)]) if b > 0.0 and math.isfinite(b) else None
-        if trial is not None:
-            found, residual = equations.polish(trial, target)
-            if good(TOLERANCE, residual):
-                x, load, stride = found, target, 1.7 * stride
-                continue
-        stride *= 0.4
-        if stride < 1e-5 * alpha:
-            if equations.channel.beta == math.inf and x is not None and 1.0 - x[2] / gap < CLOSED:
+            trial = np.array([dm, dr, min(max(b, 1e-280), 0.3 * gap)])
+        else:
+            trial = points[-1]
+            if len(points) > 1:
+                trial = trial + (target - load) / (load - loads[-2]) * (trial - points[-2])
+                trial[2] = min(max(trial[2], 0.3 * points[-1][2]), gap - 0.3 * (gap - points[-1][2]))
+        x, residual = equations.polish(trial, target)
+        if good(TOLERANCE, residual):
+            loads.append(target)
+            points.append(x)
+            openness.append(1.0 - x[2] / gap)
+            stride = 1.7 * (target - load)
+            if hard and openness[-1] < 0.5:
+                room = vanishing(loads, openness)
+            if openness[-1] < CLOSED and alpha - target > 1.5 * room:
+                return None
+            continue
+        stride = 0.4 * (target - load)
+        if stride < SHORTEST * alpha * min(1.0, 10.0 * openness[-1]):
+            if hard and openness[-1] < CLOSED:
                 return None
             raise NotConverged(
-                f"the local entropy at overlap {equations.p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints",
-                {} if x is None else {"dm": x[0], "dr": x[1], "B": x[2]},
-                math.nan,
+                f"the local entropy at overlap {equations.p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints; "
+                f"count at another overlap, margin or beta",
+                dict(zip(("dm", "dr", "B"), points[-1] if points else np.zeros(3), strict=True)),
+                residual,
             )
-    return equations.read(x, residual)
+    return equations.read(points[-1], residual)
 
 
 def largest_overlap(state: State, margin: float) -> float:
@@ -177,9 +193,9 @@ def largest_overlap(state: State, margin: float) -> float:
         return 1.0
 
     def residuals(z, load):
-        gap = math.exp(z[2])
-        if not 1e-300 < gap < 1.0:
+        if not -690.0 < z[2] < 0.0:
             return np.full(3, math.nan)
+        gap = math.exp(z[2])
         width = math.sqrt(gap)
         at = Place(math.sqrt(1.0 - gap), gap, width * z[0], width * z[1], gap)
         new = limit_step(rule, load, margin, at, 0, buffers(), buffers(1))
@@ -223,36 +239,45 @@ def _pulls_only_forward(state: State) -> bool:
 
 
 def _solve_near(rule, alpha, channel, p, last) -> Point | None:
-    """The saddle at p from the one at a larger overlap (`last`), with intermediate steps where a single one fails."""
+    """The saddle at p from the one at another overlap (`last` = (overlap, point)), in steps where a single one fails."""
 
-    def attempt(p, start):
-        gap = (1.0 - p) * (1.0 + p)
-        near = None if start is None else start[1]
-        guess = None if near is None else (near.dm, near.dr, near.b * min(1.0, gap / (near.b + near.v1)))
-        return solve_point(Equations(rule, alpha, channel, p, gap), guess)
+    def equations(p):
+        return Equations(rule, alpha, channel, p, (1.0 - p) * (1.0 + p))
 
+    there, guess = equations(p), None
+    if last is not None:
+        near = last[1]
+        guess = np.array([near.dm, near.dr, near.b * min(1.0, there.gap / (near.b + near.v1))])
     try:
-        return attempt(p, last)
-    except NotConverged:
-        if p <= 0.0:
-            raise
-    here = last if last is not None and last[0] <= 0.7 else (0.5, attempt(0.5, last))
-    while here[1] is not None and here[0] > p:
-        target = max(p, 0.7 * here[0])
-        here = (target, attempt(target, here))
-    return here[1]
+        return solve_point(there, guess)
+    except NotConverged as error:
+        failure = error
+    if last is None and p != MIDDLE:
+        point = solve_point(equations(MIDDLE))
+        last = None if point is None or point.b == 0.0 else (MIDDLE, point)
+    if last is None:
+        raise failure
+
+    def step(xi, z):
+        here = equations(math.tanh(xi))
+        x, residual = here.polish(here.unscaled(z), alpha)
+        return here.scaled(x) if good(TOLERANCE, residual) else None
+
+    start = equations(last[0]).scaled(np.array([last[1].dm, last[1].dr, last[1].b]))
+    z = Path(math.atanh(last[0]), start, STEPS, p - last[0]).reach(step, math.atanh(p))
+    if z is None:
+        raise failure
+    return there.read(*there.polish(there.unscaled(z), alpha))
 
 
 def local_entropies(state: State, overlaps, channel: Channel) -> dict:
     """Everything `local_entropy` reports at `overlaps` (any order), as arrays; statuses "ok" or "unsat"."""
     rule, alpha, margin = rule_of(state), state.alpha, channel.margin
     overlaps = np.asarray(overlaps, dtype=float)
-    names = ("free_entropy", "slope", "train_error", "train_loss", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
-    out = {name: np.full(overlaps.shape, math.nan) for name in names}
+    out = {name: np.full(overlaps.shape, math.nan) for name in NAMES}
     status = np.full(overlaps.shape, "unsat", dtype="<U12")
     hard = channel.beta == math.inf
     top = largest_overlap(state, margin) if hard else 1.0
-    root_q = math.sqrt(rule.q)
     bottom = 0.0 if hard and margin >= 0.0 and _pulls_only_forward(state) else -1.0
     last = None
     for i in np.argsort(-overlaps):  # the largest overlaps, where the constraint bites, lean on their neighbours
@@ -264,9 +289,7 @@ def local_entropies(state: State, overlaps, channel: Channel) -> dict:
             if margin >= 0.0:  # the weights that fulfil such constraints are a convex cone: its overlaps, an interval
                 bottom = p
             continue
-        last, status[i] = (p, point), "ok"
-        values = (point.phi, point.slope, point.train_error, point.train_loss, point.replicon, point.residual, point.quadrature_error)
-        values += (p * p + point.b, rule.m * p / root_q + point.dm, p / root_q + point.dr)
-        for name, value in zip(names, values, strict=True):
-            out[name][i] = value
+        last, status[i] = (p, point) if point.b > 0.0 else None, "ok"
+        for name in NAMES:
+            out[name][i] = point.found[name]
     return {**out, "status": status}
