@@ -77,18 +77,25 @@ def panel_end(p, stop, ratio, cap, marks):
 
 
 @jit
+def spoilt(x, w):
+    """What rules that do not fit into their buffers consist of: one node whose weight is nan, and with it every sum; returns their number."""
+    x[0], w[0] = 0.0, math.nan
+    return 1
+
+
+@jit
 def panel_nodes(n, start, stop, ratio, cap, marks, x, w):
     """Append the nodes and plain weights of graded panels on [start, stop] to (x, w) from place n.
 
     Panels are at most `cap` long and at most `ratio` times their distance to a mark (no less than its
-    width).  Returns the new count, or -1 when the buffers are full (a width far below the spacing
-    of doubles, so that no answer is better than a slow wrong one).
+    width).  Returns the new count; of `spoilt` nodes when the buffers are full (a width far below the
+    spacing of doubles, so that no answer is better than a slow wrong one).
     """
     p = start
     while p < stop:
         e = panel_end(p, stop, ratio, cap, marks)
         if n + ORDER > x.size or not e > p:
-            return -1
+            return spoilt(x, w)
         half, mid = 0.5 * (e - p), 0.5 * (e + p)
         for i in range(ORDER):
             x[n] = mid + half * LEGENDRE_X[i]
@@ -115,7 +122,7 @@ def gaussian_nodes(level, reach, growth, origin, poles, narrow, u, w):
     growth : float
         The integrand grows no faster than exp(growth y^2/2) at distance y from the real axis.
 
-    Returns the number of nodes, -1 if the buffers are full.
+    Returns the number of nodes.
     """
     h = trapezoid_step(min(poles[1], poles[3]), growth)
     n = 0

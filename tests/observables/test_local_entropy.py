@@ -266,3 +266,15 @@ def test_states_without_an_overlap_below_one_are_no_references():
     for state in states:
         with pytest.raises(InvalidInput, match="replica-symmetric"):
             local_entropy(state, distance=[0.1])
+
+
+def test_zeros_next_to_the_end_of_the_curve_are_found():
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("binary")), 0.32)
+    crossing = fp.zero_crossings(state)[-1]
+    assert crossing > 0.7
+    assert np.all(np.sign(fp.local_entropy(state, distance=[crossing - 1e-3, crossing + 1e-3]).value) == [1.0, -1.0])
+
+
+def test_spherical_volumes_vanish_nowhere():
+    for learner, data in ((fp.Gibbs("spherical"), fp.RandomLabels()), (fp.MaxMargin(), fp.Teacher())):
+        assert fp.zero_crossings(fp.solve(fp.Model(data, learner), 0.4)).size == 0

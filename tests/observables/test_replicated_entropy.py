@@ -160,3 +160,11 @@ def test_the_stabilities_of_a_one_step_state_start_at_the_margin(alpha):
 def test_frozen_states_have_as_many_errors_below_the_margin_as_they_say():
     state = solve_one_step(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", beta=9.0)), 1.8)
     assert one_step_margins(state).mass_below_zero == pytest.approx(state.train_error, rel=1e-10)
+
+
+def test_a_point_known_by_one_rule_only_is_not_known():
+    """Next to the capacity the second rule has no room for its nodes."""
+    re = fp.replicated_entropy(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 1.98, distance=[0.12, 0.001])
+    assert np.all((re.status == "ok") == (re.quadrature_error <= re.quadrature_tolerance))
+    assert np.all(np.isnan(re.value) == (re.status != "ok"))
+    assert (re.tolerance, re.quadrature_tolerance) == (1e-10, 1e-8)

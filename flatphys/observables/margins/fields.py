@@ -45,7 +45,7 @@ def deposit(x, weight, low, length, shared):
 
 @jit
 def limit_nodes(patterns, room):
-    """Number of nodes x of the maximiser's law, -1 if they do not fit; x and plain weights in `room`."""
+    """Number of nodes x of the maximiser's law; x and plain weights in `room`."""
     jump = jump_of(patterns.channel, math.sqrt(patterns.v), patterns.spread)
     return pattern_nodes(patterns, jump, 1, FLOOR, room.u, room.w)
 
@@ -63,14 +63,13 @@ def outer_nodes(patterns, m, room):
 
 @jit
 def limit_fields(patterns, low, length, shared, room):
-    """The law of x at y = inf, shared among panels of `length` from `low` on; False where it does not fit."""
+    """The law of x at y = inf, shared among panels of `length` from `low` on."""
     n = limit_nodes(patterns, room)
     for i in range(n):
         z, plain, _, _, _, _ = maximiser(patterns, room.u[i], room.w[i])
         weight = plain * label_weight(patterns.labels, patterns.k, z)
         if weight > LIGHT:
             deposit(room.u[i], weight, low, length, shared)
-    return n >= 0
 
 
 @jit
@@ -87,7 +86,6 @@ def nested_fields(patterns, m, low, length, shared, room):
             weight = outer * room.inner[P, j]
             if weight > LIGHT:
                 deposit(room.inner[X, j], weight, low, length, shared)
-    return n >= 0
 
 
 def field_law(patterns, m):
@@ -98,10 +96,10 @@ def field_law(patterns, m):
     length = (high - low) / panels
     shared = np.zeros(panels * ORDER)
     if m == math.inf:
-        fits = limit_fields(patterns, low, length, shared, room())
+        limit_fields(patterns, low, length, shared, room())
     else:
-        fits = nested_fields(patterns, m, low, length, shared, room())
-    mass = float(shared.sum()) if fits else math.nan
+        nested_fields(patterns, m, low, length, shared, room())
+    mass = float(shared.sum())
     if not abs(mass - 1.0) < MASS:
         raise NotConverged(
             f"the law of the stabilities has total mass {mass:.10g} instead of 1 at 1-q1 = {patterns.v:.3g}: use a larger distance",

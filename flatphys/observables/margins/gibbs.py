@@ -74,8 +74,6 @@ def _law_at(problem, f, delta, cumulative, nodes):
     # G(y) is entire but as narrow as sqrt(v/q), so its growth off the axis adds to that of the measure
     marks = (-origin, narrow, peak, 1.5 / c)
     n = gaussian_nodes(0, reach, rise + f.q / f.v, origin, pattern_poles(problem, x0, c, root), marks, u, w)
-    if n < 0:
-        return math.nan
     k, below = teacher_ratio(problem, f), delta < kappa
     penalty = ch.beta * cost(ch.energy, kappa - delta) if ch.beta < math.inf else 0.0
     total = 0.0
@@ -162,8 +160,6 @@ def sign_turned(ch, x, sigma, line, nodes):
         tilt = sign * slope / r
         spot = -(offset + slope * mu) / tilt if tilt != 0.0 else 0.0
         m = panel_nodes(0, lo, hi, 1.5, cap, (spot, 3.0 / max(abs(tilt), 1e-300), 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), t, wt)
-        if m < 0:
-            return math.nan
         for j in range(m):
             weight = math.exp(-0.5 * t[j] * t[j] - LOG_SQRT_2PI + log_a - log_f)
             total += wt[j] * weight * tail(offset + slope * mu + tilt * t[j])
@@ -182,8 +178,6 @@ def _smeared(problem, f, slopes, nodes, inner):
     smooth = slope_z * slope_z / (1.0 + slope_y * slope_y)  # H once y is averaged over
     narrow = min(narrow, 3.0 / math.sqrt(smooth)) if smooth > 0.0 else narrow
     n = gaussian_nodes(0, reach, rise + smooth, origin, pattern_poles(problem, x0, c, root), (-origin, narrow, 0.0, math.inf), u, w)
-    if n < 0:
-        return math.nan
     k = teacher_ratio(problem, f)
     total = 0.0
     for i in range(n):

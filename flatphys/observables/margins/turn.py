@@ -61,7 +61,7 @@ def turned_limit(patterns, turn, room, nodes):
     """P(Delta' < 0) at y = inf replicas."""
     root, s = math.sqrt(patterns.v), math.sqrt(turn.rest)
     n = limit_nodes(patterns, room)
-    total = 0.0 if n >= 0 else math.nan
+    total = 0.0
     for i in range(n):
         z, weight, _, a, _, _ = maximiser(patterns, room.u[i], room.w[i])
         if weight > LIGHT:
@@ -76,7 +76,7 @@ def turned_nested(patterns, m, turn, room, nodes):
     root, s = math.sqrt(patterns.v), math.sqrt(turn.rest)
     inner = Inner(patterns.channel, root, patterns.spread, m)
     n, start, c = outer_nodes(patterns, m, room)
-    total = 0.0 if n >= 0 else math.nan
+    total = 0.0
     for i in range(n):
         outer = room.w[i] * density(room.u[i])
         if outer < LIGHT:

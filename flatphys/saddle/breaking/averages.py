@@ -119,8 +119,6 @@ def pattern_average(patterns, m, level, room):
     inner = Inner(patterns.channel, math.sqrt(patterns.v), patterns.spread, m)
     n, start, dx, origin = pattern_nodes(patterns, m, level, room.u, room.w)
     a0 = a1 = b = log_i = log_f = squares = outer = 0.0
-    if n < 0:
-        a0 = math.nan
     for i in range(n):
         z = origin + room.u[i]
         li, m1, m2, c1, c2, lf = inner_patterns(inner, start + dx * room.u[i], level, room.inner)
@@ -141,7 +139,7 @@ def pattern_scalars(patterns, m, level, room):
     """(share of the patterns below the margin, mean energy per pattern) among m replicas."""
     inner = Inner(patterns.channel, math.sqrt(patterns.v), patterns.spread, m)
     n, start, dx, origin = pattern_nodes(patterns, m, level, room.u, room.w)
-    share = energy = 0.0 if n >= 0 else math.nan
+    share = energy = 0.0
     for i in range(n):
         weight = room.w[i] * label_weight(patterns.labels, patterns.k, origin + room.u[i])
         size, _ = inner_nodes(inner, start + dx * room.u[i], level, math.inf, room.inner)
@@ -210,8 +208,6 @@ def weight_average(q0_hat, r_hat, dh, m, level, room):
     start = r_hat + root * origin
     n = gaussian_nodes(level, reach, 1.0, origin, (-start / root, weight_zero(dh, m) / root, 0.0, math.inf), NOWHERE, room.u, room.w)
     v = zt = r = log_j = lc = t4 = outer = 0.0
-    if n < 0:
-        v = math.nan
     for i in range(n):
         lj, t1, s2, t2, s4, l = inner_weights(start + root * room.u[i], dh, m, level)
         wi = room.w[i]

@@ -65,8 +65,6 @@ def conditions(kappa, net, log_c, logit_d0, level, u, w):
     a0 = kappa - sq0 * origin
     reach = 9.6 + max(0.0, -kappa - 2.0)
     n = gaussian_nodes(level, reach, 1.0, origin, (a0 / sq0, width, 0.0, math.inf), NOWHERE, u, w)
-    if n < 0:
-        return Conditions(math.nan, math.nan, math.nan)
     inner = Channel(SQUARED_HINGE_ENERGY, 0.0, x)
     j = energy = squares = 0.0
     for i in range(n):

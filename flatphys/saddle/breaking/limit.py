@@ -23,7 +23,7 @@ from flatphys.kernels.codes import RANDOM
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.weights import binary
 from flatphys.numerics.gaussian import density
-from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, PANEL_RATIO, REACH, panel_end
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, PANEL_RATIO, REACH, panel_end, spoilt
 from flatphys.saddle.breaking.averages import PatternMeans, WeightMeans
 from flatphys.saddle.breaking.jump import jump_of, response
 
@@ -58,7 +58,7 @@ def _entry(patterns, jump, steep, floor):
 
 @jit
 def pattern_nodes(patterns, jump, level, floor, x, w):
-    """Nodes x > floor and plain weights of panels that cover |z| <= REACH; the number of nodes, -1 if the buffers are full."""
+    """Nodes x > floor and plain weights of panels that cover |z| <= REACH; returns the number of nodes."""
     ch, r, random = patterns.channel, patterns.spread, patterns.labels.kind == RANDOM
     root, sq = math.sqrt(patterns.v), math.sqrt(patterns.q0)
     shrink = 1.0 - 0.25 * level
@@ -89,7 +89,7 @@ def pattern_nodes(patterns, jump, level, floor, x, w):
         if leaves:
             length = jump.below - p
         if n + ORDER > x.size or not p + length > p:
-            return -1
+            return spoilt(x, w)
         half = 0.5 * length
         for i in range(ORDER):
             x[n] = p + half * (1.0 + LEGENDRE_X[i])
@@ -129,8 +129,6 @@ def pattern_limit(patterns, level, room):
     jump = jump_of(patterns.channel, math.sqrt(patterns.v), r)
     n = pattern_nodes(patterns, jump, level, lowest_field(r), room.u, room.w)
     a0 = b = value = slope = inner = outer = external = 0.0
-    if n < 0:
-        a0 = math.nan
     for i in range(n):
         z, plain, log_f, a, c, jac = maximiser(patterns, room.u[i], room.w[i])
         weight = plain * label_weight(labels, k, z)
@@ -160,7 +158,7 @@ def limit_scalars(patterns, level, room):
     root = math.sqrt(patterns.v)
     jump = jump_of(patterns.channel, root, patterns.spread)
     n = pattern_nodes(patterns, jump, level, lowest_field(patterns.spread), room.u, room.w)
-    share = energy = 0.0 if n >= 0 else math.nan
+    share = energy = 0.0
     for i in range(n):
         z, plain, _, _, _, _ = maximiser(patterns, room.u[i], room.w[i])
         weight = plain * label_weight(patterns.labels, patterns.k, z)
@@ -233,7 +231,7 @@ def weight_nodes(side, root, r_hat, dq_hat, t0, level, u, w):
                 break
             length *= 0.75
         if n + ORDER > u.size or not new > s:
-            return -1
+            return spoilt(u, w)
         half = 0.5 * length
         for i in range(ORDER):
             u[n] = p + half * (1.0 + LEGENDRE_X[i])
@@ -258,8 +256,6 @@ def weight_limit(random, q_hat, r_hat, dq_hat, level, room):
     for turn in range(1 if random else 2):
         side = 1.0 - 2.0 * turn
         n = weight_nodes(side, root, r_hat, dq_hat, t0, level, room.u, room.w)
-        if n < 0:
-            v = math.nan
         for i in range(n):
             s, slope = shifted(room.u[i], dq_hat, t0)
             z = (side * s - r_hat) / root

@@ -104,8 +104,6 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
         v += w[i] * s2
         s4 += w[i] * s2 * s2
         logz += w[i] * (excess + (abs(h) if kind == RANDOM else max(0.0, -2.0 * h)))
-    if n < 0:
-        v = math.nan
     q = min(q, 1.0)  # rounding next to the teacher
     r, t2, one_minus_r = 0.0, q, 1.0
     if kind == NISHIMORI:
@@ -186,8 +184,6 @@ def pattern_saddle(problem, f, level, nodes):
     """(A, B) of the module's docstring: all that the saddle-point equations need."""
     u, w = nodes
     rule = pattern_rule(problem, f, level, nodes)
-    if rule.n < 0:
-        return math.nan, math.nan
     labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
     sum_a = sum_b = 0.0
     for i in range(rule.n):
@@ -204,8 +200,6 @@ def pattern_moments(problem, f, level, nodes):
     """`PatternMoments`: read off once, at the saddle."""
     u, w = nodes
     rule = pattern_rule(problem, f, level, nodes)
-    if rule.n < 0:
-        return PatternMoments(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
     labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
     sum_a = sum_b = energetic = curvature = below = loss = 0.0
     for i in range(rule.n):

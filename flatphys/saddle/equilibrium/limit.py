@@ -132,8 +132,6 @@ def moments(response, labels, k, level, nodes):
     second = overlap = loss = below = stiffness = pull = push = 0.0
     for piece in range(3):
         n = window_nodes(cuts[piece], cuts[piece + 1], k, 1.5 - 0.4 * level, u, w)
-        if n < 0:
-            second = math.nan
         for i in range(n):
             z = u[i]
             e = kappa - z
@@ -194,7 +192,7 @@ def error_mass(top, k, flip, u, w):
     if k == math.inf:
         return 2.0 * flip * tail(-top) if top < 0.0 else flip + (1.0 - flip) * (1.0 - 2.0 * tail(top))
     n = window_nodes(lowest(top), min(top, FARTHEST), k, 1.5, u, w)
-    total = 0.0 if n >= 0 else math.nan
+    total = 0.0
     for i in range(n):
         total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip), k, u[i])
     return total

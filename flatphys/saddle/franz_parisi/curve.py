@@ -26,12 +26,13 @@ from flatphys.kernels.codes import SPHERICAL, Channel
 from flatphys.numerics.continuation import vanishing
 from flatphys.numerics.newton import largest
 from flatphys.saddle.accept import accept_point
-from flatphys.saddle.franz_parisi.point import TOLERANCE, Equations, Point, openness, solve
+from flatphys.saddle.franz_parisi.point import BUDGET, TOLERANCE, Equations, Point, openness, solve
 from flatphys.saddle.franz_parisi.reference import reference_of
 from flatphys.saddle.franz_parisi.start import CLOSED, first_point
 from flatphys.state import State
 
 START = 0.25  # distance at which a curve starts
+CLOSE = 0.1  # spherical references this close to each other know more of the counted weights at their own distance
 LONGEST = 0.7  # step in xi between solved points
 SHORTEST = 1e-4  # a step this short has met an end of the curve
 SINGULAR = 0.05  # smallest singular value of the logarithmic Jacobian that counts as a fold
@@ -77,7 +78,7 @@ def _follow(now, before, r, open_ended):
 def _scaled_singular(point: Point) -> float:
     """Smallest singular value of the Jacobian in the logarithms of the conjugates."""
     jacobian = point.jacobian
-    if jacobian is None:  # solved by its guess
+    if jacobian is None or not np.isfinite(jacobian).all():  # solved by its guess
         return math.inf
     x = np.maximum(np.abs(point.x), 0.1)[[1] if jacobian.shape[0] == 1 else slice(jacobian.shape[0])]
     return float(np.linalg.svd(jacobian * x[None, :] / x[:, None], compute_uv=False)[-1])
@@ -96,9 +97,9 @@ class Curve:
 
     def _begin(self):
         """Solve one distance from which the others can be reached; none means that there is nothing to count."""
-        own = 0.5 * self.equations.ref.v if not self.equations.flat else 0.1  # where the reference's own samples are
-        failure = None
-        for distance in (START, own, 0.02, 0.4):
+        own, failure = self.equations.own, None
+        close = own < CLOSE and self._closed == "unsat"
+        for distance in (own, START, 0.02, 0.4) if close else (START, own, 0.02, 0.4):
             try:
                 point = first_point(self.equations, distance)
             except NotConverged as error:  # elsewhere than at START this says nothing
@@ -123,6 +124,7 @@ class Curve:
         here = known[0]
         if self.points[here].distance == distance:
             return self.points[here]
+        self.equations.allowed = self.equations.evaluations + BUDGET
         step = math.inf
         while True:
             left = xi - here
@@ -191,6 +193,8 @@ class Curve:
         point = self.points[here]
         others = sorted((k for k in self.points if k != here), key=lambda k: abs(k - here))
         x, field = point.x, point.field + target - here
+        if x[1] == 0.0:  # other references, which are all alike: b grows linearly away from them
+            return np.array([x[0], self.equations.ref.q_hat * (target - here) ** 2, x[2]]), field, None
         if others and abs(others[0] - here) > 0.02 * abs(target - here):
             k = others[0]
             other = self.points[k]
@@ -210,7 +214,11 @@ class Curve:
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, by both rules; `NotConverged` where they are not good enough."""
         equations, ref, o = self.equations, self.equations.ref, point.weights.overlaps
-        free, slope, replicon = self.free_entropy(point), self.slope(point), equations.replicon(point.distance, point.weights, point.patterns)
+        free, slope, replicon = (
+            self.free_entropy(point),
+            self.slope(point),
+            equations.replicon(point.distance, point.weights, point.patterns),
+        )
         image, fine_w, fine_p = equations.map(point.distance, point.x, point.field, level=1)
         doubts = [
             *((image - point.x) / (1.0 + np.abs(point.x))).tolist(),

@@ -52,8 +52,8 @@ class Places(NamedTuple):
 
 @jit
 def _outer_step(width, turn, root_b, tilt_e, g, pole):
-    """(step, step without the reference's pole) of the z sum, largest over the shifts of eta that go with it at fixed u - k'."""
-    best = smooth = 0.0
+    """(step, step without the reference's pole and the teacher's turn, its tilt) of the z sum, largest over the shifts of eta with z."""
+    best = smooth = tilt = 0.0
     for i in range(42):
         lam = (i - 20) * 0.1
         lam = lam / (1.02 - abs(lam) * 0.5)
@@ -62,10 +62,12 @@ def _outer_step(width, turn, root_b, tilt_e, g, pole):
         q = g.tilt_z + tilt_e * lam
         move = turn + root_b * lam
         reach = width / max(abs(move), 1e-300)
-        grow = 1.0 + lam * lam + q * q + g.bend * move * move
-        best = max(best, sum_step(min(reach, pole), grow + (g.root_q / g.root_t) ** 2))
-        smooth = max(smooth, sum_step(reach, grow))
-    return best, smooth
+        grow = 1.0 + lam * lam + g.bend * move * move
+        best = max(best, sum_step(min(reach, pole), grow + q * q + (g.root_q / g.root_t) ** 2))
+        free = sum_step(reach, grow)
+        if free > smooth:
+            smooth, tilt = free, abs(q)
+    return best, smooth, tilt
 
 
 @jit
@@ -102,8 +104,6 @@ def _nodes(places, k, reach, ratio, y, yw):
     n = 0
     if places.low < 0.0:
         n = panel_nodes(0, places.low, 0.0, ratio, places.cap, places.marks, y, yw)
-    if n < 0:
-        return n
     return panel_nodes(n, max(0.0, -reach - k), max(places.high, 0.0), ratio, places.cap, places.marks, y, yw)
 
 
@@ -167,12 +167,12 @@ def teacher_sums(ref, ch, o, level, outer, inner, table):
     width = nearest(ch, g.root_v)[1] * g.root_v
     tilt_e = o.c / (root_b * g.root_0) if o.b > 0.0 else 0.0
     reach = counted_reach(ch)
-    h, smooth = _outer_step(width, o.d / g.root_t, root_b, tilt_e, g, reference_pole(ref))
-    n = outer_nodes(level, h, smooth, ref, reach, u, w)
+    h, smooth, tilt = _outer_step(width, o.d / g.root_t, root_b, tilt_e, g, reference_pole(ref))
+    n = outer_nodes(level, (h, smooth), (0.0, 3.0 / max(tilt, 1e-300), 0.0, math.inf), ref, reach, u, w)
     he, oe = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e + g.bend * o.b), level)
     half = int(REACH / he)
     etas = Etas(2 * half + 1, level > 0 and ch.beta < math.inf)
-    if n < 0 or etas.count > table.shape[1]:
+    if etas.count > table.shape[1]:
         return lost(0)
     for j in range(etas.count):
         e = (j - half) * he + oe
@@ -189,8 +189,6 @@ def teacher_sums(ref, ch, o, level, outer, inner, table):
             continue
         edge = (ch.margin - g.mz * z - o.a * k) / g.root_v
         count = _nodes(_places(ref, ch, o, g, k, edge, ratio), k, reach, ratio, y, yw)
-        if count < 0:
-            return lost(0)
         evaluations += count * etas.count
         t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _u_sums(ref, ch, o, g, (k, log_ref, edge, count, etas), inner, table)
         weight = w[i] * INV_SQRT_2PI

@@ -40,7 +40,17 @@ from flatphys.kernels.labels import label_weight
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH
 from flatphys.saddle.franz_parisi.label import half_line, whole_line
-from flatphys.saddle.franz_parisi.rules import STEP, Line, fields_of, nodes_along, outer_nodes, outer_step, reference_pole, rule_along
+from flatphys.saddle.franz_parisi.rules import (
+    STEP,
+    Line,
+    fields_of,
+    nodes_along,
+    outer_nodes,
+    outer_step,
+    reference_pole,
+    rule_along,
+    turn_of,
+)
 from flatphys.saddle.franz_parisi.weights import finer, sum_step
 
 FAINT = -44.0  # logarithm of a weight below which a node is passed over
@@ -99,10 +109,11 @@ def _line_sums(ref, ch, g, rule, line, y, yw):
     scalars = rule.scalars
     rest = g.rest if rule.narrow > 0.0 else STEP
     rate, sigma = g.s / g.root_v, g.root_t * rest
-    t_w = t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_r = 0.0
+    t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_r = 0.0
+    t_w = 0.0 * yw[0] if line.count > 0 else 0.0  # spoilt nodes are heard even if they are passed over below
     for j in range(line.count):
         m = line.origin + y[j]
-        e0 = -g.c * y[j] / rest if rule.sharp else (line.k - g.c * m) / rest
+        e0 = (line.gap - g.c * y[j]) / rest
         bound = -0.5 * m * m - line.log_f
         if (bound - 0.5 * e0 * e0 if hard and e0 > 0.0 else bound) < FAINT:
             continue
@@ -145,8 +156,8 @@ def pattern_sums(ref, ch, o, level, outer, inner):
     n = 1
     u[0], w[0] = 0.0, 1.0
     if ref.q > 0.0:
-        h, smooth = outer_step(nearest(ch, g.root_v)[1] * g.root_v, g, reference_pole(ref))
-        n = outer_nodes(level, h, smooth, ref, rule.reach, u, w)
+        h, smooth, lean = outer_step(nearest(ch, g.root_v)[1] * g.root_v, g, reference_pole(ref))
+        n = outer_nodes(level, (h, smooth), turn_of(ref, g, lean), ref, rule.reach, u, w)
     mass = aa = ar = log_f = bb = share = loss = turned = response = 0.0
     evaluations = 0
     for i in range(n):
@@ -154,11 +165,9 @@ def pattern_sums(ref, ch, o, level, outer, inner):
         k = (ref.channel.margin - g.root_q * z) / g.root_t
         log_ref, a_ref, _ = channel(ref.channel, k, g.root_t)
         x0 = (ch.margin - g.mz * z) / g.root_v
-        count, origin = nodes_along(ref, g, rule, k, x0, y, yw)
-        if count < 0:
-            return lost(0)
+        count, origin, gap = nodes_along(ref, g, rule, z, k, x0, y, yw)
         evaluations += count
-        line = Line(z, k, log_ref, x0 - g.s / g.root_v * origin, origin, count)
+        line = Line(z, gap, log_ref, x0 - g.s / g.root_v * origin, origin, count)
         t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _line_sums(ref, ch, g, rule, line, y, yw)
         weight = w[i] * INV_SQRT_2PI
         mass += weight * t_w
@@ -196,10 +205,11 @@ def boundary_sum(ref, ch, o, level, outer, inner):
     u[0], w[0] = 0.0, 1.0
     if ref.q > 0.0:
         turn = o.d / g.root_t  # how M moves with z while h stays at the margin
-        grow = 1.0 + g.tilt_z * g.tilt_z + g.bend * turn * turn
+        grow = 1.0 + g.bend * turn * turn
         open_width = width / max(abs(turn), 1e-300)
-        h = sum_step(min(open_width, reference_pole(ref)), grow + ref.q / ref.v)
-        n = outer_nodes(level, h, sum_step(open_width, grow), ref, REACH, u, w)
+        h = sum_step(min(open_width, reference_pole(ref)), grow + g.tilt_z * g.tilt_z + ref.q / ref.v)
+        tilt = 3.0 / max(abs(g.tilt_z), 1e-300)
+        n = outer_nodes(level, (h, sum_step(open_width, grow)), (0.0, tilt, 0.0, math.inf), ref, REACH, u, w)
     total = 0.0
     for i in range(n):
         z = u[i]

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from flatphys.errors import NotConverged
 from flatphys.kernels.channels import steps
 from flatphys.kernels.codes import PERCEPTRON, RANDOM
 from flatphys.kernels.networks import overlap_map, overlap_slope
@@ -27,6 +28,8 @@ from flatphys.saddle.franz_parisi.weights import Conjugates, scratch, weights_pa
 ROUGH = 1e-6  # residual on coarse sums
 NEAR = 1e-3  # where coarse sums stall closer than this, full ones are tried
 CONVERGED = 1e-13  # residual at which the iteration is content
+WEAK, RELAX = 1e-3, 12  # conjugates below which the map is iterated, and how often
+BUDGET = 2_000_000  # evaluations of the integrand that one point may take: half a second
 TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is returned
 # one try of a step with a Jacobian carried along, at the level of rounding none more: an evaluation costs as much as a column of a new one
 OPTIONS = Options(tolerance=0.0, steps=30, tries=(4, 1), decrease=(0.9, 0.4), shrink=0.4, patience=30, content=1e-11)
@@ -46,10 +49,12 @@ class Equations:
             self.seen_ref = reference._replace(q=c_qt, v=c_vt, R=0.0, t2=c_qt)
         self.teacher = reference.labels.kind != RANDOM
         self.flat = reference.q == 0.0  # no shared field z: the teacher as reference
+        self.own = 0.1 if self.flat else 0.5 * reference.v  # distance of two references
         self.active = [1] if self.flat else ([0, 1, 2] if self.teacher else [0, 1])
         self.stepped = steps(reference.channel)
         self.root_hat = math.sqrt(reference.q_hat)
         self.evaluations = 0  # of the integrand
+        self.allowed = BUDGET  # evaluations until the point in work is given up
         self.iterations = 0  # of the map
 
     def seen(self, distance, weights) -> Seen:
@@ -72,6 +77,13 @@ class Equations:
 
     def map(self, distance, x, field, share=1.0, level=0):
         """(image of the conjugates x, weights' averages, patterns' averages); `share` scales the load."""
+        if self.evaluations > self.allowed:
+            raise NotConverged(
+                f"the local entropy at distance {distance:.6g} is out of reach: {BUDGET:g} evaluations of its integrand were not enough "
+                f"(overlaps of references {self.ref.q:.10g}, or of counted weights, that near 1 are costly); count nearer to {self.own:.6g}, "
+                f"the references' own distance, or at a smaller load",
+                {"conjugates": x.tolist()},
+            )
         conjugates = Conjugates(x[0], max(x[1], 0.0), x[2])
         weights = weights_part(self.ref, distance, conjugates, field, max(level, 0), scratch())
         seen = self.seen(distance, weights)
@@ -135,11 +147,30 @@ def solve(equations, distance, x, field, jacobian=None, share=1.0, fine=True) ->
 
     Newton's iteration runs on coarse sums first, and on full ones (if `fine`) only to polish.
     """
+    if np.max(np.abs(x)) < WEAK and (point := _relaxed(equations, distance, x, field, share)) is not None:
+        return point
     point = _iterate(equations, distance, x, field, jacobian, share, -1)
     if not fine or not point.residual <= NEAR:
         return point
     jacobian = point.jacobian if point.residual <= 100.0 * ROUGH else None
     return _iterate(equations, distance, point.x, point.field, jacobian, share, 0)
+
+
+def _relaxed(equations, distance, x, field, share) -> Point | None:
+    """The saddle by iterating the map, which hardly moves where the counted constraints have next to no effect; None elsewhere.
+
+    (A difference quotient of the conjugates would leave what is possible there: they are tied to each other, not only small.)
+    """
+    for _ in range(RELAX):
+        image, weights, patterns = equations.map(distance, x, field, share)
+        if not np.max(np.abs(image)) < WEAK:
+            return None
+        residual = float(np.max(np.abs(image - x)))
+        if residual <= CONVERGED:
+            return Point(distance, x, weights, patterns, residual)
+        x, field = image, weights.field
+        x[1] = max(x[1], 0.0)
+    return None
 
 
 def _iterate(equations, distance, x, field, jacobian, share, level):

@@ -19,6 +19,7 @@ from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
 
 MOST_SUM = 170  # more trapezoid nodes than this along m, and the graded panels are cheaper
 MOST_OUTER = 200  # the same along z
+LEVEL = 1e-3  # correlation c of u and m below which the likelihood is smooth along m
 SHARP = 1e-7  # a step narrower than this is a step: the error is its square
 SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
 DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
@@ -60,10 +61,10 @@ class Along(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One value of z: k' of the reference and log f there, the counted x at m = origin, and the number of nodes m - origin."""
+    """One value of z: log f of the reference there, what k' - c m is at m = origin, the counted x there, and the number of nodes m - origin."""
 
     z: float
-    k: float
+    gap: float
     log_f: float
     x: float
     origin: float
@@ -103,12 +104,23 @@ def counted_reach(ch):
 
 
 @jit
-def outer_nodes(level, step, smooth, ref, reach, u, w):
-    """Nodes of the z average: a trapezoid sum, or panels where `step` asks for too many nodes.
+def turn_of(ref, g, lean):
+    """(centre, width) twice in z of the turn of the teacher's sign: where m leans on z as `lean` z, and along m = c k'."""
+    if ref.labels.kind == RANDOM:
+        return 0.0, math.inf, 0.0, math.inf
+    edge = g.tilt_z - g.tilt_m * g.c * g.root_q / g.root_t
+    centre = -g.tilt_m * g.c * ref.channel.margin / g.root_t / edge if edge != 0.0 else 0.0
+    return 0.0, 3.0 / max(abs(g.tilt_z + g.tilt_m * lean), 1e-300), centre, 3.0 / max(abs(edge), 1e-300)
 
-    The panels are graded towards the zeros of the reference's f; elsewhere they follow `smooth`,
-    the step that would do without them.  Weights contain the density.
+
+@jit
+def outer_nodes(level, steps, turn, ref, reach, u, w):
+    """Nodes of the z average: a trapezoid sum, or panels where the first of `steps` asks for too many nodes.
+
+    The panels are graded towards the zeros of the reference's f and the turn of the teacher's sign (`turn_of`); elsewhere
+    they follow the second, the step that would do without them.  Weights contain the density.
     """
+    step, smooth = steps
     n = 0
     if 2.0 * reach <= MOST_OUTER * step:
         h, offset = finer(step, level)
@@ -124,16 +136,7 @@ def outer_nodes(level, step, smooth, ref, reach, u, w):
     scale = math.sqrt(ref.v / ref.q)
     re, im, other, other_im = features(ref.channel, root_t)
     margin = ref.channel.margin
-    marks = (
-        (margin - root_t * re) / root_q,
-        im * scale,
-        (margin - root_t * other) / root_q,
-        other_im * scale,
-        0.0,
-        math.inf,
-        0.0,
-        math.inf,
-    )
+    marks = ((margin - root_t * re) / root_q, im * scale, (margin - root_t * other) / root_q, other_im * scale, *turn)
     n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
     for i in range(n):
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
@@ -150,9 +153,9 @@ def reference_pole(ref):
 
 @jit
 def outer_step(width, g, pole):
-    """(step, step without the reference's pole) of the z sum, largest over the shifts lambda of m that go with it."""
+    """(step, step without the reference's pole and the teacher's turn, shift) of the z sum, largest over the shifts lambda of m with z."""
     kz = -g.root_q / g.root_t
-    best = smooth = 0.0
+    best = smooth = lean = 0.0
     for i in range(41):
         lam = (i - 20) * 0.1
         lam = lam / (1.02 - abs(lam) * 0.5)  # 0 to 100, dense around 0
@@ -167,10 +170,12 @@ def outer_step(width, g, pole):
             q = (kz - g.c * lam) / g.rest if g.rest > 0.0 else (0.0 if kz == g.c * lam else 1e9)
             reach = width / max(move, 1e-300)
             tilt = g.tilt_z + g.tilt_m * lam
-            grow = 1.0 + lam * lam + tilt * tilt + g.bend * move * move
-            best = max(best, sum_step(min(reach, pole), grow + q * q))
-            smooth = max(smooth, sum_step(reach, grow))
-    return best, smooth
+            grow = 1.0 + lam * lam + g.bend * move * move
+            best = max(best, sum_step(min(reach, pole), grow + tilt * tilt + q * q))
+            free = sum_step(reach, grow)
+            if free > smooth:
+                smooth, lean = free, lam
+    return best, smooth, lean
 
 
 @jit
@@ -183,7 +188,7 @@ def rule_along(ref, ch, g, level):
     span = 2.0 * reach * g.rest + reach * abs(g.c)
     sharp = not span <= MOST_SUM * step
     step, offset = finer(step, level)
-    narrow = g.rest / abs(g.c) if sharp else 1.0
+    narrow = g.rest / abs(g.c) if sharp and g.c != 0.0 else 1.0
     if not narrow > (SHARP if ref.labels.kind == RANDOM else SHARP_TEACHER):
         narrow = 0.0
     return Along(reach, step, offset, sharp, narrow, panel_ratio(level), features(ch, g.root_v), level > 0 and ch.beta < math.inf)
@@ -191,15 +196,18 @@ def rule_along(ref, ch, g, level):
 
 @jit
 def _panels_along(ref, g, rule, line, ends, y, yw):
-    """Graded panels in y = m - k/c on `ends`, for `line` = (k, x0): the number of nodes, -1 where the buffers are full."""
-    k, x0 = line
+    """Graded panels in y = m - origin on `ends`, for `line` = (z, k, x0, origin): returns the number of nodes."""
+    z, k, x0, origin = line
     rate = g.s / g.root_v
-    origin = k / g.c
     re, im, other, other_im = rule.poles
     near = 3.0 * rule.narrow if rule.narrow > 0.0 else 2.0 * breadth(ref.channel, g.root_t) / abs(g.c)
-    marks = (0.0, near, (x0 - re) / rate - origin, im / rate, (x0 - other) / rate - origin, other_im / rate, 0.0, math.inf)
+    tilt = max(abs(g.tilt_m), 1e-3)
+    turn = -g.tilt_z * z / math.copysign(tilt, g.tilt_m) - origin
+    marks = (0.0, near, (x0 - re) / rate - origin, im / rate, (x0 - other) / rate - origin, other_im / rate, turn, 3.0 / tilt)
     start, stop = ends[0] - origin, ends[1] - origin
     cap = min(rule.ratio, DECAY / max(k, 1e-9))
+    if abs(g.c) < LEVEL:
+        return panel_nodes(0, start, stop, rule.ratio, cap, marks, y, yw)
     if ref.channel.beta == math.inf:  # given u > k', e0 lies around rest k'
         edge = (9.0 + g.rest * max(k, 0.0)) * rule.narrow
         if g.c > 0.0:
@@ -210,12 +218,12 @@ def _panels_along(ref, g, rule, line, ends, y, yw):
     if rule.narrow > 0.0:
         return panel_nodes(0, start, stop, rule.ratio, cap, marks, y, yw)
     n = panel_nodes(0, min(start, 0.0), 0.0, rule.ratio, cap, marks, y, yw)
-    return panel_nodes(n, 0.0, max(stop, 0.0), rule.ratio, cap, marks, y, yw) if n >= 0 else n
+    return panel_nodes(n, 0.0, max(stop, 0.0), rule.ratio, cap, marks, y, yw)
 
 
 @jit
-def nodes_along(ref, g, rule, k, x0, y, yw):
-    """(number, origin): nodes m = origin + y of one line, exact relative to the step where the rule is sharp."""
+def nodes_along(ref, g, rule, z, k, x0, y, yw):
+    """(number, origin, k' - c origin): nodes m = origin + y of one line, exact relative to the step where the rule is sharp."""
     # where u lives, and with it m
     low = max(k, -rule.reach) if ref.channel.beta == math.inf else -rule.reach
     high = math.sqrt(rule.reach * rule.reach + k * k) if k > 0.0 else rule.reach
@@ -225,10 +233,11 @@ def nodes_along(ref, g, rule, k, x0, y, yw):
     else:
         ends = (g.c * high - wide, g.c * low + wide)
     if rule.sharp:
-        return _panels_along(ref, g, rule, (k, x0), ends, y, yw), k / g.c
+        origin, gap = (k / g.c, 0.0) if abs(g.c) >= LEVEL else (0.0, k)
+        return _panels_along(ref, g, rule, (z, k, x0, origin), ends, y, yw), origin, gap
     first = int(math.ceil((ends[0] - rule.offset) / rule.step))
     n = int((ends[1] - ends[0]) / rule.step) + 1
     for j in range(n):
         y[j] = (first + j) * rule.step + rule.offset
         yw[j] = rule.step
-    return n, 0.0
+    return n, 0.0, k

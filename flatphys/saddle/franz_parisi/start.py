@@ -24,6 +24,12 @@ def first_point(equations, distance: float) -> Point | None:
     """
     xi = 0.5 * math.log((1.0 - distance) / distance)
     x, field, jacobian = np.zeros(3), xi, None
+    if distance == equations.own:  # counted alike, the weights are other references: q1 = t = p
+        ref = equations.ref
+        x, field = np.array([equations.root_hat, 0.0, ref.R_hat if equations.teacher else 0.0]), 0.0
+        point = solve(equations, distance, x, field)
+        if point.solved:
+            return point
     for _ in range(8):  # the damped map: often close enough to start with all patterns
         image, weights, _ = equations.map(distance, x, field, level=-1)
         if not np.all(np.isfinite(image)):

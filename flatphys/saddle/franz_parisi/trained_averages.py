@@ -33,7 +33,7 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, features, growth, nearest
+from flatphys.kernels.channels import channel, channel_scalars, features, growth
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes, panel_nodes
 from flatphys.saddle.franz_parisi.trained_fields import edge_of_constraint, field_mean, label_weights, outer_nodes, view
@@ -67,7 +67,7 @@ def _xi_sums(rule, ch, seen, line, level, nodes):
     field = -rule.m * g / math.sqrt(rule.q) / seen.rho if seen.rho != 0.0 else 0.0
     bend = growth(ch, seen.unit) * stretch * stretch
     k = gaussian_nodes(level, REACH, seen.growth + bend, origin, poles, (field - origin, seen.narrow, 0.0, math.inf), y, wy)
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = math.nan if k < 0 else 0.0
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
     for j in range(k):
         x = start - stretch * y[j]
         log_f, a, b = channel(ch, x, seen.unit)
@@ -99,12 +99,11 @@ def averages(rule, ch, at, level, outer, inner):
     unit = seen.unit
     stretch = math.sqrt(at.b / v1)  # d x / d xi
     steep = max(abs(at.p), abs(at.dr) * math.sqrt(rule.q)) * math.sqrt(rule.d) / unit  # largest |dx/dg|
-    centre = edge_of_constraint(rule, at, ch.margin)
-    n = outer_nodes(
-        rule, centre, 0.9 * nearest(ch, unit)[1] / steep if steep > 0.0 else math.inf, math.sqrt(growth(ch, unit)) * steep, level, u, w
-    )
-    if n < 0:
-        return nothing
+    re, im, other, other_im = features(ch, unit)
+    near = 0.9 / steep if steep > 0.0 else math.inf
+    first = edge_of_constraint(rule, at, ch.margin - unit * re), near * im
+    second = (edge_of_constraint(rule, at, ch.margin - unit * other), near * other_im) if other_im < math.inf else (0.0, math.inf)
+    n = outer_nodes(rule, first, second, math.sqrt(growth(ch, unit)) * steep, level, u, w)
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
     for i in range(n):
         mean, delta, bend = field_mean(rule, at, u[i])
@@ -147,10 +146,8 @@ def limit_averages(rule, kappa, at, level, outer, inner):
     if not seen.v0 > 0.0:
         return math.nan, math.nan, math.nan
     width = seen.unit
-    centre = edge_of_constraint(rule, at, kappa)
-    n = outer_nodes(rule, centre, math.inf, max(abs(at.p), abs(at.dr) * math.sqrt(rule.q)) / math.sqrt(at.gap), level, u, w)
-    if n < 0:
-        return math.nan, math.nan, math.nan
+    edge = edge_of_constraint(rule, at, kappa), math.inf
+    n = outer_nodes(rule, edge, (0.0, math.inf), max(abs(at.p), abs(at.dr) * math.sqrt(rule.q)) / math.sqrt(at.gap), level, u, w)
     ratio = 1.5 - 0.4 * level
     z1 = z2 = z3 = 0.0
     for i in range(n):
@@ -161,8 +158,6 @@ def limit_averages(rule, kappa, at, level, outer, inner):
             continue
         field = -rule.m * g / math.sqrt(rule.q) / seen.rho if seen.rho != 0.0 else 0.0
         k = panel_nodes(0, -REACH, top, ratio, ratio, (field, seen.narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), y, wy)
-        if k < 0:
-            return math.nan, math.nan, math.nan
         s1 = s2 = s3 = 0.0
         for j in range(k):
             short = kappa - mean - width * y[j]

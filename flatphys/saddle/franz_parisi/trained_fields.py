@@ -11,7 +11,7 @@ from flatphys.kernels.channels import channel, features
 from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import KINKED, features as loss_features, response
-from flatphys.numerics.quadrature import INV_SQRT_2PI, REACH, gaussian_nodes, panel_nodes
+from flatphys.numerics.quadrature import INV_SQRT_2PI, MAX_TRAPEZOID, REACH, gaussian_nodes, panel_nodes, trapezoid_step
 
 BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern
 
@@ -81,15 +81,15 @@ def field_mean(rule, at, g):
 
 
 @jit
-def edge_of_constraint(rule, at, kappa):
-    """The g at which the mean field is kappa (the middle of a sign change; an end of the range if there is none)."""
+def edge_of_constraint(rule, at, level):
+    """The g at which the mean field is `level` (the middle of a sign change; an end of the range if there is none)."""
     lo, hi = -REACH, REACH
-    low, high = field_mean(rule, at, lo)[0] - kappa, field_mean(rule, at, hi)[0] - kappa
+    low, high = field_mean(rule, at, lo)[0] - level, field_mean(rule, at, hi)[0] - level
     if low * high > 0.0:
         return lo if abs(low) < abs(high) else hi
     for _ in range(30):
         mid = 0.5 * (lo + hi)
-        if (field_mean(rule, at, mid)[0] - kappa) * low > 0.0:
+        if (field_mean(rule, at, mid)[0] - level) * low > 0.0:
             lo = mid
         else:
             hi = mid
@@ -116,23 +116,27 @@ def _structure(rule):
 
 
 @jit
-def outer_nodes(rule, centre, width, spread, level, u, w):
-    """Nodes in g; the integrand has singularities at centre +- i width and grows like exp(spread^2 y^2/2) off the axis."""
+def outer_nodes(rule, one, two, spread, level, u, w):
+    """Nodes in g; the integrand has singularities at `one` and `two`, each (centre, width) for centre +- i width, and grows like
+    exp(spread^2 y^2/2) off the axis, most of it around the first."""
     growth = 1.0 + spread * spread
     if rule.labels.kind == TEACHER:
         growth += rule.m * rule.m / max(rule.q - rule.m * rule.m, 1e-300)
     kinked, first, second, near = _structure(rule)
+    turn = (0.0, 3.0 / math.sqrt(max(growth - 1.0 - spread * spread, 1e-30)) if rule.labels.kind == TEACHER and rule.m != 0.0 else math.inf)
     narrow = 3.0 / math.sqrt(growth - 1.0) if growth > 2.0 else math.inf
     if not kinked:
-        return gaussian_nodes(level, REACH, growth, 0.0, (centre, width, first, near), (second, near, centre, narrow), u, w)
+        width = min(one[1], two[1])
+        if 2.0 * REACH > MAX_TRAPEZOID * trapezoid_step(min(width, near), growth):  # panels
+            width = min(one[1], narrow)
+        other = two if two[1] < math.inf else turn
+        return gaussian_nodes(level, REACH, growth, 0.0, (one[0], width, first, near), (second, near, *other), u, w)
     ratio = 1.5 if level == 0 else 1.1
     n, start = 0, -REACH
-    marks = (centre, width, centre, narrow, 0.0, math.inf, 0.0, math.inf)
+    marks = (*one, one[0], narrow, *two, *turn)
     for stop in (min(max(min(first, second), -REACH), REACH), min(max(max(first, second), -REACH), REACH), REACH):
         if stop > start:
             n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
-            if n < 0:
-                return n
             start = stop
     for i in range(n):
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])

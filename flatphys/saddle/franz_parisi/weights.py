@@ -43,6 +43,7 @@ from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes, trap
 
 DIGITS = 36.0  # trapezoid sums are laid out for an error of e^-36
 MAX_NODES = 8192
+ROUNDING = 1e-10  # relative
 MOST_SUM = 400  # more trapezoid nodes than this, and graded panels are cheaper
 X, W, M1, M2, M3, YW, YZ = range(7)  # rows of the table: nodes and weights along h, moments of mt there, weights and fields across
 _local = threading.local()
@@ -115,6 +116,8 @@ def _spherical(ref, p, omega, x):
     root_t = math.sqrt(t2)
     across = a * root_t + r1_hat * r
     cross = a * r - r1_hat * root_t
+    if abs(cross) < ROUNDING * abs(a * r):  # with b = 0 the weights are other references, and what is left would look like a teacher's
+        cross = 0.0
     k = b2 + (a * a + r1_hat * r1_hat) * vt + cross * cross
     v = 2.0 * omega / (1.0 + math.sqrt(1.0 + 4.0 * omega * k))
     field = p / v - across
@@ -154,10 +157,10 @@ def _moments(ref, x, field, level, table):
     slope_x, slope_y = root * along, root * across
     hy, oy = finer(sum_step(0.5 * math.pi / max(slope_y, 1e-300), 1.0), level)
     ny = int(REACH / hy)
-    if 2 * ny + 1 > MAX_NODES:
-        return -1, sigma, False
-    nx, adapted = _nodes_along(slope_x, sigma, x.r1_hat, field, level, table)
     yw, yz = table[YW], table[YZ]
+    if 2 * ny + 1 > MAX_NODES:
+        ny, hy = 0, math.nan
+    nx, adapted = _nodes_along(slope_x, sigma, x.r1_hat, field, level, table)
     for j in range(2 * ny + 1):
         y = (j - ny) * hy + oy
         yz[j] = -slope_y * y + ref.R_hat
@@ -202,20 +205,18 @@ def _flip_fraction(n, sigma, r1_hat, field, sides, table):
 
 @jit
 def _fitted_field(ref, x, distance, field, level, table):
-    """(number of nodes, sigma, P at which the weights are at `distance`); the number is -1 where this fails."""
+    """(number of nodes, sigma, P at which the weights are at `distance`, nan where there is none)."""
     sides = 1 if ref.labels.kind == RANDOM else 2
     target = math.log(distance / (1.0 - distance))
     n, sigma = 0, 0.0
     for _ in range(8):
         guess = field
         n, sigma, adapted = _moments(ref, x, guess, level, table)
-        if n < 0:
-            break
         for _ in range(60):  # the logit of the distance is nearly linear in P
             low, high, slope = _flip_fraction(n, sigma, x.r1_hat, field, sides, table)
             step = (math.log(low / high) - target) * low * high / -slope
             if math.isnan(step):
-                return -1, sigma, field
+                return n, sigma, math.nan
             field += min(max(step, -3.0), 3.0)
             if abs(step) < 1e-14 * (1.0 + abs(field)):
                 break
@@ -262,9 +263,6 @@ def _sums(ref, p, shift, field, n, sigma, table):
 @jit
 def _binary(ref, p, distance, x, field, level, table):
     n, sigma, field = _fitted_field(ref, x, distance, field, level, table)
-    if n < 0:
-        nan = math.nan
-        return Weights(Overlaps(p, nan, nan, nan, nan, nan, nan), nan, nan, nan, nan)
     v, gap, delta, r1, t4, logz, big_b = _sums(ref, p, x.r1_hat, field, n, sigma, table)
     qt, vt = ref.q, ref.v
     c, v0 = 0.0, 1.0

@@ -31,7 +31,7 @@ from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
 from flatphys.numerics.bisection import LOBATTO_W, LOBATTO_X
 from flatphys.numerics.gaussian import density
-from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, REACH, gaussian_nodes, panel_nodes
+from flatphys.numerics.quadrature import DIGITS, MAX_NODES, PANEL_RATIO, REACH, gaussian_nodes, panel_nodes, spoilt
 
 A, B, C, Y, K2, LOSS = 0, 1, 2, 3, 4, 5  # rows of the table of averages; of a teacher's, row Y is W
 TAU, LOG_T, LOG_V, BIAS = 1, 2, 3, 4  # its columns: derivatives; column 0 is the value
@@ -75,7 +75,7 @@ def respond(trained, u):
 
 @jit
 def nodes(trained, growth, level, u, w):
-    """Nodes origin + u and weights w (density G included) for averages of f, k, l: (their number or -1, origin, 1 - omega there).
+    """Nodes origin + u and weights w (density G included) for averages of f, k, l: (their number, origin, 1 - omega there).
 
     Nodes are exact relative to a kink, because all margins may crowd there.  Not for functions that are nonzero where a kinked response
     vanishes.
@@ -97,8 +97,6 @@ def nodes(trained, growth, level, u, w):
             stop = min(max((base - (p1 if part == 0 else p2)) / s, start), REACH - origin)
             if stop > start:
                 n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
-                if n < 0:
-                    return n, origin, base
                 start = stop
         for i in range(n):
             w[i] *= density(origin + u[i])
@@ -159,7 +157,7 @@ def bisected_nodes(trained, narrow, ratio, u, w):
                 top += 2
                 continue
             if n + 2 * LOBATTO_X.size > u.size:
-                return -1
+                return spoilt(u, w)
             for part in range(2):
                 lo, half = (a, 0.5 * (mid - a)) if part == 0 else (mid, 0.5 * (b - mid))
                 for j in range(LOBATTO_X.size):
@@ -171,7 +169,7 @@ def bisected_nodes(trained, narrow, ratio, u, w):
 
 @jit
 def mixture_averages(p, x, c, level, buf):
-    """Fill the table for the mixture at x = (tau, log T, log V, beta); False if the rule has run out of nodes."""
+    """Fill the table for the mixture at x = (tau, log T, log V, beta)."""
     u, w, table, _ = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
@@ -184,8 +182,6 @@ def mixture_averages(p, x, c, level, buf):
         shift = (tau + y * x[3]) * big_t
         trained = Trained(p.loss, c, (1.0 - y * p.anchor) - shift, s)
         n, origin, base = nodes(trained, 1.0, level, u, w)
-        if n < 0:
-            return False
         buf.spent[0] += n
         trained, move_b = Trained(p.loss, c, base, s), y * big_t
         for i in range(n):
@@ -215,12 +211,11 @@ def mixture_averages(p, x, c, level, buf):
             table[Y, BIAS] -= pk * y * move_b
             table[K2, 0] += pk * k
             table[LOSS, 0] += weight * loss
-    return True
 
 
 @jit
 def teacher_averages(p, x, c, level, buf):
-    """Fill the table for the teacher at x = (tau, log T, log V, -); False if the rule has run out of nodes."""
+    """Fill the table for the teacher at x = (tau, log T, log V, -)."""
     u, w, table, _ = buf
     tau, big_t = x[0], math.exp(x[1])
     one = 1.0 + tau * tau
@@ -228,8 +223,6 @@ def teacher_averages(p, x, c, level, buf):
     s = root * big_t  # sqrt q
     trained = Trained(p.loss, c, 1.0, s)
     n, origin, base = nodes(trained, one, level, u, w)
-    if n < 0:
-        return False
     buf.spent[0] += n
     trained = Trained(p.loss, c, base, s)
     for i in range(n):
@@ -260,7 +253,6 @@ def teacher_averages(p, x, c, level, buf):
         table[Y, LOG_V] -= pkf * omega
         table[K2, 0] += pk * k
         table[LOSS, 0] += weight * loss
-    return True
 
 
 @jit
@@ -272,7 +264,10 @@ def averages(p, x, c, level, buf):
     for row in range(ROWS):
         for column in range(COLUMNS):
             table[row, column] = 0.0
-    done = teacher_averages(p, x, c, level, buf) if p.labels.kind == TEACHER else mixture_averages(p, x, c, level, buf)
+    if p.labels.kind == TEACHER:
+        teacher_averages(p, x, c, level, buf)
+    else:
+        mixture_averages(p, x, c, level, buf)
     for row in range(ROWS):
         table[row, LOG_V] *= c
-    return done
+    return table[A, 0] == table[A, 0]

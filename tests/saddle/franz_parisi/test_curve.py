@@ -375,3 +375,50 @@ def test_near_capacity_only_the_surroundings_of_the_reference_have_room():
     got = local_entropy(reference, overlap=[0.3, 0.5, reference.q, 0.99, 0.999])
     assert got.status.tolist() == ["unsat", "unsat", "ok", "ok", "ok"]
     assert got.value[2] == pytest.approx(reference.entropy, abs=1e-10)
+
+
+def evaluated(reference, d, margin=0.0, beta=math.inf):
+    """(what is read at d, evaluations of the integrand from nothing)."""
+    solver = curve_around(reference, Channel(ERRORS, margin, beta), near=d)
+    point = solver.at(d)
+    return None if point is None else solver.read(point), solver.equations.evaluations
+
+
+def test_next_to_the_teacher_nodes_are_graded_towards_the_turn_of_its_sign():
+    reference = fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("binary", -0.08)), 1.59)
+    assert reference.q > 0.99
+    low, here, high = (evaluated(reference, d, -0.15) for d in (0.0600001, 0.06, 0.0599999))
+    assert here[1] < 500_000
+    assert here[0]["slope"] == pytest.approx((high[0]["free_entropy"] - low[0]["free_entropy"]) / 4e-7, abs=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [4.0, 15.0, 60.0])
+def test_a_student_at_its_own_overlap_costs_little_at_any_load(alpha):
+    reference = fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical")), alpha)
+    found, evaluations = evaluated(reference, 0.5 * reference.one_minus_q)
+    assert found["value"] == pytest.approx(reference.entropy, rel=1e-12)
+    assert evaluations < 1_000_000
+
+
+def test_a_constraint_with_next_to_no_effect_leaves_the_volume():
+    reference = fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical", -0.05)), 0.07)
+    for d in (0.02, 0.3):
+        found, evaluations = evaluated(reference, d, beta=3e-8)
+        assert found["value"] == pytest.approx(without_patterns("spherical", d), abs=1e-8)
+        assert evaluations < 300_000
+
+
+def test_a_point_that_costs_too_much_says_that_it_is_out_of_reach():
+    reference = fp.solve(fp.Model(fp.Teacher(), fp.Gibbs("spherical")), 400.0)
+    with pytest.raises(NotConverged, match=r"out of reach: 2.5e\+06 evaluations .* count nearer to"):
+        evaluated(reference, 0.3)
+
+
+@pytest.mark.parametrize("weights", KINDS)
+def test_no_count_exceeds_all_there_is(weights):
+    solver = curve_around(state(weights, 0.4), Channel(ERRORS, 0.0, 2.0))
+    point = solver.at(0.2)
+    assert solver.volume(0.2) == pytest.approx(without_patterns(weights, 0.2), rel=1e-14)
+    solver.volume = lambda distance: -5.0
+    with pytest.raises(NotConverged, match="more than the -5 of all weights there"):
+        solver.read(point)

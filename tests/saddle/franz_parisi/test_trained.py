@@ -158,3 +158,50 @@ def test_an_unbalanced_mixture_is_refused_by_name():
     state = fp.solve(fp.Model(fp.GaussianMixture(positive=0.3), fp.ERM("logistic", 1.0)), 1.0)
     with pytest.raises(fp.errors.InvalidInput, match="positive"):
         neighbourhood(state, [0.5], 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "alpha", "margin", "beta"),
+    [
+        (fp.Model(fp.GaussianMixture(), fp.MaxMargin()), 0.05, -0.1, 3.0),
+        (fp.Model(fp.Teacher(), fp.Hebb()), 1e-3, 0.1, math.inf),
+        (fp.Model(fp.Teacher(0.1), fp.Bayes("spherical")), 4e-3, -0.2, 0.5),
+    ],
+)
+def test_where_every_pattern_is_fulfilled_anyhow_the_volume_is_left(model, alpha, margin, beta):
+    p = np.array([0.62, 0.97, 0.998])
+    got = neighbourhood(fp.solve(model, alpha), p, margin, beta)
+    assert list(got["status"]) == ["ok"] * 3
+    assert got["value"] == pytest.approx(0.5 * np.log1p(-p * p), abs=2e-5, rel=1e-4)
+    assert (got["value"] <= 0.5 * np.log1p(-p * p) + 1e-12).all()
+    assert got["slope"] == pytest.approx(-p / (1.0 - p * p), rel=1e-3)
+
+
+def test_a_large_overlap_alone_is_the_same_as_among_others():
+    state = fp.solve(fp.Model(fp.GaussianMixture(), fp.ERM("logistic", 0.05)), 0.02)
+    alone = [float(neighbourhood(state, [p], 0.3, 5.0)["value"][0]) for p in (0.7, 0.96)]
+    assert alone == pytest.approx(list(neighbourhood(state, [0.7, 0.96], 0.3, 5.0)["value"]), rel=1e-11)
+    assert alone[1] < alone[0] - 0.5
+
+
+def test_balanced_zeros_far_from_the_margin_are_seen_by_the_panels():
+    """At large beta and overlap the counted channel turns where it costs as much to obey as not to, not at the margin."""
+    state = fp.solve(fp.Model(fp.Teacher(0.3), fp.ERM("squared-hinge", 1.0)), 0.6)
+    p, h = 0.993, 1e-5
+    low, here, high = (neighbourhood(state, [x], 0.3, 30.0) for x in (p - h, p, p + h))
+    assert here["quadrature_error"][0] < 1e-11
+    assert here["slope"][0] == pytest.approx((high["free_entropy"][0] - low["free_entropy"][0]) / (2 * h), rel=1e-6)
+
+
+def test_overlaps_that_are_too_small_are_known_for_it_after_few_evaluations(monkeypatch):
+    calls = []
+    answer = Equations.answer
+    monkeypatch.setattr(Equations, "answer", lambda self, *args: calls.append(1) or answer(self, *args))
+    state = fp.solve(fp.Model(fp.Teacher(), fp.ERM("squared-hinge", 10.0)), 7.0)
+    assert list(neighbourhood(state, [0.8], 0.0, math.inf)["status"]) == ["unsat"]
+    assert len(calls) < 200
+
+
+def test_loads_beyond_the_separability_threshold_overflow_nowhere():
+    with pytest.raises(fp.errors.Unsatisfiable, match="no weights reach margin 0.15"):
+        largest_overlap(fp.solve(fp.Model(fp.GaussianMixture(15.0), fp.Hebb()), 7.0), 0.15)
