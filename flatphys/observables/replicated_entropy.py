@@ -14,6 +14,7 @@ from flatphys.model import Gibbs, Model, RandomLabels, TreeCommittee, check_mode
 from flatphys.observables.local_energy import turn_of
 from flatphys.observables.margins.dense import FieldMargins
 from flatphys.saddle.breaking.branch import branch_of, replicated_problem
+from flatphys.saddle.breaking.replicas import TOLERANCE
 from flatphys.state import NEGATIVE_ENTROPY
 
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
@@ -54,9 +55,12 @@ class ReplicatedEntropy(Table):
     status : array of str
         "ok"; "no_solution": finite y at a distance above the typical one, where the form has no real solution;
         "not_converged": the curve could not be followed so far, as where the conjugates leave the range of double
-        precision (at y = inf: very small distances or loads).  Every number is nan in the last two.
+        precision (at y = inf: very small distances or loads), or two quadrature rules differ by more than the tolerance.
+        Every number is nan in the last two.
     residual, quadrature_error : array
         Largest violation of the equations, and their difference between two quadrature rules.
+    tolerance, quadrature_tolerance : float
+        What they had to stay below.
     """
 
     model: Model
@@ -85,6 +89,8 @@ class ReplicatedEntropy(Table):
     status: np.ndarray
     residual: np.ndarray
     quadrature_error: np.ndarray
+    tolerance: float = math.nan
+    quadrature_tolerance: float = math.nan
 
     def margins(self, index: int = 0) -> FieldMargins:
         """Law of the training stabilities of one replica at `distance[index]`; of a tree committee, those of its normalised output."""
@@ -231,6 +237,7 @@ def replicated_entropy(
         status,
         column("residual"),
         column("quadrature"),
+        *TOLERANCE,
     )
     if model.learner.weights == "binary" and np.any(value < NEGATIVE_ENTROPY):
         i = int(np.nanargmin(value))

@@ -44,14 +44,14 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.codes import BINARY, RANDOM, Problem
-from flatphys.numerics.newton import DEFAULT, newton
+from flatphys.numerics.newton import DEFAULT, largest, newton
 from flatphys.saddle.accept import Tolerance, good
 from flatphys.saddle.breaking.averages import Patterns, pattern_average, pattern_scalars, weight_average
 from flatphys.saddle.breaking.inner import room
 from flatphys.saddle.breaking.limit import limit_scalars, pattern_limit, weight_limit
 from flatphys.saddle.breaking.network import block_overlaps
 
-TOLERANCE = Tolerance(1e-10)  # of a point that is returned
+TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is returned
 
 
 class Place(NamedTuple):
@@ -243,7 +243,7 @@ class Point(NamedTuple):
     @property
     def good(self) -> bool:
         """Whether it may be returned."""
-        return good(TOLERANCE, self.residual, 0.0, self.value)
+        return good(TOLERANCE, self.residual, self.quadrature, self.value, self.values.slope)
 
 
 class Replicas:
@@ -285,7 +285,7 @@ class Replicas:
     def point(self, v, unknowns) -> Point:
         """Everything at a solution, with the violations of the equations by both quadrature rules."""
         out, fine = self.raw(v, unknowns), self.raw(v, unknowns, 1)
-        residual = max(abs(out[i]) for i in self.rows)
+        residual = largest([out[i] for i in self.rows])
         share = loss = energy = doubt = 0.0
         value, beta = out.free_entropy, self.problem.channel.beta
         if beta < math.inf and residual < math.inf:
@@ -293,6 +293,6 @@ class Replicas:
             doubt = abs(loss - scalars(self.problem, self.y, v, self.place(unknowns), 1, room())[1])
             energy = self.alpha * loss
             value += beta * energy
-        doubts = [abs(b - a) / max(1.0, abs(a)) for a, b in ((out.free_entropy, fine.free_entropy), (out.slope, fine.slope))]
-        quadrature = max(*(abs(fine[i]) for i in self.rows), *doubts, doubt)
+        doubts = [(b - a) / max(1.0, abs(a)) for a, b in ((out.free_entropy, fine.free_entropy), (out.slope, fine.slope))]
+        quadrature = largest([*(fine[i] for i in self.rows), *doubts, doubt])
         return Point(v, np.array(unknowns), out, share, loss, energy, value, residual, quadrature)

@@ -11,7 +11,7 @@ from flatphys.kernels.networks import PERCEPTRON, network_code
 from flatphys.kernels.traits import energy_traits
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.numerics.gaussian import logistic
-from flatphys.numerics.newton import newton
+from flatphys.numerics.newton import largest, newton
 from flatphys.problem import problem_of
 from flatphys.saddle.accept import Tolerance, accept, good
 from flatphys.saddle.breaking.frozen import solve_binary
@@ -20,7 +20,7 @@ from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.limit import random_label_capacity
 from flatphys.state import State
 
-TOLERANCE = Tolerance(1e-10)
+TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)
 STEP_M = 0.1  # longest step in log m from the stationary state to a given m
 
 
@@ -126,7 +126,7 @@ def solve_spherical(model: Model, alpha: float, parisi_m: float | None = None) -
         train_error=0.0,
         at_eigenvalue=min(out.inner, out.outer),
         residual=residual,
-        quadrature_error=max(map(abs, doubts)),
+        quadrature_error=largest(doubts),
     )
     return accept(state, TOLERANCE, "move alpha a little, or use ansatz='RS'")
 

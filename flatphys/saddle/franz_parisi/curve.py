@@ -87,18 +87,18 @@ def _scaled_singular(point: Point) -> float:
 class Curve:
     """Saddle points of one problem, found from each other."""
 
-    def __init__(self, equations: Equations):
+    def __init__(self, equations: Equations, near: float = START):
         self.equations = equations
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
         self._closed = "unsat" if equations.ref.weights == SPHERICAL else "no_solution"
-        self._begin()
+        self._begin(near)
 
-    def _begin(self):
-        """Solve one distance from which the others can be reached; none means that there is nothing to count."""
+    def _begin(self, near):
+        """Solve one distance from which others, those about `near` first, can be reached; none means that there is nothing to count."""
         own, failure = self.equations.own, None
-        close = own < CLOSE and self._closed == "unsat"
+        close = own < CLOSE and self._closed == "unsat" and xi_of(near) > 0.5 * (xi_of(own) + START_XI)
         for distance in (own, START, 0.02, 0.4) if close else (START, own, 0.02, 0.4):
             try:
                 point = first_point(self.equations, distance)
@@ -122,7 +122,7 @@ class Curve:
             return None
         known = sorted(self.points, key=lambda k: abs(k - xi))
         here = known[0]
-        if self.points[here].distance == distance:
+        if self.points[here].distance == distance and self.points[here].fine:
             return self.points[here]
         self.equations.allowed = self.equations.evaluations + BUDGET
         step = math.inf
@@ -136,7 +136,7 @@ class Curve:
             target = here + math.copysign(length, left)
             arriving = length == abs(left)
             d = distance if arriving else distance_of(target)
-            point = solve(self.equations, d, *self._guess(here, target))
+            point = solve(self.equations, d, *self._guess(here, target), fine=arriving)
             if point.solved:
                 self.points[target if not arriving else xi] = point
                 if arriving:
@@ -250,16 +250,19 @@ class Curve:
         return -distance * math.log(distance) - (1.0 - distance) * math.log1p(-distance)
 
 
-def curve_around(state: State, channel: Channel, formal: bool = False) -> Curve:
-    """The curve of weights counted by `channel` around references drawn from `state`; `formal` and what is raised as in `reference_of`."""
+def curve_around(state: State, channel: Channel, formal: bool = False, near: float = START) -> Curve:
+    """The curve of weights counted by `channel` around references drawn from `state`, wanted at distances about `near`.
+
+    `formal` and what is raised as in `reference_of`.
+    """
     reference, net = reference_of(state, formal)
-    return Curve(Equations(reference, state.alpha, channel, net))
+    return Curve(Equations(reference, state.alpha, channel, net), near)
 
 
 def local_entropies(state: State, distances, channel: Channel) -> dict:
     """What `Curve.read` says at `distances`, and "status", as arrays: solved outwards from the start whatever their order."""
     rows, status = [{}] * len(distances), np.full(len(distances), "ok", dtype="<U11")
-    solver = curve_around(state, channel)
+    solver = curve_around(state, channel, near=float(np.median(distances)))
     for i in sorted(range(len(distances)), key=lambda i: abs(xi_of(distances[i]) - solver.start_xi)):
         point = solver.at(float(distances[i]))
         if point is None:

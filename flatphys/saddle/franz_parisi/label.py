@@ -11,7 +11,8 @@ little of the teacher), and the series in it needs only the moments I_k = Int_{e
     J = H(-alpha) I_0 - G(alpha) sum_{k>=1} gamma^k/k! He_{k-1}(alpha) I_k,   I_k = e0^(k-1) G(e0) + (k-1) I_{k-2}
 
 For e0 > FAR the same series is taken around e = e0, alpha - gamma e0 for alpha, whose moments
-Int_0^inf Dx x^k exp(-e0 x)/k! = T_k fall fast: T_{k+1} = T_k rho_k, rho_k = 1/(e0 + (k+2) rho_{k+1}) (continued fraction).
+Int_0^inf Dx x^k exp(-e0 x)/k! = T_k fall fast: T_{k+1} = T_k rho_k, rho_k = 1/(e0 + (k+2) rho_{k+1}) (continued fraction), or
+(k+1) T_{k+1} = T_{k-1} - e0 T_k, whose errors grow like e0^k: nothing is lost where |gamma| e0 < FORWARD.
 For e0 > 0 everything is returned times exp(e0^2/2), so that nothing underflows.
 """
 
@@ -25,12 +26,28 @@ from flatphys.numerics.gaussian import INV_SQRT_2PI, density, mills, tail
 MOST_GAMMA = 0.3  # largest |gamma| for the series: terms that cancel grow like exp(gamma e0 alpha)
 MOST_TERMS = 60
 FAR = 2.0
+FORWARD = 0.3
 DEPTH = 20  # steps of the continued fraction before the first that is used
 
 
 @jit
 def _far_share(e0, alpha, gamma, i0):
     """J for e0 > FAR, by the series around e0."""
+    g = density(alpha)
+    if g == 0.0:
+        return tail(-alpha) * i0
+    if abs(gamma) * e0 < FORWARD:
+        total, power, he_before, he = 0.0, gamma, 0.0, 1.0
+        before, now = i0, INV_SQRT_2PI - e0 * i0
+        for k in range(1, MOST_TERMS):
+            term = power * he * now
+            total += term
+            if abs(power * now) <= 1e-18 * i0:
+                break
+            before, now = now, (before - e0 * now) / (k + 1)
+            he_before, he = he, alpha * he - (k - 1) * he_before
+            power *= gamma
+        return tail(-alpha) * i0 - g * total
     terms = min(MOST_TERMS - DEPTH, 4 + int(-38.0 / math.log(abs(gamma)))) if abs(gamma) > 1e-8 else 3
     rho = np.empty(MOST_TERMS + 1)
     k = terms + DEPTH
@@ -44,7 +61,7 @@ def _far_share(e0, alpha, gamma, i0):
         size *= gamma * rho[k - 1]
         total += he * size
         he_before, he = he, alpha * he - (k - 1) * he_before
-    return tail(-alpha) * i0 - density(alpha) * total
+    return tail(-alpha) * i0 - g * total
 
 
 @jit

@@ -29,8 +29,10 @@ ROUGH = 1e-6  # residual on coarse sums
 NEAR = 1e-3  # where coarse sums stall closer than this, full ones are tried
 CONVERGED = 1e-13  # residual at which the iteration is content
 WEAK, RELAX = 1e-3, 12  # conjugates below which the map is iterated, and how often
-BUDGET = 2_000_000  # evaluations of the integrand that one point may take: half a second
+BUDGET = 2_500_000  # evaluations of the integrand that one point may take: half a second
+NESTED = 0.3  # what one costs inside of three nested sums, where the label is a factor
 TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is returned
+COARSE = Tolerance(residual=ROUGH)  # of a point on the way
 # one try of a step with a Jacobian carried along, at the level of rounding none more: an evaluation costs as much as a column of a new one
 OPTIONS = Options(tolerance=0.0, steps=30, tries=(4, 1), decrease=(0.9, 0.4), shrink=0.4, patience=30, content=1e-11)
 
@@ -67,11 +69,12 @@ class Equations:
         """The averages `patterns.Patterns` at overlaps as the patterns see them."""
         if self.teacher and (not self.stepped or _gamma(overlaps) > MOST_GAMMA):
             out = teacher_sums(self.ref, self.channel, overlaps, level, buffers(0), buffers(1), scratch())
+            self.evaluations += int(NESTED * out.evaluations)
         elif overlaps.v0 > 0.0:
             out = pattern_sums(self.seen_ref, self.channel, overlaps, level, buffers(0), buffers(1))
+            self.evaluations += out.evaluations
         else:  # b = 0 away from the reference's own overlap: no such weights
             return lost(0)
-        self.evaluations += out.evaluations
         self.iterations += 1
         return out
 
@@ -80,8 +83,8 @@ class Equations:
         if self.evaluations > self.allowed:
             raise NotConverged(
                 f"the local entropy at distance {distance:.6g} is out of reach: {BUDGET:g} evaluations of its integrand were not enough "
-                f"(overlaps of references {self.ref.q:.10g}, or of counted weights, that near 1 are costly); count nearer to {self.own:.6g}, "
-                f"the references' own distance, or at a smaller load",
+                f"(costly are overlaps near 1, q = {self.ref.q:.10g} of references or q1 of counted weights, and references of a soft energy "
+                f"with a teacher); count nearer to {self.own:.6g}, the references' own distance, or at a smaller load",
                 {"conjugates": x.tolist()},
             )
         conjugates = Conjugates(x[0], max(x[1], 0.0), x[2])
@@ -118,17 +121,17 @@ class Equations:
 
 
 class Point:
-    """A solution of the equations, or the best attempt."""
+    """A solution of the equations, or the best attempt, on full sums (`fine`) or on coarse ones."""
 
-    __slots__ = ("distance", "field", "jacobian", "patterns", "residual", "weights", "x")
+    __slots__ = ("distance", "field", "fine", "jacobian", "patterns", "residual", "weights", "x")
 
-    def __init__(self, distance, x, weights, patterns, residual, jacobian=None):
+    def __init__(self, distance, x, weights, patterns, residual, fine, jacobian=None):
         self.distance, self.x, self.field, self.jacobian = distance, x, weights.field, jacobian
-        self.weights, self.patterns, self.residual = weights, patterns, residual
+        self.weights, self.patterns, self.residual, self.fine = weights, patterns, residual, fine
 
     @property
     def solved(self) -> bool:
-        return good(TOLERANCE, self.residual)
+        return good(TOLERANCE if self.fine else COARSE, self.residual)
 
 
 def _gamma(o):
@@ -145,12 +148,13 @@ def openness(point: Point) -> float:
 def solve(equations, distance, x, field, jacobian=None, share=1.0, fine=True) -> Point:
     """The saddle near the guess (x, field); the residual of the answer says whether it was reached.
 
-    Newton's iteration runs on coarse sums first, and on full ones (if `fine`) only to polish.
+    Newton's iteration runs on coarse sums first, and on full ones only to polish, or where coarse ones do not do: a point that is
+    not `fine` is a guess for others.
     """
     if np.max(np.abs(x)) < WEAK and (point := _relaxed(equations, distance, x, field, share)) is not None:
         return point
     point = _iterate(equations, distance, x, field, jacobian, share, -1)
-    if not fine or not point.residual <= NEAR:
+    if not point.residual <= NEAR or (point.solved and not fine):
         return point
     jacobian = point.jacobian if point.residual <= 100.0 * ROUGH else None
     return _iterate(equations, distance, point.x, point.field, jacobian, share, 0)
@@ -167,7 +171,7 @@ def _relaxed(equations, distance, x, field, share) -> Point | None:
             return None
         residual = float(np.max(np.abs(image - x)))
         if residual <= CONVERGED:
-            return Point(distance, x, weights, patterns, residual)
+            return Point(distance, x, weights, patterns, residual, True)
         x, field = image, weights.field
         x[1] = max(x[1], 0.0)
     return None
@@ -195,4 +199,4 @@ def _iterate(equations, distance, x, field, jacobian, share, level):
         confine=confine,
     )
     root = newton(gap, x, jacobian, options, (field, None, None))
-    return Point(distance, root.x, *root.payload[1:], root.residual, root.jacobian)
+    return Point(distance, root.x, *root.payload[1:], root.residual, level == 0, root.jacobian)

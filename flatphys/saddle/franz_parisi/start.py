@@ -11,7 +11,7 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.numerics.continuation import vanishing
-from flatphys.saddle.franz_parisi.point import ROUGH, Point, openness, solve
+from flatphys.saddle.franz_parisi.point import BUDGET, Point, openness, solve
 
 CLOSED = 0.03  # openness below which the curve, or the share, is taken to end where it vanishes linearly
 SHORTEST = 1e-3  # step of the share
@@ -24,10 +24,11 @@ def first_point(equations, distance: float) -> Point | None:
     """
     xi = 0.5 * math.log((1.0 - distance) / distance)
     x, field, jacobian = np.zeros(3), xi, None
+    equations.allowed = equations.evaluations + BUDGET // 3
     if distance == equations.own:  # counted alike, the weights are other references: q1 = t = p
         ref = equations.ref
         x, field = np.array([equations.root_hat, 0.0, ref.R_hat if equations.teacher else 0.0]), 0.0
-        point = solve(equations, distance, x, field)
+        point = solve(equations, distance, x, field, fine=False)
         if point.solved:
             return point
     for _ in range(8):  # the damped map: often close enough to start with all patterns
@@ -36,7 +37,7 @@ def first_point(equations, distance: float) -> Point | None:
             break
         x, field = 0.5 * (x + image), weights.field
         x[1] = max(x[1], 0.0)
-    point = solve(equations, distance, x, field)
+    point = solve(equations, distance, x, field, fine=False)
     if point.solved:
         return point
     trail = [(0.0, np.zeros(3), xi, 1.0)]  # share, conjugates, field, openness
@@ -58,8 +59,8 @@ def first_point(equations, distance: float) -> Point | None:
             r = (trial - share) / (share - before)
             x, field = x + r * (x - old), field + r * (field - old_field)
             x[1] = max(x[1], 0.5 * trail[-1][1][1])
-        point = solve(equations, distance, x, field, jacobian, trial, fine=trial == 1.0)
-        if point.solved if trial == 1.0 else point.residual <= ROUGH:
+        point = solve(equations, distance, x, field, jacobian, trial, fine=False)
+        if point.solved:
             step = 1.5 * (trial - share)
             trail.append((trial, point.x, point.field, openness(point)))
             jacobian = point.jacobian
