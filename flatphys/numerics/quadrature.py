@@ -78,7 +78,7 @@ def panel_end(p, stop, ratio, cap, marks):
 
 @jit
 def spoilt(x, w):
-    """What rules that do not fit into their buffers consist of: one node whose weight is nan, and with it every sum; returns their number."""
+    """What rules that do not fit into their buffers consist of: one node of weight nan, as is then every sum; returns their number."""
     x[0], w[0] = 0.0, math.nan
     return 1
 

@@ -1,6 +1,6 @@
 """The one place that decides whether a number is good enough to be returned.
 
-Every road ends here: states through `accept`, points of a curve through `accept_point` or `good`.  A number is good when the residual of its
+Every road ends here: states by `accept`, points of a curve by `accept_point` or `good`.  A number is good when the residual of its
 equations and the disagreement of two quadrature rules are below the tolerance of its road and nothing that is reported is nan; a worth that
 is itself nan is never good.  The state keeps the tolerance that it met, and whoever reports a tolerance (a sweep's attributes, a table)
 reads it there.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flatphys.errors import NotConverged
 from flatphys.state import NUMBERS, State
 
-
+SLACK = 1e-10  # rounding of an overlap
 ALWAYS = ("value", "free_entropy", "slope", "train_error", "at_eigenvalue", "quadrature_error")  # what every point of a curve has
 
 
@@ -40,6 +40,8 @@ def accept_point(tolerance: Tolerance, what: str, found: dict, ceiling: float = 
         reason = "could be averaged by one rule at most: the sums ask for more nodes than there are"
     elif not quadrature <= tolerance.quadrature:
         reason = f"is known only to {quadrature:.1e} (two quadrature rules differ by that; tolerance {tolerance.quadrature:g})"
+    elif not -SLACK <= found["q1"] <= 1.0 + SLACK:
+        reason = f"was solved by an overlap q1 = {found['q1']:.6g} of the counted weights, which is none"
     elif found["value"] > ceiling + tolerance.quadrature * max(1.0, abs(ceiling)):
         reason = f"was solved by {found['value']:.6g}, more than the {ceiling:.6g} of all weights there: another saddle"
     else:

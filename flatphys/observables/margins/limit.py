@@ -97,8 +97,6 @@ class LimitMargins(MarginDistribution):
                     u, w = buffers()
                     cap = min(1.5, STEEPEST / max(a, -b, 1.0))
                     n = panel_nodes(0, a, b, 1.5, cap, marks, u, w)
-                    if n < 0:
-                        return math.nan
                     z = u[:n]
                     values = function(piece.offset + piece.slope * z, z)
                     total = total + np.sum(w[:n] * np.exp(lift - 0.5 * z * z) * INV_SQRT_2PI * self._weight(z) * values, axis=-1)

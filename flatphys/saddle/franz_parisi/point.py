@@ -83,7 +83,7 @@ class Equations:
         if self.evaluations > self.allowed:
             raise NotConverged(
                 f"the local entropy at distance {distance:.6g} is out of reach: {BUDGET:g} evaluations of its integrand were not enough "
-                f"(costly are overlaps near 1, q = {self.ref.q:.10g} of references or q1 of counted weights, and references of a soft energy "
+                f"(costly are overlaps near 1, q = {self.ref.q:.10g} of references or q1 of the counted, and references of a soft energy "
                 f"with a teacher); count nearer to {self.own:.6g}, the references' own distance, or at a smaller load",
                 {"conjugates": x.tolist()},
             )
@@ -160,6 +160,13 @@ def solve(equations, distance, x, field, jacobian=None, share=1.0, fine=True) ->
     return _iterate(equations, distance, point.x, point.field, jacobian, share, 0)
 
 
+def violation(gaps, x) -> float:
+    """Largest violation of the equations at the conjugates x, relative to 1 + what is computed."""
+    scale = 1.0 + np.abs(x)
+    scale[1] = 1.0 + x[1] + x[0] * x[0]
+    return float(np.max(np.abs(gaps / scale)))
+
+
 def _relaxed(equations, distance, x, field, share) -> Point | None:
     """The saddle by iterating the map, which hardly moves where the counted constraints have next to no effect; None elsewhere.
 
@@ -182,11 +189,6 @@ def _iterate(equations, distance, x, field, jacobian, share, level):
         image, weights, patterns = equations.map(distance, x, payload[0], share, level)
         return image - x, (weights.field, weights, patterns)
 
-    def size(x, f):
-        scale = 1.0 + np.abs(x)
-        scale[1] = 1.0 + x[1] + x[0] * x[0]
-        return np.max(np.abs(f / scale))
-
     def confine(trial, x):
         trial[1] = max(trial[1], 0.1 * x[1] if equations.teacher else 0.0)
         return trial
@@ -195,7 +197,7 @@ def _iterate(equations, distance, x, field, jacobian, share, level):
         goal=ROUGH if level < 0 else CONVERGED,
         longest=lambda x: 0.7 * (0.3 + np.abs(x[equations.active])),
         active=equations.active,
-        size=size,
+        size=lambda x, f: violation(f, x),
         confine=confine,
     )
     root = newton(gap, x, jacobian, options, (field, None, None))

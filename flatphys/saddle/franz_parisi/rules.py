@@ -61,7 +61,7 @@ class Along(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One value of z: log f of the reference there, what k' - c m is at m = origin, the counted x there, and the number of nodes m - origin."""
+    """One value of z: log f of the reference there, k' - c m at m = origin, the counted x there, and the number of nodes m - origin."""
 
     z: float
     gap: float

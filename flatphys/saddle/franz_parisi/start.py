@@ -11,7 +11,7 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.numerics.continuation import vanishing
-from flatphys.saddle.franz_parisi.point import BUDGET, Point, openness, solve
+from flatphys.saddle.franz_parisi.point import BUDGET, Point, openness, solve, violation
 
 CLOSED = 0.03  # openness below which the curve, or the share, is taken to end where it vanishes linearly
 SHORTEST = 1e-3  # step of the share
@@ -28,7 +28,8 @@ def first_point(equations, distance: float) -> Point | None:
     if distance == equations.own:  # counted alike, the weights are other references: q1 = t = p
         ref = equations.ref
         x, field = np.array([equations.root_hat, 0.0, ref.R_hat if equations.teacher else 0.0]), 0.0
-        point = solve(equations, distance, x, field, fine=False)
+        image, weights, patterns = equations.map(distance, x, field)
+        point = Point(distance, x, weights, patterns, violation(image - x, x), True)
         if point.solved:
             return point
     for _ in range(8):  # the damped map: often close enough to start with all patterns
