@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.special import log_ndtr, ndtr, ndtri
 
 import flatphys as fp
-from flatphys.errors import InvalidInput
+from flatphys.errors import InvalidInput, NotConverged
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "equilibrium.jsonl").read_text().splitlines()]
 RANDOM, CLEAN, NOISY = fp.RandomLabels(), fp.Teacher(), fp.Teacher(0.1)
@@ -336,3 +336,22 @@ def test_the_law_of_an_energy_has_its_energy_and_its_share(energy):
     else:
         with pytest.raises(InvalidInput, match="energy must be"):
             fp.relative_flatness(state)
+
+
+@pytest.mark.parametrize("alpha, flip", [(7.0, 0.01), (40.0, 0.003), (2.0, 0.2), (120.0, 0.05)])
+def test_the_law_of_the_bayes_rule_never_falls(alpha, flip):
+    """Its inversion of the stability ends where it has arrived, not in a cycle of steps."""
+    law = fp.margins(fp.solve(fp.Model(fp.Teacher(flip), fp.Bayes()), alpha))
+    x = np.linspace(-1.0, 1.0, 401)
+    below = law.cdf(x)
+    assert np.all(np.diff(below) >= 0.0)
+    assert np.all(law.pdf(x) >= 0.0)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_is_not_resolved_next_to_the_teacher_is_refused():
+    state = fp.solve(fp.Model(fp.Teacher(0.1), fp.Gibbs("binary", 1e-5, 10.0)), 30.0)
+    try:
+        assert 0.0 < fp.local_energy(state, sigma=0.3) < 0.5
+    except NotConverged as error:
+        assert "nan" not in str(error)

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -140,3 +141,72 @@ def test_bad_sigma_is_named():
     for bad in (-0.1, math.nan, "much"):
         with pytest.raises(fp.errors.InvalidInput, match="sigma"):
             fp.local_energy(state, sigma=bad)
+
+
+@pytest.mark.parametrize(
+    "data, bias, alpha", [(fp.Teacher(), False, 0.006), (fp.Teacher(0.2), False, 0.04), (fp.GaussianMixture(0.6, 0.2), True, 0.013)]
+)
+def test_moments_of_the_largest_margin_keep_their_digits_at_small_loads(data, bias, alpha):
+    """Next to all of the law is one atom; the tail above it at 40 digits."""
+    state = fp.solve(fp.Model(data, fp.MaxMargin(bias)), alpha)
+    law = fp.margins(state)
+    with mp.workdps(40):
+        place, m = mp.mpf(state.margin), mp.mpf(state.m)
+        if isinstance(data, fp.Teacher):
+            slant = m / mp.sqrt(1 - m * m)
+            density = lambda t: 2 * mp.npdf(t) * (data.flip + (1 - 2 * mp.mpf(data.flip)) * mp.ncdf(slant * t))
+        else:
+            root, rho, b = mp.sqrt(mp.mpf(data.variance)), mp.mpf(data.positive), mp.mpf(state.b)
+            density = lambda t: rho * mp.npdf(t, m + b, root) + (1 - rho) * mp.npdf(t, m - b, root)
+        one, two, three = (
+            mp.quad(lambda t, n=n: (t - place) ** n * density(t), [place, place + 1 / place, place + 5 / place, place + 15])
+            for n in (1, 2, 3)
+        )
+        variance, third = two - one**2, three - 3 * one * two + 2 * one**3
+        assert law.mean == pytest.approx(float(place + one), rel=1e-14)
+        assert float(law.variance / variance) == pytest.approx(1.0, abs=1e-11)
+        assert float(law.skewness * variance ** mp.mpf(1.5) / third) == pytest.approx(1.0, abs=1e-11)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e-5])
+def test_moments_beyond_the_range_of_floats_are_no_exception(alpha):
+    law = fp.margins(fp.solve(fp.Model(fp.Teacher(), fp.MaxMargin()), alpha))
+    assert law.variance >= 0.0
+    assert law.skewness > 1e50
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "hinge", "square"])
+def test_margins_that_crowd_at_one_are_those_of_the_limit(loss):
+    near, limit = (fp.margins(fp.solve(fp.Model(fp.Teacher(0.1), fp.ERM(loss, l2)), 0.6)) for l2 in (1e-12, 0.0))
+    assert near.mean == pytest.approx(limit.mean, rel=1e-9)
+    assert near.variance == pytest.approx(limit.variance, rel=1e-8, abs=1e-20)
+
+
+def test_the_flatness_of_the_squared_hinge_counts_patterns_before_they_are_trained():
+    """Where stabilities round to 1, every pattern below before is still one that pulls."""
+    data = fp.GaussianMixture(3.0)
+    state = fp.solve(fp.Model(data, fp.ERM("squared_hinge", 2e-14)), 3e-6)
+    share = stats.norm.cdf((1.0 - state.m) / math.sqrt(data.variance * state.q))
+    assert fp.relative_flatness(state) == pytest.approx(state.q * data.variance * share, rel=1e-13)
+
+
+@pytest.mark.parametrize("learner", [fp.MaxMargin(bias=True), fp.Bayes(), fp.MaxMargin()], ids=str)
+def test_turned_weights_on_the_mixture_keep_their_bias_and_meet_the_clouds_noise(learner):
+    """y (x.w'/sqrt N + b) for w' at the overlap p with w, class by class, by quadrature of both Gaussians."""
+    data = fp.GaussianMixture(1.7, 0.3)
+    state = fp.solve(fp.Model(data, learner), 0.8)
+    scale, own = math.sqrt(data.variance * state.order.get("q", 1.0)), data.variance / (0.8 + data.variance)
+    g, step = np.linspace(-9.0, 9.0, 400001, retstep=True)
+    w = step * stats.norm.pdf(g)
+    for d in (0.0, 0.02, 0.3, 0.5, 0.8, 1.0):
+        p, total = 1.0 - 2.0 * d, 0.0
+        noise = math.sqrt(1.0 - p * p) * scale
+        for share, kept in ((data.positive, state.b), (1.0 - data.positive, -state.b)):
+            omega = state.m + kept + scale * g
+            t = np.maximum(omega, state.order["margin"]) if "margin" in state.order else omega + own
+            moved = p * t + (1.0 - p) * kept
+            after = stats.norm.cdf(-moved / noise) if noise else (moved < 0.0)
+            total += share * np.sum(w * (1.0 * after - (t < 0.0)))
+        assert fp.local_energy(state, distance=d) == pytest.approx(total, abs=1e-4)
+    small = fp.local_energy(state, distance=1e-10)
+    assert 0.0 <= small < 1e-8
