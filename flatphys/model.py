@@ -79,7 +79,7 @@ class TreeCommittee:
     Parameters
     ----------
     activation : "sign", "erf", "relu" or a function
-        phi.  A function of one's own takes and returns a one-dimensional array.  It must not be constant or even (E[x phi(x)]
+        phi.  A function of one's own takes and returns a one-dimensional array.  It must not be constant, even or the like (E[x phi(x)]
         must not vanish), grow at most polynomially, and be smooth but for kinks and jumps; features narrower than about 0.1
         cannot be resolved.  Its c(Q) is tabulated on first use, in a few seconds.  Write it as a module-level function if models are
         to be pickled (sweeps in several processes).
@@ -261,6 +261,7 @@ Data = RandomLabels | Teacher | GaussianMixture
 Learner = Gibbs | Bayes | MaxMargin | ERM | Hebb
 
 # Where only some learners can be asked; anything else is refused when the model is made.
+RANDOM_RULES = "of rules on random labels `capacity`, `max_margin` of spherical weights or Teacher(flip) near 1/2 answer"
 _LEARNERS: dict[type, tuple[type, ...]] = {RandomLabels: (Gibbs,)}
 
 
@@ -282,9 +283,8 @@ class Model:
         allowed = _LEARNERS.get(type(self.data), get_args(Learner))
         if not isinstance(self.learner, allowed):
             names = ", ".join(kind.__name__ for kind in allowed)
-            raise InvalidInput(
-                f"learner {type(self.learner).__name__} is not defined on {type(self.data).__name__} data; there it must be {names}"
-            )
+            what = f"learner {type(self.learner).__name__} is not defined on {type(self.data).__name__} data; there it must be {names}"
+            raise InvalidInput(f"{what} ({RANDOM_RULES})")
         if getattr(self.learner, "bias", False) and isinstance(self.data, Teacher):
             raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
 

@@ -110,3 +110,16 @@ def test_physics_that_has_no_answer_says_up_to_where_it_has_one(make, kind, word
     text = sentence(error)
     for word in words:
         assert word in text
+
+
+@pytest.mark.parametrize("ask", [lambda: fp.separability_threshold(fp.RandomLabels()), lambda: fp.Model(fp.RandomLabels(), fp.ERM())])
+def test_rules_on_random_labels_are_told_what_answers(ask):
+    with pytest.raises(InvalidInput) as error:
+        ask()
+    for word in ("RandomLabels", "`capacity`", "`max_margin`", "Teacher(flip) near 1/2"):
+        assert word in sentence(error)
+
+
+def test_an_odd_activation_without_overlap_is_not_called_even():
+    with pytest.raises(InvalidInput, match=r"activation must have E\[x phi\(x\)\] other than 0"):
+        fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", network=fp.TreeCommittee(lambda x: x**3 - 3.0 * x))), 0.5)

@@ -73,7 +73,7 @@ FIELDS = (
     Field("activation", "PHI", f"tree-committee: {_either(ACTIVATIONS)}  [default: sign]", _read_text),
     Field("variance", "D", "gaussian-mixture: variance of each cloud  [default: 1]"),
     Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
-    Field("loss", "LOSS", f"erm: {_either(LOSSES)}  [default: logistic]", _read_text),
+    Field("loss", "LOSS", f"erm: {_either(LOSSES)}; squares carry 1/2 (LinearSVC: C = 1/(2 l2))  [default: logistic]", _read_text),
     Field("l2", "L2", "erm: regularisation (l2/2)|w|^2 of the sum over patterns  [default: 0.1]"),
     Field("bias", "", "erm, max-margin, hebb: train a bias too (gaussian-mixture)  [default: no-bias]", None),
 )
@@ -112,7 +112,7 @@ class ModelOptions:
                 owners = [f"--data {name}" for name, kind in DATA.items() if field.name in _names(kind)]
                 owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in _names(kind)]
                 raise InvalidInput(
-                    f"--{field.name} does not apply to {data} data with a {learner} learner; it belongs to {', '.join(owners)}"
+                    f"--{field.name} does not apply to {data} data with the learner {learner}; it belongs to {', '.join(owners)}"
                 )
         values = {field.name: field.read(field.name, value) if field.read else value for field, value in given.items()}
         if network:

@@ -164,8 +164,8 @@ def table(phi) -> tuple[float, ...]:
         before, now = now, (x * now - math.sqrt(k) * before) / math.sqrt(k + 1.0)
     if series[0] < 1e-20:
         raise InvalidInput(
-            f"activation must not be even: E[x phi(x)] must not vanish, got {phi!r}: c'(0) = 0, and the saddle at small loads is "
-            "q = 0 itself"
+            f"activation must have E[x phi(x)] other than 0, which no even function has and not every odd one (x^3 - 3x), got {phi!r}: "
+            "c'(0) = 0, and the saddle at small loads is q = 0 itself"
         )
     jumps = [abs(np.diff(evaluate(phi, np.array([b - 1e-9, b + 1e-9])))[0]) for b in pieces.breaks]
     power = 1 if any(jump > 1e-6 * math.sqrt(variance) for jump in jumps) else 2

@@ -148,7 +148,7 @@ def test_version():
         (["solve", "--energy", "hing", "0.5"], "did you mean 'hinge'?"),
         (
             ["solve", "--data", "teacher", "--learner", "erm", "--energy", "hinge", "1"],
-            "--energy does not apply to teacher data with a erm learner",
+            "--energy does not apply to teacher data with the learner erm",
         ),
         (["solve"], "Missing argument"),
         (["curve"], "Missing option"),

@@ -84,7 +84,7 @@ class MarginDistribution(Table):
         return self._at(x, self._pdf)
 
     def cdf(self, x):
-        """P(t <= x), atoms included."""
+        """P(t <= x), atoms included; of hinge and squared hinge cdf(1) is the fraction of support vectors."""
         return self._at(x, self._cdf)
 
     @property
