@@ -78,7 +78,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
         lo -= 0.7
         if lo < warmest:
             raise NotConverged(f"no positive entropy of {model!r} at alpha={alpha:g} was found down to beta={math.exp(lo):.1e}", None)
-    hi, step = lo, 0.7
+    hi, step, last = lo, 0.7, now
     while True:
         now = state(hi + step)
         if now is None:
@@ -86,10 +86,10 @@ def _freezing_state(model: Model, alpha: float) -> State:
             if step < 1e-7:
                 raise NoSolution(
                     f"the {branch_names(problem.labels.kind)[0]} branch of {model!r} at alpha={alpha:g} ends at beta={math.exp(hi):.6g} "
-                    f"(entropy {state(hi).entropy:.4g}), before it freezes; see first_order_transition"
+                    f"(entropy {last.entropy:.4g}), before it freezes; see first_order_transition"
                 )
             continue
-        hi += step
+        hi, last = hi + step, now
         if now.entropy < 0.0:
             break
         lo, step = hi, min(1.1 * step, 20.0) if hi > 7.0 else step
@@ -100,7 +100,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
                 now.order,
             )
     what = f"the freezing of {model!r} at alpha={alpha:g}"
-    return state(bracketed(lambda x: state(x).entropy, lo, hi, what, 1e-9))
+    return state(bracketed(lambda x: getattr(state(x), "entropy", math.nan), lo, hi, what, 1e-9))  # nan where the branch has ended
 
 
 def freezing_beta(model: Model, alpha: float) -> float:
