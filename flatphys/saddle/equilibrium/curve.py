@@ -74,9 +74,8 @@ class Curve:
         points = np.empty((3, MOST_POINTS))
         n, self.resolved, self.side = follow(problem, (high, low), (v_min, whole), tuple(points), buffers())
         if n < 2:
-            raise NotConverged(
-                f"the equations could not be followed from small loads at margin {problem.channel.margin:g} and beta {problem.channel.beta:g}"
-            )
+            _, margin, beta = problem.channel
+            raise NotConverged(f"the equations could not be followed from small loads at margin {margin:g} and beta {beta:g}")
         self._refine(*points[:, :n])
         self._cut()
         self.names = self._name()
