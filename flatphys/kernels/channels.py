@@ -32,8 +32,6 @@ Franz, Parisi, Sevelev, Urbani & Zamponi 2017 (harmonic energy).
 
 import math
 
-import numpy as np
-
 from flatphys._jit import inlined, jit
 from flatphys.kernels import losses
 from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
@@ -47,9 +45,6 @@ LOSS = {ERRORS: COUNTED, HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losse
 
 # The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
-WEAK = 0.2  # an energy so weak in units of the field's width is integrated over beta
-_X, _W = np.polynomial.legendre.leggauss(6)
-_WEAK_X, _WEAK_W = 0.5 * (1.0 + _X), 0.5 * _W
 STEEP = 3.0  # where zeros are farther off, what bounds a rule is that f turns as the Gaussian's tail does, on a scale of 1
 
 
@@ -196,27 +191,6 @@ def channel(ch, x, sigma):
     if ch.energy == SQUARE_ENERGY:
         return square_channel(x, ch.beta, sigma)
     return math.nan, math.nan, math.nan
-
-
-@inlined
-def relative_log_f(ch, x, sigma, log_f):
-    """`log_f` of the channel, made good to its last digits where f is close to 1: log(1 - (1-e^-beta) H(-x)), or -Int_0^beta mean(b) db."""
-    if ch.beta == math.inf or ch.energy == SQUARE_ENERGY:
-        return log_f
-    if ch.energy == ERRORS:
-        return math.log1p(math.expm1(-ch.beta) * tail(-x)) if x < -1.0 or ch.beta < 0.7 else log_f
-    c = ch.beta * sigma if ch.energy == HINGE_ENERGY else ch.beta * sigma * sigma
-    return -ch.beta * _mean_to(ch, x, sigma) if c < WEAK else log_f
-
-
-@jit
-def _mean_to(ch, x, sigma):
-    """Mean energy of a weak hinge or squared hinge, averaged over the inverse temperatures up to beta."""
-    total = 0.0
-    for i in range(_WEAK_X.size):
-        beta = ch.beta * _WEAK_X[i]
-        total += _WEAK_W[i] * (hinge_scalars(x, beta, sigma) if ch.energy == HINGE_ENERGY else squared_hinge_scalars(x, beta, sigma))[1]
-    return total
 
 
 @inlined

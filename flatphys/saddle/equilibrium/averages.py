@@ -27,9 +27,10 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, features, growth, relative_log_f
+from flatphys.kernels.channels import channel, channel_scalars, features, growth
 from flatphys.kernels.codes import NISHIMORI, RANDOM, SPHERICAL, TEACHER
 from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.kernels.near_one import relative_log_f
 from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.kernels.weights import BRANCH_POINT, binary_beside
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes

@@ -3,8 +3,9 @@
 import math
 from typing import NamedTuple
 
-from flatphys.kernels.channels import channel, channel_scalars, relative_log_f
+from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import BINARY, Problem
+from flatphys.kernels.near_one import relative_log_f
 from flatphys.kernels.networks import first_slope, overlap_curvature
 
 
