@@ -28,7 +28,7 @@ def problem_of(model: Model) -> Problem:
     elif channel.energy == SQUARE_ENERGY and channel.margin < 1e-100:
         raise InvalidInput(
             f"margin must be > 0 for the energy 'square' with a teacher, got {channel.margin!r}: at margin 0 it does not see the labels, "
-            f"and a negative one asks for the opposite of the positive"
+            f"and a negative one has the weights of the positive one with their signs turned"
         )
     elif channel == (ERRORS, 0.0, posterior):
         kind = NISHIMORI

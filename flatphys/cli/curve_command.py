@@ -52,8 +52,8 @@ def curve(
             except FlatphysError as error:
                 failure = error
                 rows.append({"alpha": value, "status": _STATUS.get(type(error).__name__, "failed"), "message": str(error)})
-    if failure is not None and all(row["status"] != "ok" for row in rows):
-        raise failure
+    if plot is not None and failure is not None and all(row["status"] != "ok" for row in rows):
+        raise failure  # there is nothing to draw; a table says at every load what is missing, as that of a sweep does
     solved_first = sorted(rows, key=lambda row: row["status"] != "ok")  # they name the columns
     columns = list(dict.fromkeys(name for row in solved_first for name in row if name not in ("status", "message")))
     columns += ["status", "message"]

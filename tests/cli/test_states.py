@@ -195,7 +195,7 @@ def test_hard_constraints_beyond_capacity_name_both_questions_that_remain():
     "arguments, sentence",
     [
         (["solve", "1.3"], "branch of"),  # binary weights past 4/pi
-        (["curve", "--alpha", "2,3"], "branch of"),  # no point has a value
+        (["curve", "--alpha", "2,3", "--plot", "a.png"], "branch of"),  # no point has a value that could be drawn
         (["threshold", "freezing-beta", "--alpha", "0.5"], "does not freeze"),
         (["threshold", "at-line", "--weights", "spherical"], "replicon"),
         (["curve", "--alpha", "0.1,0.2", "--out", "missing/a.csv"], "cannot write missing/a.csv"),
@@ -251,6 +251,7 @@ def test_branches_are_listed_dominant_first_with_infinities_as_strings():
 
 
 def test_curve_agrees_with_solve_and_explains_missing_values():
+    assert [row["status"] for row in table(good("curve", "--alpha", "2,3"))] == ["no_solution"] * 2
     status, out, err = cli("curve", "--alpha", "0.25:1.5:6")
     rows = table(out)
     assert status == 0 and len(rows) == 6
