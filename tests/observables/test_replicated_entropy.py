@@ -168,3 +168,8 @@ def test_a_point_known_by_one_rule_only_is_not_known():
     assert np.all((re.status == "ok") == (re.quadrature_error <= re.quadrature_tolerance))
     assert np.all(np.isnan(re.value) == (re.status != "ok"))
     assert (re.tolerance, re.quadrature_tolerance) == (1e-10, 1e-8)
+
+
+def test_a_typical_overlap_below_rounding_ends_in_a_status():
+    re = fp.replicated_entropy(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", 0.0, 2.5, energy="square")), 6e-6, distance=[0.16])
+    assert re.status[0] == "not_converged" and math.isnan(re.value[0])

@@ -21,6 +21,7 @@ from flatphys.state import State
 
 STEPS = Steps(first=0.15, longest=0.6, shortest=2e-3)  # in log(V/(1-V))
 ROUGH, ROUGH_TOLERANCE = DEFAULT._replace(goal=1e-9), Tolerance(1e-8)  # intermediate points are only guesses for the next
+FARTHEST = 1.0 - 1e-9  # 1-q beyond which the typical overlap is lost in 1-q1: curves start here, where little has changed
 NEW = 1e-3  # points further beyond the last one are kept
 
 
@@ -112,4 +113,4 @@ class Branch:
 def branch_of(model: Model, alpha: float, y: float) -> Branch:
     """The curve of y replicated solutions of a model at a load, from the typical distance on."""
     system, state = Replicas(replicated_problem(model), alpha, y), lowest_state(model, alpha)
-    return Branch(system, state.one_minus_q, system.start(state.order.get("R", 0.0), state.q))
+    return Branch(system, min(state.one_minus_q, FARTHEST), system.start(state.order.get("R", 0.0), state.q))

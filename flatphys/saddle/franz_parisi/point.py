@@ -92,6 +92,8 @@ class Equations:
         seen = self.seen(distance, weights)
         patterns = self.patterns(seen.overlaps, level)
         alpha, v = share * self.alpha, seen.overlaps.v
+        if not v > 0.0:  # closed in on each other beyond double precision
+            return np.full(3, math.nan), weights, patterns
         image = np.zeros(3)
         if not self.flat:
             image[0] = alpha * seen.slope_t * patterns.ar / math.sqrt(v * self.seen_ref.v) / self.root_hat

@@ -170,7 +170,7 @@ def _moments(ref, x, field, level, table):
         m1 = m2 = m3 = 0.0
         if root == 0.0:
             pass
-        elif slope_y < 1e-8:  # nothing varies across
+        elif slope_y <= 1e-8 * slope_x:  # nothing varies across: small alone is not enough, because E mt^2 = q may be as small
             m1 = math.tanh(slope_x * place + ref.R_hat)
             m2 = m1 * m1
             m3 = m2 * m1

@@ -422,3 +422,13 @@ def test_no_count_exceeds_all_there_is(weights):
     solver.volume = lambda distance: -5.0
     with pytest.raises(NotConverged, match="more than the -5 of all weights there"):
         solver.read(point)
+
+
+def test_references_that_are_next_to_random_weights_tend_to_a_limit():
+    """q -> 0: a reference whose own constraint has next to no effect drops out, at whatever rate q vanishes."""
+    values = []
+    for beta in (1.0, 1e-2, 1e-3):
+        reference = state("binary", 0.3, -5.0, beta)
+        assert reference.q < 1e-12
+        values.append(local_entropy(reference, overlap=-0.3, margin=0.3, beta=2.0).free_entropy.item())
+    assert max(values) - min(values) < 1e-7
