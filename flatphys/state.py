@@ -18,6 +18,9 @@ NEGATIVE_ENTROPY = -1e-9
 SCALARS = tuple(quantity.name for quantity in (*quantities.STATE, *quantities.WORTH))
 # What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`); the energy follows.
 NUMBERS = tuple(quantity.name for quantity in quantities.STATE if quantity.name != "energy")
+_CHECKED: set[tuple[type, ...]] = (
+    set()
+)  # kinds of values that were looked at before
 _GIVEN = (*NUMBERS, *(quantity.name for quantity in quantities.WORTH), "tolerance", "quadrature_tolerance")  # numbers or None
 
 
@@ -82,6 +85,14 @@ class State(Table):
     quadrature_tolerance: float = math.nan
 
     def __post_init__(self) -> None:
+        kinds = tuple(map(type, vars(self).values()))
+        if kinds in _CHECKED and 0.0 < self.alpha < math.inf and set(map(type, self.order.values())) <= {float}:
+            return
+        self._check()
+        if set(kinds) <= {Model, dict, str, float, type(None)}:  # what stays as it is
+            _CHECKED.add(kinds)
+
+    def _check(self) -> None:
         check_model(self.model)
         object.__setattr__(self, "alpha", validate.load(self.alpha))
         for name, value in validate.instance("order", self.order, (dict,)).items():
