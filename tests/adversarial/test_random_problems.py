@@ -26,7 +26,7 @@ SOME = {
 }
 CHEAP = ("solve", "branches", "at_line", "optimal_l2", "separability_threshold", "bayes_error", "relative_flatness")
 FIRST = 20  # seed
-ASKED = int(os.environ.get("FLATPHYS_PROBLEMS", "200"))  # of the long test; 10^5 take hours
+ASKED = int(os.environ.get("FLATPHYS_PROBLEMS", "100"))  # of the long test; 10^5 take hours
 ABOUT = tuple(filter(None, os.environ.get("FLATPHYS_QUESTIONS", "").split(","))) or tuple(QUESTIONS)
 
 

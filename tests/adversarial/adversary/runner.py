@@ -20,7 +20,11 @@ def _cpu(pid):
 
 def _work(pipe):
     while True:
-        outcome = judge(pipe.recv(), CHECKS)
+        try:
+            drawn = pipe.recv()
+        except EOFError:  # nobody asks any more
+            return
+        outcome = judge(drawn, CHECKS)
         outcome.answer = None
         pipe.send(outcome)
 
