@@ -165,7 +165,7 @@ def pattern_sums(ref, ch, o, level, outer, inner):
         k = (ref.channel.margin - g.root_q * z) / g.root_t
         log_ref, a_ref, _ = channel(ref.channel, k, g.root_t)
         x0 = (ch.margin - g.mz * z) / g.root_v
-        count, origin, gap = nodes_along(ref, g, rule, z, k, x0, y, yw)
+        count, origin, gap = nodes_along(ref, g, rule, (z, k, x0), y, yw)
         evaluations += count
         line = Line(z, gap, log_ref, x0 - g.s / g.root_v * origin, origin, count)
         t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _line_sums(ref, ch, g, rule, line, y, yw)

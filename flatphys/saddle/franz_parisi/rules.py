@@ -222,8 +222,9 @@ def _panels_along(ref, g, rule, line, ends, y, yw):
 
 
 @jit
-def nodes_along(ref, g, rule, z, k, x0, y, yw):
-    """(number, origin, k' - c origin): nodes m = origin + y of one line, exact relative to the step where the rule is sharp."""
+def nodes_along(ref, g, rule, at, y, yw):
+    """(number, origin, k' - c origin): nodes m = origin + y of the line `at` = (z, k', x at m = 0), exact relative to a sharp step."""
+    z, k, x0 = at
     # where u lives, and with it m
     low = max(k, -rule.reach) if ref.channel.beta == math.inf else -rule.reach
     high = math.sqrt(rule.reach * rule.reach + k * k) if k > 0.0 else rule.reach

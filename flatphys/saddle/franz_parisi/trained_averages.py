@@ -99,9 +99,9 @@ def averages(rule, ch, at, level, outer, inner):
     unit = seen.unit
     stretch = math.sqrt(at.b / v1)  # d x / d xi
     steep = max(abs(at.p), abs(at.dr) * math.sqrt(rule.q)) * math.sqrt(rule.d) / unit  # largest |dx/dg|
-    re, im, other, other_im = features(ch, unit)
+    _, im, other, other_im = features(ch, unit)
     near = 0.9 / steep if steep > 0.0 else math.inf
-    first = edge_of_constraint(rule, at, ch.margin - unit * re), near * im
+    first = edge_of_constraint(rule, at, ch.margin), near * min(im, other_im)
     second = (edge_of_constraint(rule, at, ch.margin - unit * other), near * other_im) if other_im < math.inf else (0.0, math.inf)
     n = outer_nodes(rule, first, second, math.sqrt(growth(ch, unit)) * steep, level, u, w)
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
