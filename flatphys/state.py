@@ -86,7 +86,7 @@ class State(Table):
 
     def __post_init__(self) -> None:
         kinds = tuple(map(type, vars(self).values()))
-        if kinds in _CHECKED and 0.0 < self.alpha < math.inf and set(map(type, self.order.values())) <= {float}:
+        if kinds in _CHECKED and self.alpha > 0.0 and set(map(type, self.order.values())) <= {float}:
             return
         self._check()
         if set(kinds) <= {Model, dict, str, float, type(None)}:  # what stays as it is
@@ -94,7 +94,7 @@ class State(Table):
 
     def _check(self) -> None:
         check_model(self.model)
-        object.__setattr__(self, "alpha", validate.load(self.alpha))
+        object.__setattr__(self, "alpha", validate.number("alpha", self.alpha, 0.0, infinite=True))  # inf: a capacity without end
         for name, value in validate.instance("order", self.order, (dict,)).items():
             validate.instance("order", name, (str,))
             if not isinstance(value, float):
