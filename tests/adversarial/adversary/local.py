@@ -126,7 +126,7 @@ def equilibrium_point(problem, found):
     if status == "ok" and str(here.status[0]) == "ok":
         yield close("free_entropy at overlap q beside the equilibrium's", float(here.free_entropy[0]), state.free_entropy, 1e-8, 1e-8)
         yield close("slope at overlap q", float(here.slope[0]), 0.0, 0.0, 1e-6 * (1.0 + state.q_hat))
-    elif status != "Unsatisfiable":
+    elif status not in ("Unsatisfiable", "NotConverged"):
         yield f"no local entropy at the equilibrium overlap {state.q!r}: {status} {str(here)[:100] if status != 'ok' else here.status[0]}"
 
 
