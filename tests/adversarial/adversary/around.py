@@ -93,7 +93,7 @@ def pattern_of(state, found, i, p, o):
     if not isinstance(state.model.data, fp.RandomLabels):
         return None
     act = getattr(learner.network, "activation", None)
-    if state.q < 1e-17 and act is None:  # what the references share counts in its square root
+    if state.q < 1e-17 and act is None and learner.energy != "square":  # what the references share counts in its square root
         h = 1e-3 * min(q1, 1.0 - q1)
         return (lambda dp=0.0, dq=0.0, dt=0.0: around_anything(q1 + dq, *counted), h, 0.0, 0.0) if q1 - p * p > 1e-6 else None
     if learner.energy != "errors" or not state.q > 1e-4 or act is not None and not (t > -0.99 and p > -0.99 and q1 > 0.0):

@@ -49,7 +49,7 @@ def numbers(state, found, i, at):
     """Every number of a point is one, and what it is worth is below its tolerance."""
     for name in NUMBERS:
         x = float(getattr(found, name)[i])
-        ignored = name == "t" and (not isinstance(state.model.learner, fp.Gibbs) or state.branch == "teacher")
+        ignored = name == "t" and (not isinstance(state.model.learner, fp.Gibbs) or state.branch == "teacher" or state.q == 0.0)
         yield f"{name} is {x!r} with status ok{at}" if x != x and not ignored else None
     yield within(f"train_error{at}", float(found.train_error[i]), 0.0, 1.0, 1e-9)
     yield within(f"q1{at}", float(found.q1[i]), -1e-9, 1.0)
