@@ -18,9 +18,7 @@ NEGATIVE_ENTROPY = -1e-9
 SCALARS = tuple(quantity.name for quantity in (*quantities.STATE, *quantities.WORTH))
 # What must not be nan in a state that is returned, besides its order parameters (`saddle.accept`); the energy follows.
 NUMBERS = tuple(quantity.name for quantity in quantities.STATE if quantity.name != "energy")
-_CHECKED: set[tuple[type, ...]] = (
-    set()
-)  # kinds of values that were looked at before
+_CHECKED: set[tuple[type, ...]] = set()  # kinds of values that were looked at before
 _GIVEN = (*NUMBERS, *(quantity.name for quantity in quantities.WORTH), "tolerance", "quadrature_tolerance")  # numbers or None
 
 

@@ -126,7 +126,7 @@ RIGHT |= {
     "sample_local_entropy.overlap": {"negative"},
     "exchange": {"True", "inf"},
 }
-RIGHT |= {"self_field": {"negative", "-1"}}
+RIGHT |= {"self_field": {"negative", "-1"}, "State.alpha": {"inf"}, "Instances.seed": {"None"}}
 SPELLED = {"phase_diagram.name": "phase diagram", "sweep.axes": "margin"}
 
 

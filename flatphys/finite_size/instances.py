@@ -31,11 +31,13 @@ class Instances(Table):
     Attributes
     ----------
     model : Model
-    n, p, count, seed : int
+    n, p, count : int
+    seed : int or None
+        None for arrays of one's own.
     kind : "sign" (components +-1) or "gaussian" (standard normal; with a mixture, its clouds)
     hidden : int or None
         Units of the tree committee; None for a perceptron.
-    patterns : (count, n, p) int8 ("sign") or float32 ("gaussian")
+    patterns : (count, n, p) int8 ("sign") or float32 ("gaussian"; float64 where one's own are)
         Component i of every pattern, times its label for a perceptron (y x), without it for a committee (x).
     labels : (count, p) int8
     teacher : (count, n) or None
@@ -46,11 +48,14 @@ class Instances(Table):
 
     def __init__(self, model, seed, hidden, patterns, labels, teacher=None, centre=None):
         check_model(model)
-        for name, array, kinds, dimensions in (("patterns", patterns, (np.int8, np.float32), 3), ("labels", labels, (np.int8,), 2)):
+        for name, array, kinds, dimensions in (
+            ("patterns", patterns, (np.int8, np.float32, np.float64), 3),
+            ("labels", labels, (np.int8,), 2),
+        ):
             if not isinstance(array, np.ndarray) or array.dtype not in kinds or array.ndim != dimensions:
                 allowed = " or ".join(kind.__name__ for kind in kinds)
                 raise InvalidInput(f"{name} must be an array of {allowed} with {dimensions} dimensions, got {validate.shown(array)}")
-        self.model, self.seed, self.hidden = model, validate.seed(seed), hidden
+        self.model, self.seed, self.hidden = model, None if seed is None else validate.seed(seed), hidden
         self.patterns, self.labels, self.teacher, self.centre = patterns, labels, teacher, centre
         self.n, self.p = patterns.shape[1:]
         self.kind = "sign" if patterns.dtype == np.int8 else "gaussian"

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from flatphys import validate
+from flatphys.errors import NotConverged
 from flatphys.kernels.codes import BINARY
 from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_entropy import around_gibbs, counted_channel
@@ -16,12 +17,22 @@ TOP, STEP = 0.5 * math.log(1e4), 0.2  # distances from 1e-4 to 1 - 1e-4 are sear
 
 
 def _searched(curve, at):
-    """xi and (value, slope) there, in increasing order: a grid, and on each side the last place before the curve ends."""
+    """xi and (value, slope) there, in increasing order: a grid, and on each side the last place before the curve ends.
+
+    Out of reach, next to the reference or to its opposite, a negative count stays one: the search ends there, too.
+    """
     grid = np.linspace(-TOP, TOP, 2 * round(TOP / STEP) + 1)
     middle, found = int(np.argmin(np.abs(grid - curve.start_xi))), {}
     for side, order in ((1, grid[middle:]), (-1, grid[:middle][::-1])):
+        value = math.nan
         for xi in order:
-            values = at(xi)
+            try:
+                values = at(xi)
+            except NotConverged:
+                if not value < 0.0:
+                    raise
+                break
+            value = values[0]
             if math.isnan(values[0]):
                 last = max(curve.points, key=lambda solved: side * solved)
                 found[last] = at(last)

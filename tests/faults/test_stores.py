@@ -289,7 +289,7 @@ def test_without_shared_memory_there_is_no_write_ahead_log(tmp_path, near, monke
         assert near.found(store) == near.truth
 
 
-@pytest.mark.parametrize("what", ["notes", "another program's", "locked", "a folder", "nowhere", "null"])
+@pytest.mark.parametrize("what", ["notes", "another program's", "locked", "a folder", "nowhere"])
 def test_a_spare_store_that_cannot_be_used_is_said_once(tmp_path, near, monkeypatch, what):
     path = tmp_path / "s.sqlite"
     if what == "notes":
@@ -300,11 +300,9 @@ def test_a_spare_store_that_cannot_be_used_is_said_once(tmp_path, near, monkeypa
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("CREATE TABLE mine (x)" if what != "locked" else "BEGIN EXCLUSIVE")
         monkeypatch.setattr(opening, "BUSY", 0.05)
-    elif what == "nowhere":
+    else:
         path = tmp_path / "file" / "s.sqlite"
         (tmp_path / "file").write_text("")
-    else:
-        path = tmp_path / "s\0.sqlite"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         with Spare(path) as store:

@@ -27,6 +27,10 @@ NO_QUESTIONS = {
     "check": "theory beside a simulation",
     "make_instances": "draws instances",
     "extrapolate": "of simulations",
+    "message_passing": "of instances",
+    "enumerate_weights": "of instances",
+    "generalization_error": "of weights on instances",
+    "state_evolution": "a table over iterations",
     "phase_diagram": "of a name",
 }
 
