@@ -167,6 +167,9 @@ def direct(kernel):
     an integer, which would cut fractions off later ones.
     """
 
+    if not hasattr(kernel, "overloads"):  # NUMBA_DISABLE_JIT: a plain function
+        return kernel
+
     def first(*args):
         nonlocal call
         found = kernel(*args)

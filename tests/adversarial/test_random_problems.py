@@ -43,6 +43,7 @@ def test_answers_to_random_problems_are_right_or_refused_in_words(question):
     assert any(outcome.checks for outcome in outcomes)
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_no_random_problem_of_many_gets_a_wrong_number():
     worker, failed = Worker(), []

@@ -73,6 +73,7 @@ def test_errors_of_a_few_runs_are_about_right():
     assert alarms <= 1
 
 
+@pytest.mark.nightly
 @pytest.mark.long
 def test_errors_are_calibrated_over_a_thousand_runs():
     runs, freedom = 340, CHAINS // 2 - 1

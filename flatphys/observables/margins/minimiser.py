@@ -292,7 +292,7 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         edges = np.append(omega, 1.0)
 
         def over_margins(function):
-            return integrate(lambda o: cavity.pdf(o) * function(np.where(o < 1.0, (o - 1.0) / (1.0 + c), o - 1.0)), edges)
+            return integrate(lambda o: cavity.pdf(o) * function(np.where(o < 1.0, (o - 1.0) / (1.0 + traits.bend * c), o - 1.0)), edges)
 
         moments = central_moments(1.0, over_margins)
     if traits.margin_fit:

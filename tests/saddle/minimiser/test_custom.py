@@ -105,6 +105,7 @@ for word in sys.argv[1].split():
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.long  # processes, each of which compiles the solver around the loss
 def test_code_around_a_custom_loss_and_kernels_on_disk_leave_each_other_alone(tmp_path):
     """Each process finds on disk what those before it have left there; in either order every loss keeps its bits in all of them."""
