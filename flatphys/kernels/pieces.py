@@ -24,6 +24,7 @@ _TO_CHECK = legendre.legvander(_CHECK, ORDER - 1) @ np.linalg.inv(legendre.legva
 
 
 def density(x):
+    """The standard normal density of an array, in Python: kernels have `numerics.gaussian`."""
     return np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
 
 

@@ -145,3 +145,20 @@ def test_bad_arguments_are_refused_in_one_sentence(arguments, match):
 def test_anything_but_a_state_is_refused(thing):
     with pytest.raises(InvalidInput, match="state must be State"):
         fp.local_energy(thing, sigma=0.1)
+
+
+@pytest.mark.parametrize("alpha, margin, beta", [(3.0, 0.6, 3000.0), (4.5, 0.8, 40.0), (0.5, -0.7, 2.0)])
+def test_the_law_of_the_square_with_random_labels_is_a_gaussian_and_turns_like_one(alpha, margin, beta):
+    """Delta has the mean c kappa/(1+c) and the variance q/(1+c)^2 + v/(1+c), c = beta v; turned by p it is p Delta + sqrt(1-p^2) g."""
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin, beta, energy="square")), alpha)
+    c = beta * state.one_minus_q
+    mean, variance = c * margin / (1.0 + c), state.q / (1.0 + c) ** 2 + state.one_minus_q / (1.0 + c)
+    for d in (1e-8, 1e-5, 1e-3, 0.1, 0.5):
+        p = 1.0 - 2.0 * d
+        exact = ndtr(-p * mean / math.sqrt(p * p * variance + 1.0 - p * p)) - ndtr(-mean / math.sqrt(variance))
+        assert fp.local_energy(state, distance=d) == pytest.approx(exact, abs=1e-12)
+
+
+def test_without_an_overlap_an_even_energy_rises_nowhere():
+    state = fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", 0.0, 0.2, fp.TreeCommittee("sign"), "square")), 2.0)
+    assert state.q == 0.0 and fp.local_energy(state, distance=[0.01, 0.3]) == pytest.approx([0.0, 0.0], abs=1e-14)

@@ -177,7 +177,14 @@ def _smeared(problem, f, slopes, nodes, inner):
     rise, narrow = teacher_scale(problem, f)
     smooth = slope_z * slope_z / (1.0 + slope_y * slope_y)  # H once y is averaged over
     narrow = min(narrow, 3.0 / math.sqrt(smooth)) if smooth > 0.0 else narrow
-    n = gaussian_nodes(0, reach, rise + smooth, origin, pattern_poles(problem, x0, c, root), (-origin, narrow, 0.0, math.inf), u, w)
+    spot, width = 0.0, math.inf
+    if ch.beta < math.inf:  # below the margin y lies around mu, linear in x: the sign turns where that has moved it
+        mu, further, r = half(ch, x0, root, True)[1], half(ch, x0 - c, root, True)[1], half(ch, x0, root, True)[2]
+        climb = slope_z + slope_y * (further - mu)
+        if climb != 0.0:
+            spot, width = -(slope_z * origin + slope_y * mu) / climb, 3.0 * math.hypot(1.0, slope_y / r) / abs(climb)
+            smooth = max(smooth, 9.0 / (width * width))
+    n = gaussian_nodes(0, reach, rise + smooth, origin, pattern_poles(problem, x0, c, root), (-origin, narrow, spot, width), u, w)
     k = teacher_ratio(problem, f)
     total = 0.0
     for i in range(n):
@@ -220,11 +227,15 @@ class GibbsMargins(MarginDistribution):
         q, v = self._order["q"], self._order["one_minus_q"]
         turned = overlap_map(net, p, eps)[1]  # 1 - c(p)
         lost = overlap_map(net, p * q, v + q * eps)[1] - gap  # c(q) - c(pq)
-        rest = 2.0 * turned - lost * lost / c - (turned - lost) ** 2 / gap  # s^2: 1 minus both squares, nothing cancels as eps -> 0
+        share = lost * lost / c if c > 0.0 else 0.0  # q = 0 loses nothing
+        rest = 2.0 * turned - share - (turned - lost) ** 2 / gap  # s^2: 1 minus both squares, nothing cancels as eps -> 0
         if not rest > 1e-15:  # Delta' = Delta, or -Delta
             return 0.0 if p > 0.0 else 1.0 - 2.0 * self.mass_below_zero
         s = math.sqrt(rest)
-        return self._turned((c - lost) / math.sqrt(c) / s, (gap - turned + lost) / math.sqrt(gap) / s) - self.mass_below_zero
+        return (
+            self._turned((c - lost) / math.sqrt(c) / s if c > 0.0 else 0.0, (gap - turned + lost) / math.sqrt(gap) / s)
+            - self.mass_below_zero
+        )
 
 
 def law(state) -> MarginDistribution:
