@@ -34,10 +34,11 @@ class Channel(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Where labels come from, and the probability that one is inverted."""
+    """Where labels come from, the probability that one is inverted, and the variance of the clouds of a MIXTURE (otherwise 1)."""
 
     kind: int
     flip: float
+    variance: float = 1.0
 
 
 class Problem(NamedTuple):

@@ -3,18 +3,20 @@
 With a teacher of overlap R, T^2 = q - R^2 and labels inverted with probability flip, the field sqrt(q) z of a pattern, multiplied by
 its label, has the density of z times
 
-    W(z) = 2 [(1-flip) H(-k z) + flip H(k z)],   k = R/T        (1 with random labels)
+    W(z) = 2 [(1-flip) H(-k z) + flip H(k z)],   k = R/T        (1 with random labels and on a mixture of two clouds)
+
+On the mixture the label moves the field instead: it is m + sqrt(D q) z, D the clouds' variance.
 """
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.codes import MIXTURE, RANDOM
 from flatphys.numerics.gaussian import density, tail
 
 
 @jit
 def label_weight(labels, k, z):
     """W(z) of the module's docstring."""
-    if labels.kind == RANDOM:
+    if labels.kind == RANDOM or labels.kind == MIXTURE:
         return 1.0
     correct = tail(-k * z)
     if labels.flip == 0.0:
