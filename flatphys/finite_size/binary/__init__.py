@@ -1,0 +1,1 @@
+"""Algorithms for binary weights on instances: hidden weights whose signs count, and annealing."""
