@@ -54,7 +54,7 @@ class WeightMeans(NamedTuple):
     """Averages of binary weights in their field A.
 
     v = E<sech^2>,  s = E[z0 <tanh>]/sqrt q0_hat,  r = E<tanh>,  value = E log J/m,  external = E [log J - m <log 2cosh>],
-    t4 = E<sech^4>,  outer = E [<sech^2> + m (<tanh^2> - <tanh>^2)]^2.
+    t4 = E<sech^4>,  outer = E [<sech^2> + m (<tanh^2> - <tanh>^2)]^2;  away = 1 - E<|tanh|>: at m = inf only.
     """
 
     v: float
@@ -64,6 +64,7 @@ class WeightMeans(NamedTuple):
     external: float
     t4: float
     outer: float
+    away: float
 
 
 @jit
@@ -218,4 +219,4 @@ def weight_average(q0_hat, r_hat, dh, m, level, room):
         lc += wi * l
         t4 += wi * s4
         outer += wi * (s2 + m * (t2 - t1 * t1)) ** 2
-    return WeightMeans(v, zt / root, r, log_j / m, log_j - m * lc, t4, outer)
+    return WeightMeans(v, zt / root, r, log_j / m, log_j - m * lc, t4, outer, math.nan)

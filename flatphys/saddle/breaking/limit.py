@@ -7,7 +7,8 @@ sqrt V, V = 1-q1, with a = -d log f/dx of `kernels.channels`, C = -b = da/dx and
 
 and a weight's field l obeys l - dq_hat tanh l = sqrt(q1_hat) z + R_hat, value log 2cosh l - dq_hat tanh^2 l/2.
 Where dq_hat > 1 the maximum jumps from -l* to l*, l* = dq_hat tanh l*, as the right side passes 0; a pattern's jumps where counting
-errors makes X fall somewhere (`saddle.breaking.jump`).
+errors makes X fall somewhere (`saddle.breaking.jump`).  A binary centre that pulls every replica by the field gamma to its own sign
+(`saddle.breaking.star`), the sign of l, subtracts gamma sign(l) on the left: l* = dq_hat tanh l* + gamma.
 
 Both averages are taken over the maximiser: z is an elementary function of it, so nothing is inverted, and the jump
 is the gap between two intervals.  A teacher enters by R_hat and by the patterns' weight of `kernels.labels`
@@ -169,19 +170,29 @@ def limit_scalars(patterns, level, room):
 
 
 @jit
-def jump_field(dq_hat):
-    """l* = dq_hat tanh l* > 0 for dq_hat > 1, else 0."""
-    if dq_hat <= 1.0:
+def jump_field(dq_hat, pull):
+    """l* > 0, the largest root of l = dq_hat tanh l + pull; 0 without a pull for dq_hat <= 1; nan where there is none.
+
+    Without a jump to either side (dq_hat <= 1) a negative pull has a negative root, the smooth continuation of the positive ones.
+    """
+    if dq_hat <= 1.0 and pull == 0.0:
         return 0.0
-    l = math.sqrt(3.0 * (dq_hat - 1.0) / dq_hat) if dq_hat < 1.5 else dq_hat
-    l = max(l, 1e-8)
-    for _ in range(60):  # l - dq_hat tanh l is convex: Newton from above its root falls monotonically
+    sign = 1.0
+    if dq_hat <= 1.0 and pull < 0.0:
+        sign, pull = -1.0, -pull
+    l = dq_hat + max(pull, 0.0)
+    if pull == 0.0:
+        l = max(math.sqrt(3.0 * (dq_hat - 1.0) / dq_hat) if dq_hat < 1.5 else dq_hat, 1e-8)
+    elif dq_hat < 0.0:
+        l = 0.0
+    step = l
+    for _ in range(80):  # convex for dq_hat > 0: Newton from above the root falls monotonically; else concave, from 0 it rises
         t = math.tanh(l)
-        step = (l - dq_hat * t) / (1.0 - dq_hat * (1.0 - t * t))
+        step = (l - dq_hat * t - pull) / (1.0 - dq_hat * (1.0 - t * t))
         l -= step
-        if abs(step) <= 1e-15 * l:
+        if abs(step) <= 1e-15 * abs(l):
             break
-    return l
+    return sign * l if abs(step) <= 1e-7 * abs(l) and l > 0.0 else math.nan
 
 
 @jit
@@ -243,16 +254,16 @@ def weight_nodes(side, root, r_hat, dq_hat, t0, level, u, w):
 
 
 @jit
-def weight_limit(random, q_hat, r_hat, dq_hat, level, room):
+def weight_limit(random, q_hat, r_hat, dq_hat, pull, level, room):
     """The `WeightMeans` at the maximum: v = E sech^2 l, s = E[z tanh l]/sqrt q_hat, r = E tanh l, t4 = E sech^4 l, value =
 
     E[log 2cosh l - dq_hat tanh^2 l/2], external = -E log|1 - dq_hat sech^2 l|/2, outer = E[(sech^2/(1 - dq_hat sech^2))^2], infinite
-    where l jumps.
+    where l jumps; away = E[1 - |tanh l|].  `pull` is the field of a binary centre, 0 without one.
     """
     root = math.sqrt(q_hat)
-    star = jump_field(dq_hat)
+    star = jump_field(dq_hat, pull)
     t0 = math.tanh(star)
-    v = zt = r = value = logdet = t4 = outer = 0.0
+    v = zt = r = value = logdet = t4 = outer = away = 0.0
     for turn in range(1 if random else 2):
         side = 1.0 - 2.0 * turn
         n = weight_nodes(side, root, r_hat, dq_hat, t0, level, room.u, room.w)
@@ -260,8 +271,10 @@ def weight_limit(random, q_hat, r_hat, dq_hat, level, room):
             s, slope = shifted(room.u[i], dq_hat, t0)
             z = (side * s - r_hat) / root
             weight = room.w[i] * density(z) * slope / root
-            log_2cosh, t, s2, _ = binary(star + room.u[i])
+            log_2cosh, t, s2, below_one = binary(star + room.u[i])
+            t = math.copysign(t, star + room.u[i])
             v += weight * s2
+            away += weight * below_one
             zt += weight * z * side * t
             r += weight * side * t
             value += weight * (log_2cosh - 0.5 * dq_hat * t * t)
@@ -269,5 +282,5 @@ def weight_limit(random, q_hat, r_hat, dq_hat, level, room):
             t4 += weight * s2 * s2
             outer += weight * (s2 / slope) ** 2
     if random:  # the other side is its mirror image
-        v, zt, value, logdet, t4, outer, r = 2.0 * v, 2.0 * zt, 2.0 * value, 2.0 * logdet, 2.0 * t4, 2.0 * outer, 0.0
-    return WeightMeans(v, zt / root, r, value, -0.5 * logdet, t4, math.inf if dq_hat >= 1.0 else outer)
+        v, zt, value, logdet, t4, outer, away, r = 2.0 * v, 2.0 * zt, 2.0 * value, 2.0 * logdet, 2.0 * t4, 2.0 * outer, 2.0 * away, 0.0
+    return WeightMeans(v, zt / root, r, value, -0.5 * logdet, t4, math.inf if dq_hat >= 1.0 or star != 0.0 else outer, away)

@@ -55,11 +55,15 @@ TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is ret
 
 
 class Place(NamedTuple):
-    """The unknowns: asinh(dq/V), dq_hat of binary weights, asinh(R/sqrt(q0-R^2)) with a teacher; 0 where there is none."""
+    """The unknowns: asinh(dq/V), dq_hat of binary weights, asinh(R/sqrt(q0-R^2)) with a teacher; 0 where there is none.
+
+    `pull` is the field of a binary centre (`saddle.breaking.star`).
+    """
 
     log_r: float
     dq_hat: float
     log_k: float
+    pull: float = 0.0
 
 
 class Order(NamedTuple):
@@ -89,10 +93,11 @@ class WeightPart(NamedTuple):
     external: float
     t4: float
     outer: float
+    away: float
 
 
 class Values(NamedTuple):
-    """Violations of the V, S and R equation, and everything that is read off at one place."""
+    """Violations of the V, S and R equation, and everything that is read off at one place; `away` as in `WeightMeans`."""
 
     violation_v: float
     violation_s: float
@@ -109,6 +114,7 @@ class Values(NamedTuple):
     external: float
     inner: float
     outer: float
+    away: float
 
 
 NOWHERE = Values(*(math.nan,) * len(Values._fields))
@@ -135,12 +141,12 @@ def patterns_at(problem, order, seen):
 
 
 @jit
-def binary_part(order, q0_hat, r_hat, dq_hat, level, room):
+def binary_part(order, q0_hat, r_hat, place, level, room):
     """Binary weights in the field of the conjugates."""
-    m, v, s = order.m, order.v, order.s
+    m, v, s, dq_hat = order.m, order.v, order.s, place.dq_hat
     if m == math.inf:
         q1_hat = q0_hat
-        means = weight_limit(order.random, q0_hat, r_hat, dq_hat, level, room)
+        means = weight_limit(order.random, q0_hat, r_hat, dq_hat, place.pull, level, room)
         external = means.external - 0.5 * dq_hat * v
         slope = -0.5 * dq_hat
     else:
@@ -150,7 +156,8 @@ def binary_part(order, q0_hat, r_hat, dq_hat, level, room):
         slope = 0.5 * (1.0 - m) * q1_hat
     value = means.value - 0.5 * (q1_hat * s + order.q0 * dq_hat) - order.r * r_hat
     violation = math.log(means.s / s) if means.s > 0.0 else math.nan
-    return WeightPart(math.log(means.v / v), violation, means.r, q1_hat, dq_hat, value, slope, external, means.t4, means.outer)
+    log_v = math.log(means.v / v) if means.v > 0.0 else math.nan
+    return WeightPart(log_v, violation, means.r, q1_hat, dq_hat, value, slope, external, means.t4, means.outer, means.away)
 
 
 @jit
@@ -166,7 +173,7 @@ def spherical_part(order, q0_hat, r_hat):
         external += 0.5 * m * dq * t2 / (s * s)
         q1_hat += r / (m * s)
         slope = 0.5 * (1.0 - m) * q1_hat
-    return WeightPart(0.0, math.log(t2 / (s * s * q0_hat)), r_hat * s, q1_hat, r / s, value, slope, external, v * v, s * s)
+    return WeightPart(0.0, math.log(t2 / (s * s * q0_hat)), r_hat * s, q1_hat, r / s, value, slope, external, v * v, s * s, math.nan)
 
 
 @jit
@@ -182,9 +189,7 @@ def evaluate(problem, alpha, m, v, place, level, room):
     scale = alpha / seen.v
     q0_hat = scale * seen.rise0 * means.a0
     r_hat = alpha * means.b / math.sqrt(v)
-    part = (
-        binary_part(order, q0_hat, r_hat, place.dq_hat, level, room) if problem.weights == BINARY else spherical_part(order, q0_hat, r_hat)
-    )
+    part = binary_part(order, q0_hat, r_hat, place, level, room) if problem.weights == BINARY else spherical_part(order, q0_hat, r_hat)
     external = part.external + alpha * means.external
     if limit:
         bend = seen.bend1 * order.dq * means.a0
@@ -210,6 +215,7 @@ def evaluate(problem, alpha, m, v, place, level, room):
         external,
         1.0 - scale / seen.v * inner * part.t4,
         1.0 - scale / seen.v * outer * part.outer,
+        part.away,
     )
 
 
