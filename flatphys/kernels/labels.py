@@ -8,6 +8,8 @@ its label, has the density of z times
 On the mixture the label moves the field instead: it is m + sqrt(D q) z, D the clouds' variance.
 """
 
+import math
+
 from flatphys._jit import jit
 from flatphys.kernels.codes import MIXTURE, RANDOM
 from flatphys.numerics.gaussian import density, tail
@@ -28,3 +30,12 @@ def label_weight(labels, k, z):
 def label_slope(labels, k, z):
     """dW/d(k z) = 2 (1 - 2 flip) G(k z)."""
     return 2.0 * (1.0 - 2.0 * labels.flip) * density(k * z)
+
+
+@jit
+def signal_slope(labels, k, z):
+    """What a, in units of the field's width, is multiplied by where it pulls the weights along the teacher or the clouds' centre.
+
+    dW/d(k z); on a mixture 1/sqrt D, for there every field moves alike.
+    """
+    return 1.0 / math.sqrt(labels.variance) if labels.kind == MIXTURE else label_slope(labels, k, z)

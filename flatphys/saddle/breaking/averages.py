@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import H_ZERO_RE, channel_scalars, features, log_concave
-from flatphys.kernels.codes import RANDOM, Channel, Labels
-from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.kernels.codes import MIXTURE, RANDOM, Channel, Labels
+from flatphys.kernels.labels import label_weight, signal_slope
 from flatphys.kernels.weights import BRANCH_POINT, binary
 from flatphys.numerics.gaussian import LOG_SQRT_2PI
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes, trapezoid_step
@@ -22,7 +22,8 @@ from flatphys.saddle.breaking.jump import jump_of, response
 class Patterns(NamedTuple):
     """What patterns are asked: energy and labels, then the overlaps that they see.
 
-    `spread` is (q1-q0)/V for a number of replicas, y (q1-q0)/V for infinitely many; k = R/sqrt(q0-R^2).
+    `spread` is (q1-q0)/V for a number of replicas, y (q1-q0)/V for infinitely many; k = R/sqrt(q0-R^2).  On a mixture of clouds of
+    variance D the fields are m1 + sqrt(D) times those of random labels: D V and D q0 are seen, at the margin kappa - m1 (`patterns_of`).
     """
 
     channel: Channel
@@ -33,10 +34,20 @@ class Patterns(NamedTuple):
     spread: float
 
 
+@jit
+def patterns_of(problem, v, q0, k, signal, spread):
+    """What patterns are asked that see the overlaps 1-v and q0; `signal`: the overlap with the clouds' centre, k: with a teacher."""
+    ch, labels = problem.channel, problem.labels
+    if labels.kind != MIXTURE:
+        return Patterns(ch, labels, v, q0, k, spread)
+    return Patterns(Channel(ch.energy, ch.margin - signal, ch.beta), labels, labels.variance * v, labels.variance * q0, 0.0, spread)
+
+
 class PatternMeans(NamedTuple):
     """Pattern averages with the outer weight; <.> is the inner measure, C = -b.
 
-    a0 = E<a>^2,  a1 = E<a^2>,  b = sqrt(1+k^2) Int Dz0 W'(k z0) <a>,  value = E log I/m,  external = E [log I - m <log f>],
+    a0 = E<a>^2,  a1 = E<a^2>,  b = sqrt(1+k^2) Int Dz0 W'(k z0) <a> (on a mixture E<a>/sqrt D),  value = E log I/m,
+    external = E [log I - m <log f>],
     inner = E<C^2>,  outer = E [m (<a^2> - <a>^2) - <C>]^2;  slope: at m = inf only, see `saddle.breaking.limit`.
     """
 
@@ -101,7 +112,8 @@ def pattern_nodes(patterns, m, level, u, w):
     """Outer nodes: (number, x0 at u = 0, dx0/du, z at u = 0)."""
     kappa, q0, k = patterns.channel.margin, patterns.q0, patterns.k
     c = math.sqrt(q0 / patterns.v)
-    reach = REACH + max(0.0, -kappa - 2.0 if kappa > -32.0 else 30.0)
+    low = kappa / math.sqrt(patterns.labels.variance)
+    reach = REACH + max(0.0, -low - 2.0 if low > -32.0 else 30.0)
     origin = kappa / math.sqrt(q0) if kappa * kappa < reach * reach * q0 else 0.0
     x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / math.sqrt(patterns.v)
     growth, narrow = 1.0, math.inf
@@ -127,7 +139,7 @@ def pattern_average(patterns, m, level, room):
         a0 += weight * m1 * m1
         a1 += weight * m2
         if labels.kind != RANDOM:
-            b += room.w[i] * label_slope(labels, k, z) * m1
+            b += room.w[i] * signal_slope(labels, k, z) * m1
         log_i += weight * li
         log_f += weight * lf
         squares += weight * c2

@@ -21,7 +21,7 @@ import math
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, channel_scalars, features
 from flatphys.kernels.codes import RANDOM
-from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.kernels.labels import label_weight, signal_slope
 from flatphys.kernels.weights import binary
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, ORDER, PANEL_RATIO, REACH, panel_end, spoilt
@@ -135,7 +135,7 @@ def pattern_limit(patterns, level, room):
         weight = plain * label_weight(labels, k, z)
         a0 += weight * a * a
         if labels.kind != RANDOM:
-            b += plain * label_slope(labels, k, z) * a
+            b += plain * signal_slope(labels, k, z) * a
         value += weight * (log_f - 0.5 * r * a * a)
         e = c / jac
         slope += weight * r * c * e

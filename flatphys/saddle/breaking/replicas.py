@@ -46,7 +46,7 @@ from flatphys._jit import jit
 from flatphys.kernels.codes import BINARY, RANDOM, Problem
 from flatphys.numerics.newton import DEFAULT, largest, newton
 from flatphys.saddle.accept import Tolerance, good
-from flatphys.saddle.breaking.averages import Patterns, pattern_average, pattern_scalars, weight_average
+from flatphys.saddle.breaking.averages import pattern_average, pattern_scalars, patterns_of, weight_average
 from flatphys.saddle.breaking.inner import room
 from flatphys.saddle.breaking.limit import limit_scalars, pattern_limit, weight_limit
 from flatphys.saddle.breaking.network import block_overlaps
@@ -137,7 +137,7 @@ def patterns_at(problem, order, seen):
     spread = order.dq / order.v * seen.stretch
     if order.m < math.inf:
         spread = max(spread, 0.0) / order.m
-    return Patterns(problem.channel, problem.labels, seen.v, seen.q0, order.k, spread)
+    return patterns_of(problem, seen.v, seen.q0, order.k, order.r, spread)
 
 
 @jit
