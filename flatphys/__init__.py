@@ -66,6 +66,10 @@ _LAZY = {
     "generalization_error": "flatphys.finite_size.measured",
     "Messages": "flatphys.finite_size.messages.result",
     "enumerate_weights": "flatphys.finite_size.enumeration",
+    "find": "flatphys.finite_size.find",
+    "Algorithm": "flatphys.finite_size.search",
+    "Search": "flatphys.finite_size.search",
+    "ReinforcedBP": "flatphys.finite_size.messages.focusing",
 }
 
 if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a test compares the two lists
@@ -75,14 +79,17 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.chains.ensemble import Chains as Chains
     from flatphys.finite_size.enumeration import enumerate_weights as enumerate_weights
     from flatphys.finite_size.estimate import extrapolate as extrapolate
+    from flatphys.finite_size.find import find as find
     from flatphys.finite_size.found import Found as Found
     from flatphys.finite_size.instances import Instances as Instances, make_instances as make_instances
     from flatphys.finite_size.integrate import sample_local_entropy as sample_local_entropy
     from flatphys.finite_size.measured import generalization_error as generalization_error
+    from flatphys.finite_size.messages.focusing import ReinforcedBP as ReinforcedBP
     from flatphys.finite_size.messages.passing import message_passing as message_passing
     from flatphys.finite_size.messages.result import Messages as Messages
     from flatphys.finite_size.run import Run as Run
     from flatphys.finite_size.sampling import sample as sample
+    from flatphys.finite_size.search import Algorithm as Algorithm, Search as Search
     from flatphys.observables.largest_overlap import largest_overlap as largest_overlap
     from flatphys.observables.local_energy import local_energy as local_energy
     from flatphys.observables.local_entropy import local_entropy as local_entropy

@@ -105,6 +105,7 @@ GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
     "method": "amp",
     "values": {},
     "found": fp.Found(INSTANCES, np.ones((1, 3))),
+    "algorithm": fp.ReinforcedBP(iterations=10),
 }
 # What a function needs beside, so that the argument under test is the only wrong one.
 BESIDE = {"local_energy": {"sigma": 0.1}, "local_entropy": {"overlap": 0.5}, "replicated_entropy": {"distance": 0.2}}
@@ -126,7 +127,7 @@ RIGHT |= {
     "sample_local_entropy.overlap": {"negative"},
     "exchange": {"True", "inf"},
 }
-RIGHT |= {"self_field": {"negative", "-1"}, "State.alpha": {"inf"}, "Instances.seed": {"None"}}
+RIGHT |= {"algorithm": set(), "self_field": {"negative", "-1"}, "State.alpha": {"inf"}, "Instances.seed": {"None"}}
 SPELLED = {"phase_diagram.name": "phase diagram", "sweep.axes": "margin"}
 
 
@@ -153,6 +154,8 @@ RESULTS = {
     "Instances": ("model", "seed", "patterns", "labels"),
     "Messages": (),
     "Found": ("instances", "weights"),
+    "Algorithm": (),
+    "Search": (),
 }
 
 

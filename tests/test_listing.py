@@ -1,4 +1,4 @@
-"""A loss, an energy, an activation and a question are each added where the docstrings say, and work in every room.
+"""A loss, an energy, an activation, a question and an algorithm are each added where the docstrings say, and work in every room.
 
 A copy of the package is edited as text: one entry each, in the files that CONTRIBUTING names.  Every toy has a known answer:
 
@@ -6,6 +6,7 @@ A copy of the package is edited as text: one entry each, in the files that CONTR
     loss "steep"        2 x squared hinge: at l2 the squared hinge at l2/2, at twice its loss
     activation "swift"  erf(2x): what a function of one's own, tabulated, gives
     question "angle"    the angle to the teacher
+    algorithm "Oracle"  begins at random and takes the teacher's weights in its third step
 
 The copy runs without compilation (its kernels are new to every cache).
 """
@@ -73,6 +74,46 @@ QUESTION = """    Question(
     ),
 )
 QUESTIONS = {"""
+
+ALGORITHM = '''"""An algorithm that is told the answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flatphys import validate
+from flatphys.finite_size.search import Algorithm, Search, stream
+
+
+@dataclass(frozen=True)
+class Oracle(Algorithm):
+    """The teacher after `steps` steps."""
+
+    steps: int = 3
+
+    def __post_init__(self):
+        object.__setattr__(self, "steps", validate.integer("steps", self.steps, 1))
+
+    def begin(self, instances, k, seed):
+        return Asked(self.steps, instances.teacher[k], stream(seed, k))
+
+
+class Asked(Search):
+    KEPT = ("iterations", "weights", "generator")
+
+    def __init__(self, steps, teacher, generator):
+        self.steps, self.teacher, self.generator = steps, teacher, generator
+        self.weights = generator.choice(np.array([-1, 1], np.int8), teacher.size)
+
+    def advance(self):
+        self.iterations += 1
+        if self.iterations == self.steps:
+            self.weights = self.teacher
+        return self.iterations == self.steps
+
+    def row(self):
+        return {"overlap": float(np.mean(self.weights * self.teacher))}
+'''
 
 # file -> [(text, what stands there instead)]: the whole of what is added
 ENTRIES = {
@@ -155,6 +196,7 @@ ENTRIES = {
         ),
     ],
     "questions/catalogue.py": [(")\nQUESTIONS = {", QUESTION)],
+    "__init__.py": [('    "find": "', '    "Oracle": "flatphys.finite_size.oracle",\n    "find": "')],
 }
 
 # Python raises where compiled code goes on with inf
@@ -188,6 +230,7 @@ def copy(tmp_path_factory):
             assert text.count(old) == 1, (name, old, text.count(old))
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
+    (folder / "flatphys" / "finite_size" / "oracle.py").write_text(ALGORITHM, encoding="utf-8")
     return folder
 
 
@@ -373,6 +416,27 @@ out["supported"] = [fp.supported(model)["angle"], fp.supported(fp.Model())["angl
     assert got["supported"] == [True, False]
     asked = command(copy, "threshold", "angle", "--alpha", "1.0", "--data", "teacher", "--weights", "spherical")
     assert asked["angle"] == pytest.approx(want[1], rel=1e-9)
+
+
+# --- algorithm --------------------------------------------------------------------------------------
+def test_an_algorithm_finds_weights_with_a_history_and_goes_on_from_a_checkpoint(copy):
+    got = ask(
+        copy,
+        """
+instances = fp.make_instances(fp.Model(fp.Teacher(), fp.Gibbs("binary")), 11, 1.0, count=3, seed=2)
+for k in (0, 1):
+    found = fp.find(instances, fp.Oracle(), seed=4, threads=2, progress=False, checkpoint="oracle.npz")
+    out[str(k)] = [found.iterations.tolist(), found.solved.tolist(), found.history.overlap.values.tolist(), repr(found.algorithm)]
+try:
+    fp.Oracle(0)
+except fp.errors.InvalidInput as error:
+    out["refused"] = str(error)
+""",
+    )
+    iterations, solved, overlap, name = got["0"]
+    assert got["1"] == got["0"] and iterations == [3] * 3 and solved == [True] * 3 and name == "Oracle(steps=3)"
+    assert all(row[2] == 1.0 and row[0] == row[1] and abs(row[0]) < 1.0 for row in overlap)
+    assert "steps must be" in got["refused"]
 
 
 # --- the command line -------------------------------------------------------------------------------

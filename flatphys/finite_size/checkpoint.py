@@ -44,7 +44,7 @@ def save(path, call: dict, arrays: dict) -> None:
         warnings.warn(text, CacheWarning, stacklevel=4)
 
 
-def load(path, call: dict, growing: str) -> dict | None:
+def load(path, call: dict, growing: str | None = None) -> dict | None:
     """The arrays of the snapshot at `path`, None where there is no such file; refuses what is damaged or of another call.
 
     The number called `growing` may be smaller in the file: the call then asks for more of the same.
@@ -74,7 +74,10 @@ def load(path, call: dict, growing: str) -> dict | None:
             "run with that version, delete the file or name another one"
         )
     call = json.loads(json.dumps(call))
-    if {**stored, growing: call[growing]} != call or not stored.get(growing, math.inf) <= call[growing]:
+    same = stored == call
+    if growing is not None:
+        same = {**stored, growing: call[growing]} == call and stored.get(growing, math.inf) <= call[growing]
+    if not same:
         names = [name for name in sorted({*stored, *call}) if stored.get(name) != call.get(name)]
         told = ", ".join(f"{name} (there {_short(stored.get(name))}, here {_short(call.get(name))})" for name in names)
         raise InvalidInput(

@@ -4,7 +4,7 @@ An algorithm, a sample, scikit-learn or the user: the result is an array of weig
 Questions that are asked of states (`fp.margins`, `fp.local_energy`, ...) are answered for it in `finite_size.measured`.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from flatphys.display import Table
 from flatphys.errors import InvalidInput
 from flatphys.finite_size import measure
 from flatphys.finite_size.instances import Instances
+
+if TYPE_CHECKING:
+    import xarray
 
 CONFIDENCE = 0.95
 
@@ -40,8 +43,11 @@ class Found(Table):
         No stability is.
     success : Success
         (value, low, high): the fraction solved and its Clopper-Pearson interval at 95%.
-    algorithm, iterations, seconds, history, replicas
-        How the weights were found; None for weights that were only measured.
+    algorithm, iterations, seconds, replicas
+        How the weights were found; None for weights that were only measured: what `find` was given, (count,) iterations and CPU seconds,
+        (count, y, n) replicas where the algorithm has some.
+    history : xarray.Dataset or None
+        Over (instance, iteration): what the algorithm wrote down about its course, nan where an instance has ended or has no row.
     """
 
     def __init__(self, instances: Instances, weights: np.ndarray, algorithm=None, **of_run):
@@ -49,8 +55,8 @@ class Found(Table):
         if validate.array("weights", weights).shape != shape:
             raise InvalidInput(f"weights must have the shape {shape}, got {validate.shown(weights)}")
         self.instances, self.weights, self.algorithm = instances, weights, algorithm
-        self.iterations, self.seconds, self.history, self.replicas = (
-            of_run.get(name) for name in ("iterations", "seconds", "history", "replicas")
+        self.iterations, self.seconds, self.records, self.replicas = (
+            of_run.get(name) for name in ("iterations", "seconds", "records", "replicas")
         )
         self.stabilities = instances.stabilities(weights[:, None, :])[:, 0]
         self.train_error = measure.errors(self.stabilities, getattr(instances.model.learner, "margin", 0.0))
@@ -58,6 +64,15 @@ class Found(Table):
     @property
     def solved(self) -> np.ndarray:
         return self.train_error == 0.0
+
+    @property
+    def history(self) -> "xarray.Dataset | None":
+        if self.records is None:
+            return None
+        import xarray  # imported here: it takes longer than many a search
+
+        columns = {name: (("instance", "iteration"), array) for name, array in self.records.items() if name != "iteration"}
+        return xarray.Dataset(columns, {"instance": np.arange(self.instances.count), "iteration": self.records["iteration"]})
 
     @property
     def success(self) -> Success:
@@ -76,4 +91,8 @@ class Found(Table):
         value, low, high = self.success
         rows = [("N", str(self.instances.n)), ("P", str(self.instances.p))]
         rows.append(("solved", f"{int(self.solved.sum())} of {len(self.solved)} ({low:.2g} to {high:.2g} at 95%)"))
-        return [*rows, ("train_error", f"{self.train_error.mean():.6g}")]
+        rows.append(("train_error", f"{self.train_error.mean():.6g}"))
+        if self.iterations is not None:
+            rows.append(("iterations", f"{np.median(self.iterations):.6g} (median)"))
+            rows.append(("seconds", f"{np.median(self.seconds):.3g} (median), {self.seconds.sum():.3g} in all, of one processor"))
+        return rows

@@ -116,6 +116,19 @@ class Instances(Table):
     def count(self) -> int:
         return len(self.patterns)
 
+    def __getitem__(self, which: "int | slice") -> "Instances":
+        """Some of the instances, by number or slice, as `Instances` of the same arrays (no copy)."""
+        if not isinstance(which, slice):
+            k = validate.integer("instance", which, -self.count, self.count - 1) % self.count
+            which = slice(k, k + 1)
+        if not len(range(self.count)[which]):
+            raise InvalidInput(f"instance must choose at least one of {self.count}, got {which!r}")
+        teacher = None if self.teacher is None else self.teacher[which]
+        return Instances(self.model, self.seed, self.hidden, self.patterns[which], self.labels[which], teacher, self.centre)
+
+    def __iter__(self):
+        return (self[k] for k in range(self.count))
+
     @property
     def alpha(self) -> float:
         """The load P/N, which a rounded P makes differ a little from the one asked for."""

@@ -28,6 +28,7 @@ NO_QUESTIONS = {
     "make_instances": "draws instances",
     "extrapolate": "of simulations",
     "message_passing": "of instances",
+    "find": "on instances",
     "enumerate_weights": "of instances",
     "generalization_error": "of weights on instances",
     "state_evolution": "a table over iterations",

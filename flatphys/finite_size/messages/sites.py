@@ -36,7 +36,7 @@ class Site(NamedTuple):
 
 
 @jit
-def _self_consistent(field, self_field):
+def self_consistent(field, self_field):
     """The m of the sign of `field` that solves m = tanh(field + self_field m), the outermost where there are several.
 
     From m = +-1 Newton's iteration comes down on it monotonically: tanh is concave there.
@@ -80,7 +80,7 @@ def answer(site, b, h, a, m, c, guess):
             if site.replicas != 1.0:
                 m[i] = star(b[i], site.coupling, site.replicas)[0]
             elif site.self_field != 0.0:
-                m[i] = _self_consistent(b[i] + h[i], site.self_field)
+                m[i] = self_consistent(b[i] + h[i], site.self_field)
             else:
                 m[i] = math.tanh(b[i] + h[i])
             e = math.exp(-2.0 * abs(b[i] + h[i]))

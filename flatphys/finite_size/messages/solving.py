@@ -1,0 +1,177 @@
+"""Approximate message passing in float32, for weights rather than digits: one iteration after another under a changing drive.
+
+The equations are those of `messages.amp` with variances of the mean,
+
+    V = variance mean(1 - m^2)     omega = F m - V g(before)     g, g' of the patterns
+    A = -variance/size sum g'      B = F^T g + A m(before)
+
+and m that follows B under one of three drives, whose strengths (s, y) are given for every iteration:
+
+    REINFORCED   H <- B + s H,  m = tanh H                               a memory of its own field
+    FOCUSING     m of y replicas around a binary centre, coupling s      (`sites.star`)
+    SELF         m = tanh(B + s m), on the branch with the sign of B     infinitely many replicas (`sites.self_consistent`)
+
+Both m and g are damped.  Patterns are read as they are stored, int8 or float32: nothing is copied.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from flatphys._jit import jit
+from flatphys.finite_size.messages.patterns import majority, perceptron
+from flatphys.finite_size.messages.sites import self_consistent, star
+
+REINFORCED, FOCUSING, SELF = 0, 1, 2
+ROWS = 8  # weights whose rows of patterns are read together
+
+
+class Patterns(NamedTuple):
+    """One instance: patterns by weight (n, p), the sign of each for every unit (units, p), 1/sqrt(n/units), their variance, channel."""
+
+    x: np.ndarray
+    signs: np.ndarray
+    scale: float
+    variance: float
+    channel: tuple
+
+
+class Course(NamedTuple):
+    """Messages on their way: m and H (n,), g and of the present step omega, g, g', V (units, p); the best weights, and their errors."""
+
+    m: np.ndarray
+    h: np.ndarray
+    g: np.ndarray
+    omega: np.ndarray
+    fresh: np.ndarray
+    slope: np.ndarray
+    v: np.ndarray
+    best: np.ndarray
+    fewest: np.ndarray
+
+
+def course(units: int, n: int, p: int) -> Course:
+    """Messages from none."""
+    single, double = np.float32, np.float64
+    wide = [np.zeros((units, p), kind) for kind in (single, double, double, double, double)]
+    return Course(np.zeros(n, single), np.zeros(n, double), *wide, np.ones(n, np.int8), np.array([p + 1], np.int64))
+
+
+@jit
+def along_weights(x, m, start, stop, out):
+    """out = sum_i m_i x_i over rows start to stop, in float32."""
+    p = x.shape[1]
+    out[:] = np.float32(0.0)
+    i = start
+    while i + ROWS <= stop:
+        a, b, c, d, e, f, g, h = m[i], m[i + 1], m[i + 2], m[i + 3], m[i + 4], m[i + 5], m[i + 6], m[i + 7]
+        for mu in range(p):
+            one = (a * np.float32(x[i, mu]) + b * np.float32(x[i + 1, mu])) + (c * np.float32(x[i + 2, mu]) + d * np.float32(x[i + 3, mu]))
+            two = (e * np.float32(x[i + 4, mu]) + f * np.float32(x[i + 5, mu])) + (
+                g * np.float32(x[i + 6, mu]) + h * np.float32(x[i + 7, mu])
+            )
+            out[mu] += one + two
+        i += ROWS
+    for j in range(i, stop):
+        for mu in range(p):
+            out[mu] += m[j] * np.float32(x[j, mu])
+
+
+@jit
+def along_patterns(row, g):
+    """sum_mu g_mu x_mu of one row, in float32."""
+    total = np.float32(0.0)
+    for mu in range(g.size):
+        total += g[mu] * np.float32(row[mu])
+    return total
+
+
+@jit
+def errors(patterns, w, fields):
+    """The number of patterns below the margin; `fields` is a buffer (units, p) of float64."""
+    units, p = patterns.signs.shape
+    size = w.size // units
+    for unit in range(units):
+        fields[unit] = 0.0
+        for i in range(unit * size, (unit + 1) * size):
+            s = float(w[i])
+            for mu in range(p):
+                fields[unit, mu] += s * patterns.x[i, mu]
+    wrong = 0
+    for mu in range(p):
+        if units == 1:
+            wrong += fields[0, mu] * patterns.signs[0, mu] * patterns.scale < patterns.channel.margin
+        else:
+            right = 0
+            for unit in range(units):
+                right += (1.0 if fields[unit, mu] >= 0.0 else -1.0) * patterns.signs[unit, mu] > 0.0
+            wrong += 2 * right < units
+    return wrong
+
+
+@jit
+def keep_best(patterns, to, w):
+    """Count the errors of the signs of m and keep them where they are the fewest so far; `w` is a buffer (n,)."""
+    for i in range(w.size):
+        w[i] = 1 if to.m[i] >= 0.0 else -1
+    wrong = errors(patterns, w, to.omega)
+    if wrong < to.fewest[0]:
+        to.fewest[0] = wrong
+        to.best[:] = w
+    return wrong
+
+
+@jit
+def drive(kind, b, h, s, y):
+    """(m, H) of one weight in the field b of the patterns, where H was h."""
+    if kind == REINFORCED:
+        h = b + s * h
+        return math.tanh(h), h
+    if kind == FOCUSING:
+        return star(b, s, y)[0], b
+    if kind == SELF:
+        return self_consistent(b, s), b
+    return math.nan, math.nan
+
+
+@jit
+def iterate(patterns, to, kind, strengths, damping, every):
+    """One iteration for every row (s, y) of `strengths`; ends where the signs of m, looked at `every` so many, make no error.
+
+    Returns the iterations done.
+    """
+    units, p = patterns.signs.shape
+    n = to.m.size
+    size = n // units
+    w, line, kept = np.empty(n, np.int8), np.empty(p, np.float32), 1.0 - damping
+    reaction = np.zeros(units)
+    for step in range(strengths.shape[0]):
+        for unit in range(units):
+            spread = 0.0
+            for i in range(unit * size, (unit + 1) * size):
+                spread += 1.0 - float(to.m[i]) * float(to.m[i])
+            v = patterns.variance * max(spread / size, 1e-12)
+            along_weights(patterns.x, to.m, unit * size, (unit + 1) * size, line)
+            for mu in range(p):
+                to.v[unit, mu] = v
+                to.omega[unit, mu] = patterns.scale * float(line[mu]) * patterns.signs[unit, mu] - v * float(to.g[unit, mu])
+        if units == 1:
+            perceptron(patterns.channel, to.omega, to.v, to.fresh, to.slope)
+        else:
+            majority(patterns.channel, to.omega, to.v, to.fresh, to.slope)
+        for unit in range(units):
+            reaction[unit] = 0.0
+            for mu in range(p):
+                to.g[unit, mu] += np.float32(kept * (to.fresh[unit, mu] - float(to.g[unit, mu])))
+                reaction[unit] -= to.slope[unit, mu]
+            for mu in range(p):
+                line[mu] = to.g[unit, mu] * np.float32(patterns.signs[unit, mu])
+            for i in range(unit * size, (unit + 1) * size):
+                m = float(to.m[i])
+                b = patterns.scale * float(along_patterns(patterns.x[i], line)) + patterns.variance / size * reaction[unit] * m
+                new, to.h[i] = drive(kind, b, to.h[i], strengths[step, 0], strengths[step, 1])
+                to.m[i] = np.float32(m + kept * (new - m))
+        if (step + 1) % every == 0 and keep_best(patterns, to, w) == 0:
+            return step + 1
+    return strengths.shape[0]
