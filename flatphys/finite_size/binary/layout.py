@@ -5,7 +5,7 @@ A perceptron is a committee of one unit.  Unit l of a committee with output weig
     h_mu,l = sum_i z_mu,l,i w_l,i,    z_mu,l = y_mu c_l x_mu,l
 
 is >= a threshold (perceptron: kappa sqrt N; sign unit: above 0), and the pattern is right if at least `needed` units are.  A field of exactly
-0, which odd numbers of +-1 inputs do not have, counts as wrong for a sign unit: never is a pattern taken for right that is not.
+0 (even numbers of +-1 inputs) counts as wrong for a sign unit: no pattern is taken for right that is not.
 
 With +-1 patterns h = n - 2 |x XOR w|, n inputs a unit and 64 of them a word; other patterns are summed in float64, in eight parts.
 """
@@ -15,13 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.chains.moves import LANES, integer_threshold, popcount
 from flatphys.finite_size.hidden import committee_unit, output_signs
 from flatphys.model import Gibbs, Model, TreeCommittee
 
 PARTS = 8  # of a sum of real numbers, side by side
+BLOCK = 32  # patterns that are looked at together
 
 
 class Patterns(NamedTuple):
@@ -29,7 +30,7 @@ class Patterns(NamedTuple):
 
     x : (p, units, 64 words) int8 or real, signed, 0 beyond the inputs
     bits : (p, units, words) uint64, one where x > 0; no words for real patterns
-    valid : (words,) uint64, a one for every input
+    valid : (words,) uint64, a one for every input; no words for real patterns
     size : inputs of a unit
     threshold : float that the field of a right unit reaches
     needed : right units of a right pattern
@@ -63,11 +64,12 @@ def patterns_of(instances, k: int) -> Patterns:
         x *= (instances.labels[k][:, None] * output_signs(units)).astype(x.dtype)[:, :, None]
     whole = instances.kind == "sign"
     bits = words_of(x > 0) if whole else np.empty((p, units, 0), np.uint64)
+    valid = words_of(np.arange(LANES * words) < size)[: bits.shape[2]]
     if instances.hidden is None:
         threshold = float(integer_threshold(learner.margin, size)) if whole else learner.margin * math.sqrt(size)
-        return Patterns(x, bits, _valid(size, words), size, threshold, 1)
+        return Patterns(x, bits, valid, size, threshold, 1)
     threshold = 1.0 if whole else math.ulp(0.0)
-    return Patterns(x, bits, _valid(size, words), size, threshold, _needed(learner, units))
+    return Patterns(x, bits, valid, size, threshold, _needed(learner, units))
 
 
 def _needed(learner, units):
@@ -81,42 +83,50 @@ def words_of(positive: np.ndarray) -> np.ndarray:
     return np.packbits(positive, axis=-1, bitorder="little").view("<u8").astype(np.uint64)
 
 
-def _valid(size, words):
-    return words_of(np.arange(LANES * words) < size)
-
-
 @jit
-def field(patterns, mu, unit, words, signs):
-    """h of pattern mu at one unit, of weights given as bits and as +-1."""
-    bits = patterns.bits[mu, unit]
-    if bits.size:
-        apart = np.uint64(0)
-        for k in range(bits.size):
-            apart += popcount(bits[k] ^ words[k])
-        return float(patterns.size - 2 * np.int64(apart))
-    x, total = patterns.x[mu, unit], np.zeros(PARTS)
-    for i in range(0, x.size, PARTS):
-        for part in range(PARTS):
-            total[part] += x[i + part] * signs[i + part]
-    return total.sum()
+def look(patterns, mus, words, signs, fields):
+    """fields[k, unit] = h of pattern mus[k], of weights given as bits and as +-1."""
+    units, count = words.shape
+    if count:
+        bits = patterns.bits
+        for k in range(mus.size):
+            mu = mus[k]
+            for unit in range(units):
+                apart = np.uint64(0)
+                for at in range(count):
+                    apart += popcount(bits[mu, unit, at] ^ words[unit, at])
+                fields[k, unit] = float(patterns.size - 2 * np.int64(apart))
+        return
+    x, total = patterns.x, np.empty(PARTS)
+    for k in range(mus.size):
+        mu = mus[k]
+        for unit in range(units):
+            total[:] = 0.0
+            for i in range(0, x.shape[2], PARTS):
+                for part in range(PARTS):
+                    total[part] += x[mu, unit, i + part] * signs[unit, i + part]
+            fields[k, unit] = total.sum()
 
 
-@jit
-def look(patterns, mu, words, signs, fields):
-    """Fill the fields of all units on pattern mu; how many units are right."""
+@inlined
+def rights(fields, threshold):
+    """How many units are right."""
     right = 0
     for unit in range(fields.size):
-        fields[unit] = field(patterns, mu, unit, words[unit], signs[unit])
-        right += fields[unit] >= patterns.threshold
+        right += fields[unit] >= threshold
     return right
 
 
 @jit
-def count_errors(patterns, words, signs, fields, most):
-    """Number of wrong patterns; the count ends at `most`."""
-    wrong = 0
-    for mu in range(patterns.x.shape[0]):
-        wrong += look(patterns, mu, words, signs, fields) < patterns.needed
+def count_errors(patterns, words, signs, most):
+    """Number of wrong patterns; the count ends soon after `most`."""
+    p, wrong = patterns.x.shape[0], 0
+    fields = np.empty((min(p, BLOCK), words.shape[0]))
+    for lo in range(0, p, BLOCK):
+        mus = np.arange(lo, min(p, lo + BLOCK))
+        look(patterns, mus, words, signs, fields)
+        for k in range(mus.size):
+            wrong += rights(fields[k], patterns.threshold) < patterns.needed
         if wrong >= most:
             break
     return wrong

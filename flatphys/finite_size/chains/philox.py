@@ -48,6 +48,6 @@ def fill(words, count, step, chain, purpose, k0, k1):
         words[0, s], words[1, s], words[2, s], words[3, s] = philox(at & MASK, at >> SHIFT, np.uint64(chain), purpose, k0, k1)
 
 
-def key_of(seed: int) -> np.ndarray:
-    """The two key words (uint64 below 2^32) of a seed of any size."""
+def key_of(seed) -> np.ndarray:
+    """The two key words (uint64 below 2^32) of a seed of any size, or of several."""
     return np.random.SeedSequence(seed).generate_state(2, np.uint32).astype(np.uint64)
