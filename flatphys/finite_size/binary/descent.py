@@ -27,7 +27,7 @@ from flatphys.finite_size.descent.schedule import Schedule
 
 BATCH, EPOCHS, RATE, PULL = 80, 1000, 1.0, 0.75
 GAMMA = Schedule(0.05, 0.55, steps=1000)
-CHUNK = 1_000_000  # presentations between two looks
+CHUNK = 200_000  # presentations between two looks
 
 
 class Replicas(NamedTuple):
@@ -159,7 +159,7 @@ class HiddenDescent(SignSearch):
         self._choose()
 
     def advance(self) -> bool:
-        """A million presentations or so; True at the end."""
+        """So many epochs as make 200000 presentations; True at the end."""
         y, first = len(self.state.h), self.iterations
         count = min(max(1, CHUNK // (self.patterns.x.shape[0] * y)), self.budget - first)
         overlaps = np.arange(-y, y + 1)

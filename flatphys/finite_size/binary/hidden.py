@@ -6,11 +6,10 @@ largest field, H_l += step z_l.  Of a perceptron that is the perceptron's rule.
 
 import math
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
-
-import numpy as np
 
 from flatphys._jit import jit
 from flatphys.finite_size.chains.metropolis import below

@@ -4,8 +4,8 @@ A perceptron is a committee of one unit.  Unit l of a committee with output weig
 
     h_mu,l = sum_i z_mu,l,i w_l,i,    z_mu,l = y_mu c_l x_mu,l
 
-is >= a threshold (perceptron: kappa sqrt N; sign unit: above 0), and the pattern is right if at least `needed` units are.  A field of exactly
-0 (even numbers of +-1 inputs) counts as wrong for a sign unit: no pattern is taken for right that is not.
+is >= a threshold (perceptron: kappa sqrt N; sign unit: above 0), and the pattern is right if at least `needed` units are.  A field of
+exactly 0 (even numbers of +-1 inputs) counts as wrong for a sign unit: no pattern is taken for right that is not.
 
 With +-1 patterns h = n - 2 |x XOR w|, n inputs a unit and 64 of them a word; other patterns are summed in float64, in eight parts.
 """

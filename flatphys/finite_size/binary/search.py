@@ -4,23 +4,23 @@ import numpy as np
 
 from flatphys.finite_size.binary.layout import count_errors, patterns_of
 from flatphys.finite_size.chains.philox import key_of
+from flatphys.finite_size.search import Search
 
 
-class SignSearch:
+class SignSearch(Search):
     """Base of the searches: `advance` is theirs.
 
     Attributes
     ----------
     weights : (n,) int8
         With the fewest errors of all that were looked at.
-    iterations : int
     """
 
-    replicas = None
+    KEPT = ("weights", "iterations", "best_errors")
 
     def __init__(self, instances, k, seed, budget):
         self.patterns, self.key, self.budget = patterns_of(instances, k), key_of([seed, k]), budget
-        self.iterations, self.best_errors, self.weights = 0, self.patterns.x.shape[0] + 1, None
+        self.best_errors, self.weights = self.patterns.x.shape[0] + 1, np.ones(instances.n, np.int8)
 
     def flat(self, signs) -> np.ndarray:
         """(..., n) of (..., units, lanes)."""
@@ -36,10 +36,3 @@ class SignSearch:
         """The weights (units, lanes), if they have fewer errors than any before."""
         if errors < self.best_errors:
             self.best_errors, self.weights = int(errors), self.flat(signs)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {"iterations": np.array(self.iterations), "best": self.weights, "best_errors": np.array(self.best_errors)}
-
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        self.iterations, self.best_errors = int(arrays["iterations"]), int(arrays["best_errors"])
-        self.weights = np.array(arrays["best"])

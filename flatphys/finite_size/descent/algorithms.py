@@ -6,15 +6,13 @@ Binary weights (`finite_size.binary`) are the signs of hidden ones, which patter
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.descent.schedule import Schedule, schedule
-from flatphys.model import Gibbs, Model, check_model
-
-if TYPE_CHECKING:
-    from flatphys.finite_size.instances import Instances
+from flatphys.finite_size.instances import Instances
+from flatphys.finite_size.search import Algorithm, Search
+from flatphys.model import Gibbs, Model
 
 CENTRES = ("traced", "explicit")
 
@@ -39,7 +37,7 @@ def optional(check: Callable, name: str, value: object, *allowed: object, **more
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Algorithm):
     """Stochastic gradient descent in batches of patterns.
 
     Binary weights: hidden weights H, w = sign H; a pattern of a batch that is wrong adds learning_rate x to H (in a committee only the
@@ -68,23 +66,23 @@ class SGD:
     def __post_init__(self) -> None:
         _check_common(self)
 
-    def check(self, model: Model) -> None:
+    def check(self, instances: Instances) -> None:
         """`InvalidInput` for a model whose weights this does not find, and for a field of the other kind of weights."""
-        if has_binary_weights(check_model(model)):
+        model = instances.model
+        if has_binary_weights(model):
             _check_binary(self, model)
             return
         raise InvalidInput(f"learner must have binary weights for SGD, got {model.learner!r}")
 
-    def begin(self, instances: "Instances", k: int, seed: int) -> object:
+    def begin(self, instances: Instances, k: int, seed: int) -> Search:
         """A search on instance k; its random numbers depend on (seed, k) alone."""
-        self.check(instances.model)
         from flatphys.finite_size.binary.descent import HiddenDescent
 
         return HiddenDescent(self, instances, k, seed)
 
 
 @dataclass(frozen=True)
-class ReplicatedSGD:
+class ReplicatedSGD(Algorithm):
     """`SGD` of several replicas that attract each other.
 
     Binary weights, after each batch, for every replica a and weight i, with S_i = sum_b w_b,i:
@@ -128,16 +126,16 @@ class ReplicatedSGD:
             pull=optional(validate.number, "pull", self.pull, 0.0),
         )
 
-    def check(self, model: Model) -> None:
+    def check(self, instances: Instances) -> None:
         """`InvalidInput` for a model whose weights this does not find, and for a field of the other kind of weights."""
-        if has_binary_weights(check_model(model)):
+        model = instances.model
+        if has_binary_weights(model):
             _check_binary(self, model)
             return
         raise InvalidInput(f"learner must have binary weights for ReplicatedSGD, got {model.learner!r}")
 
-    def begin(self, instances: "Instances", k: int, seed: int) -> object:
+    def begin(self, instances: Instances, k: int, seed: int) -> Search:
         """A search on instance k; its random numbers depend on (seed, k) alone."""
-        self.check(instances.model)
         from flatphys.finite_size.binary.descent import HiddenDescent
 
         return HiddenDescent(self, instances, k, seed)
