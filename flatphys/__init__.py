@@ -70,13 +70,20 @@ _LAZY = {
     "Algorithm": "flatphys.finite_size.search",
     "Search": "flatphys.finite_size.search",
     "ReinforcedBP": "flatphys.finite_size.messages.focusing",
+    "SBPI": "flatphys.finite_size.binary.sbpi",
+    "SGD": "flatphys.finite_size.descent.algorithms",
+    "ReplicatedSGD": "flatphys.finite_size.descent.algorithms",
+    "Schedule": "flatphys.finite_size.descent.schedule",
 }
 
 if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a test compares the two lists
     from flatphys import precise as precise
     from flatphys.comparison.check import check as check
     from flatphys.finite_size import trained as finite
+    from flatphys.finite_size.binary.sbpi import SBPI as SBPI
     from flatphys.finite_size.chains.ensemble import Chains as Chains
+    from flatphys.finite_size.descent.algorithms import SGD as SGD, ReplicatedSGD as ReplicatedSGD
+    from flatphys.finite_size.descent.schedule import Schedule as Schedule
     from flatphys.finite_size.enumeration import enumerate_weights as enumerate_weights
     from flatphys.finite_size.estimate import extrapolate as extrapolate
     from flatphys.finite_size.find import find as find

@@ -105,6 +105,7 @@ GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
     "method": "amp",
     "values": {},
     "found": fp.Found(INSTANCES, np.ones((1, 3))),
+    "gamma0": 0.1,
     "algorithm": fp.ReinforcedBP(iterations=10),
 }
 # What a function needs beside, so that the argument under test is the only wrong one.
