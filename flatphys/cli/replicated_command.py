@@ -15,6 +15,7 @@ QUESTION = QUESTIONS["replicated_entropy"]
     "replicated-entropy",
     "replicated-entropy 0.6 --distance 0.005:0.4:40",
     "replicated-entropy 0.6 --distance 0.05 --y 20 --json",
+    "replicated-entropy 0.6 --distance 0.01:0.2:20 --centre binary",
     "replicated-entropy 0.6 --network tree-committee --activation relu --distance 0.05,0.1",
     "replicated-entropy --data teacher 0.8 --distance log:1e-3:0.3:20 --out dense.csv",
 )

@@ -15,8 +15,10 @@ from flatphys.observables.local_energy import turn_of
 from flatphys.observables.margins.dense import FieldMargins
 from flatphys.saddle.breaking.branch import branch_of, replicated_problem
 from flatphys.saddle.breaking.replicas import TOLERANCE
+from flatphys.saddle.breaking.star import star_of
 from flatphys.state import NEGATIVE_ENTROPY
 
+CENTRES = ("binary",)
 _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
 
 
@@ -24,20 +26,30 @@ _COLUMNS = ("value", "slope", "external_entropy", "q0", "R", "status")
 class ReplicatedEntropy(Table):
     """Entropy of y solutions (at finite beta: of y weights drawn together) all at one distance from each other; one entry per distance.
 
+    With centre="binary" they are all at one distance from their centre, and the local entropy is that around the best centre.
+
     Attributes
     ----------
-    model, alpha, y
+    model, alpha, y, centre
         What was asked.
     distance, overlap : array
-        Hamming distance per weight of two replicas, and their overlap q1 = 1 - 2 distance (for spherical weights the same).
+        Hamming distance per weight of two replicas, and their overlap q1 = 1 - 2 distance (for spherical weights the same); with a
+        centre those of a replica with it, S = 1 - 2 distance.
+    mutual_distance : array
+        Of two replicas.
     value : array
-        Entropy per replica and weight, nats (spherical weights: relative to the uniform sphere): free_entropy + beta energy.
+        Entropy per replica and weight, nats (spherical weights: relative to the uniform sphere): free_entropy + beta energy; with a
+        centre free_entropy + beta energy - field overlap.
     free_entropy : array
-        (1/y) of the logarithm of the regions' partition function per weight; at beta = inf the same as value.
+        (1/y) of the logarithm of the regions' partition function per weight; at beta = inf the same as value.  With a centre the
+        field's part is in it.
+    field : array or None
+        With a centre: the field gamma along it, which gives this overlap, 0 beyond the typical distance from the best centre.  Negative
+        where nearer centres have more solutions: the value is then a formal one.
     energy, train_error : array
         Energy per weight of a replica, and its fraction of patterns below the margin (0 at beta = inf).
     slope : array
-        d free_entropy / d overlap; d free_entropy / d distance = -2 slope.
+        d free_entropy / d overlap; d free_entropy / d distance = -2 slope.  With a centre that of free_entropy - field overlap: -field.
     external_entropy : array
         -y^2 d free_entropy/dy, the logarithm of the number of such regions per weight; negative: there are none, the
         value is formal.  At y = inf its limit, the coefficient of 1/y in free_entropy.
@@ -51,7 +63,8 @@ class ReplicatedEntropy(Table):
         With a teacher: of one replica, and of the sum of a region's y replicas.
     inner_eigenvalue, outer_eigenvalue : array
         Replicons among the replicas of a region, and between regions; the ansatz is stable iff both are positive.
-        At y = inf the outer one is -inf where a replica's field jumps: delta_q_hat >= 1, or errors counted at finite beta.
+        At y = inf the outer one is -inf where a replica's field jumps: delta_q_hat >= 1, a centre with a field, or errors counted at
+        finite beta.
     status : array of str
         "ok"; "no_solution": finite y at a distance above the typical one, where the form has no real solution;
         "not_converged": the curve could not be followed so far, as where the conjugates leave the range of double
@@ -89,8 +102,14 @@ class ReplicatedEntropy(Table):
     status: np.ndarray
     residual: np.ndarray
     quadrature_error: np.ndarray
+    mutual_distance: np.ndarray
+    centre: str | None = None
     tolerance: float = math.nan
     quadrature_tolerance: float = math.nan
+
+    @property
+    def field(self) -> np.ndarray | None:
+        return None if self.centre is None else 0.0 - self.slope
 
     def margins(self, index: int = 0) -> FieldMargins:
         """Law of the training stabilities of one replica at `distance[index]`; of a tree committee, those of its normalised output."""
@@ -99,7 +118,9 @@ class ReplicatedEntropy(Table):
             raise NoSolution(f"no replicated solution was found at distance {self.distance[index]:g}: status {str(self.status[index])!r}")
         problem = replicated_problem(self.model)
         q0, r = float(self.q0[index]), float(self.R[index])
-        return FieldMargins(problem, self.y, 2.0 * float(self.distance[index]), q0, float(self.delta_q[index]), r / math.sqrt(q0 - r * r))
+        return FieldMargins(
+            problem, self.y, 2.0 * float(self.mutual_distance[index]), q0, float(self.delta_q[index]), r / math.sqrt(q0 - r * r)
+        )
 
     def local_energy(self, index: int = 0, *, sigma=None, distance=None):
         """Increase of the training error (stabilities below 0) of one replica at `distance[index]` under a random perturbation.
@@ -125,14 +146,16 @@ class ReplicatedEntropy(Table):
 
         ax = new_axes(ax)
         replicas = r"\infty" if self.y == math.inf else f"{self.y:g}"
-        style.setdefault("label", rf"$\alpha={self.alpha:g}$, $y={replicas}$")
+        around = "" if self.centre is None else f", {self.centre} centre"
+        style.setdefault("label", rf"$\alpha={self.alpha:g}$, $y={replicas}${around}")
         order = np.argsort(self.distance)
         ax.plot(self.distance[order], self.value[order], **style)
         ax.set(xlabel=LABELS["distance"], ylabel=LABELS["replicated_entropy.value"])
         return ax
 
     def _title(self) -> str:
-        return f"Replicated entropy of {self.model!r} at alpha={self.alpha:g}, y={self.y:g} (nats per replica and weight)"
+        around = "" if self.centre is None else f" around a {self.centre} centre"
+        return f"Replicated entropy of {self.model!r} at alpha={self.alpha:g}, y={self.y:g}{around} (nats per replica and weight)"
 
     def _rows(self):
         names = [name for name in _COLUMNS if name != "R" or self.generalization_error is not None]
@@ -147,7 +170,13 @@ def _cell(value) -> str:
 
 
 def replicated_entropy(
-    model: Model, alpha: float, *, distance: ArrayLike | None = None, overlap: ArrayLike | None = None, y: float = math.inf
+    model: Model,
+    alpha: float,
+    *,
+    distance: ArrayLike | None = None,
+    overlap: ArrayLike | None = None,
+    y: float = math.inf,
+    centre: str | None = None,
 ) -> ReplicatedEntropy:
     """Entropy per replica of y weights at one mutual distance, in the limit y -> inf the densest regions there are.
 
@@ -164,6 +193,9 @@ def replicated_entropy(
         Hamming distance per weight between two replicas, in any order; or give `overlap` = 1 - 2 distance.
     y : float > 1 or math.inf
         The number of replicas in a region (the Parisi parameter of a one-step RSB form, not necessarily an integer).
+    centre : None or "binary"
+        None: the replicas are at one distance from each other.  "binary": at one distance from a centre in {-1, 1}^N, the best there
+        is; binary weights, y = inf.
 
     Returns
     -------
@@ -197,7 +229,11 @@ def replicated_entropy(
     if not isinstance(model.learner, Gibbs):
         raise InvalidInput(f"replicated_entropy needs a Gibbs learner, got {model.learner!r}")
     distance = validate.separation(overlap, distance, 0.5)[0].ravel()
-    branch = branch_of(model, alpha, y)
+    if centre is not None:
+        centre = validate.choice("centre", centre, CENTRES)
+        if y < math.inf or model.learner.weights != "binary":
+            raise InvalidInput(f"centre must be None but for y = inf and binary weights, got {centre!r}, y={y:g} and {model.learner!r}")
+    branch = branch_of(model, alpha, y) if centre is None else star_of(model, alpha)
     points = [None] * distance.size
     for i in np.argsort(np.abs(np.log(2.0 * distance / branch.start_v))):  # outwards from where the branch starts
         points[i] = branch.at(2.0 * float(distance[i]))
@@ -209,7 +245,8 @@ def replicated_entropy(
     repulsive = np.array([branch.repulsive(2.0 * float(d)) for d in distance])
     status = np.where(np.isfinite(value), "ok", np.where(repulsive, "no_solution", "not_converged"))
     teacher = not isinstance(model.data, RandomLabels)
-    norm2 = 1.0 - 2.0 * distance if y == math.inf else (1.0 + (y - 1.0) * (1.0 - 2.0 * distance)) / y
+    mutual = 0.5 * column("v")
+    norm2 = 1.0 - 2.0 * mutual if y == math.inf else (1.0 + (y - 1.0) * (1.0 - 2.0 * mutual)) / y
     result = ReplicatedEntropy(
         model,
         alpha,
@@ -237,6 +274,8 @@ def replicated_entropy(
         status,
         column("residual"),
         column("quadrature"),
+        mutual,
+        centre,
         *TOLERANCE,
     )
     if model.learner.weights == "binary" and np.any(value < NEGATIVE_ENTROPY):

@@ -24,6 +24,7 @@ MARGIN = Option("margin", _in(), "margin that the counted weights reach  [defaul
 BETA = Option("beta", _in(0.0, infinite=True), "inverse temperature of the counted weights; inf: no errors", "BETA", "counted-beta")
 ENERGY = Option("energy", _one_of(*ENERGIES), "energy of the counted weights  [default: errors]", "ENERGY", "counted-energy", "text")
 Y = Option("y", _in(1.0, infinite=True), "number of solutions per region, or inf  [default: inf]", "Y")
+CENTRE = Option("centre", _one_of("binary"), "binary: around the best centre of +-1, at that distance from it", "binary", kind="text")
 VANISHING = Option("vanishing_external", validate.flag, "at the y whose external entropy vanishes", kind="switch")
 FLATNESS = Option(
     "reference", _one_of("max_margin", "replicated"), "whose neighbourhood  [default: max_margin]", "max_margin|replicated", kind="text"
