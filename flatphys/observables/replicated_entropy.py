@@ -169,6 +169,16 @@ def _cell(value) -> str:
     return str(value) if isinstance(value, str) else figure(value)
 
 
+def _branch(model, alpha, y, centre):
+    """The curve in the distance from each other, or from a centre."""
+    if centre is None:
+        return branch_of(model, alpha, y)
+    centre = validate.choice("centre", centre, CENTRES)
+    if y < math.inf or model.learner.weights != "binary":
+        raise InvalidInput(f"centre must be None but for y = inf and binary weights, got {centre!r}, y={y:g} and {model.learner!r}")
+    return star_of(model, alpha)
+
+
 def replicated_entropy(
     model: Model,
     alpha: float,
@@ -229,11 +239,7 @@ def replicated_entropy(
     if not isinstance(model.learner, Gibbs):
         raise InvalidInput(f"replicated_entropy needs a Gibbs learner, got {model.learner!r}")
     distance = validate.separation(overlap, distance, 0.5)[0].ravel()
-    if centre is not None:
-        centre = validate.choice("centre", centre, CENTRES)
-        if y < math.inf or model.learner.weights != "binary":
-            raise InvalidInput(f"centre must be None but for y = inf and binary weights, got {centre!r}, y={y:g} and {model.learner!r}")
-    branch = branch_of(model, alpha, y) if centre is None else star_of(model, alpha)
+    branch = _branch(model, alpha, y, centre)
     points = [None] * distance.size
     for i in np.argsort(np.abs(np.log(2.0 * distance / branch.start_v))):  # outwards from where the branch starts
         points[i] = branch.at(2.0 * float(distance[i]))
@@ -275,7 +281,7 @@ def replicated_entropy(
         column("residual"),
         column("quadrature"),
         mutual,
-        centre,
+        None if centre is None else CENTRES[0],
         *TOLERANCE,
     )
     if model.learner.weights == "binary" and np.any(value < NEGATIVE_ENTROPY):
