@@ -46,6 +46,7 @@ _LAZY = {
     "bayes_error": "flatphys.thresholds",
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
+    "smoothed": "flatphys.model_losses",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.sweeps.store",
     "supported": "flatphys.questions.support",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.run import Run as Run
     from flatphys.finite_size.sampling import sample as sample
     from flatphys.finite_size.search import Algorithm as Algorithm, Search as Search
+    from flatphys.model_losses import smoothed as smoothed
     from flatphys.observables.largest_overlap import largest_overlap as largest_overlap
     from flatphys.observables.local_energy import local_energy as local_energy
     from flatphys.observables.local_entropy import local_entropy as local_entropy

@@ -11,16 +11,11 @@ from typing import get_args
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.model_losses import LOSSES, CustomLoss, Smoothed, put
 
 WEIGHTS = ("binary", "spherical")
 ACTIVATIONS = ("sign", "erf", "relu")
 ENERGIES = ("errors", "hinge", "squared-hinge", "square")  # what each is to a pattern: `kernels.channels`
-LOSSES = ("square", "logistic", "hinge", "squared-hinge")  # `kernels.losses`
-
-
-def _set(record: object, **values: object) -> None:
-    for name, value in values.items():
-        object.__setattr__(record, name, value)
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class Teacher:
     flip: float = 0.0
 
     def __post_init__(self) -> None:
-        _set(self, flip=validate.number("flip", self.flip, 0.0, 0.5, closed="["))
+        put(self, flip=validate.number("flip", self.flip, 0.0, 0.5, closed="["))
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ class GaussianMixture:
     positive: float = 0.5
 
     def __post_init__(self) -> None:
-        _set(self, variance=validate.number("variance", self.variance, 0.0), positive=validate.number("positive", self.positive, 0.0, 1.0))
+        put(self, variance=validate.number("variance", self.variance, 0.0), positive=validate.number("positive", self.positive, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ class TreeCommittee:
 
             check(self.activation)
         else:
-            _set(self, activation=validate.choice("activation", self.activation, ACTIVATIONS))
+            put(self, activation=validate.choice("activation", self.activation, ACTIVATIONS))
 
 
 Network = Perceptron | TreeCommittee
@@ -125,7 +120,7 @@ class Gibbs:
     energy: str = "errors"
 
     def __post_init__(self) -> None:
-        _set(
+        put(
             self,
             energy=validate.choice("energy", self.energy, ENERGIES),
             weights=validate.choice("weights", self.weights, WEIGHTS),
@@ -148,7 +143,7 @@ class Bayes:
     weights: str = "spherical"
 
     def __post_init__(self) -> None:
-        _set(self, weights=validate.choice("weights", self.weights, WEIGHTS))
+        put(self, weights=validate.choice("weights", self.weights, WEIGHTS))
 
 
 @dataclass(frozen=True)
@@ -164,56 +159,7 @@ class MaxMargin:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, bias=validate.flag("bias", self.bias))
-
-
-@dataclass(frozen=True)
-class CustomLoss:
-    """A convex, differentiable loss of one's own, for ERM(loss=CustomLoss(...)).
-
-    The three functions must be compiled with `numba.njit`, take one float and return one float.  Such
-    a loss takes the uncached road: the solver is compiled around it, which costs some ten seconds at
-    the first use in every process (the built-in losses are compiled once and kept on disk); after
-    that a point takes a few times as long as with a built-in loss, because the quadrature has to
-    find the structure of the response by itself.
-
-    Parameters
-    ----------
-    value, slope, curvature : njit functions of t
-        l(t), l'(t) (not decreasing) and l''(t) >= 0; the curvature may jump, the slope may not.
-    name : str
-        How the loss is called in messages.
-    """
-
-    value: Callable[[float], float]
-    slope: Callable[[float], float]
-    curvature: Callable[[float], float]
-    name: str = "custom"
-
-    def __post_init__(self) -> None:
-        _set(self, name=validate.text("name", self.name))
-        for part in ("value", "slope", "curvature"):
-            function = getattr(self, part)
-            if not hasattr(function, "py_func"):
-                raise InvalidInput(f"{part} must be a function compiled with numba.njit, got {validate.shown(function)}")
-            for t in (-2.0, 0.0, 1.5):
-                if not math.isfinite(_call(function, part, t)):
-                    raise InvalidInput(f"{part} must return a finite float, got {function(t)!r} at t = {t}")
-        slopes = [_call(self.slope, "slope", 0.37 * i - 7.0) for i in range(40)]
-        if any(b < a - 1e-12 * (1.0 + abs(a)) for a, b in zip(slopes, slopes[1:])):
-            raise InvalidInput(f"slope must not decrease (the loss must be convex), but that of {self.name!r} does")
-        if any(_call(self.curvature, "curvature", 0.37 * i - 7.0) < 0.0 for i in range(40)):
-            raise InvalidInput(f"curvature must be >= 0, but that of {self.name!r} is negative somewhere in [-7, 8]")
-
-    def __repr__(self) -> str:
-        return f"CustomLoss({self.name!r})"
-
-
-def _call(function: Callable[[float], float], part: str, t: float) -> float:
-    try:
-        return float(function(t))
-    except Exception as error:
-        raise InvalidInput(f"{part} must map a float to a float, but at t = {t} it raises {type(error).__name__}: {error}") from None
+        put(self, bias=validate.flag("bias", self.bias))
 
 
 @dataclass(frozen=True)
@@ -222,7 +168,7 @@ class ERM:
 
     Parameters
     ----------
-    loss : "square" ((1-t)^2/2), "logistic", "hinge", "squared-hinge" ((1-t)_+^2/2) or a `CustomLoss`
+    loss : "square" ((1-t)^2/2), "logistic", "hinge", "squared-hinge" ((1-t)_+^2/2), one of them `smoothed`, or a `CustomLoss`
     l2 : float >= 0
         Strength of the regularisation; 0 means its limit from above: the minimiser itself where there
         is one, of the smallest norm where there are many.
@@ -230,15 +176,17 @@ class ERM:
         Whether a bias is trained along with the weights.
     """
 
-    loss: str | CustomLoss = "logistic"
+    loss: str | Smoothed | CustomLoss = "logistic"
     l2: float = 0.1
     bias: bool = False
 
     def __post_init__(self) -> None:
         loss = self.loss
-        if not isinstance(loss, CustomLoss):
+        if isinstance(loss, Smoothed):
+            loss = loss if loss.sigma > 0.0 else loss.loss
+        elif not isinstance(loss, CustomLoss):
             loss = validate.choice("loss", loss, LOSSES)
-        _set(self, loss=loss, l2=validate.number("l2", self.l2, 0.0, closed="["), bias=validate.flag("bias", self.bias))
+        put(self, loss=loss, l2=validate.number("l2", self.l2, 0.0, closed="["), bias=validate.flag("bias", self.bias))
 
 
 @dataclass(frozen=True)
@@ -254,7 +202,7 @@ class Hebb:
     bias: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, bias=validate.flag("bias", self.bias))
+        put(self, bias=validate.flag("bias", self.bias))
 
 
 Data = RandomLabels | Teacher | GaussianMixture
@@ -293,6 +241,11 @@ class Model:
 
         rows = [(name, repr(part)) for name, part in (("data", self.data), ("learner", self.learner))]
         return html_table("Model", rows)
+
+
+def spread_of(data: object) -> float:
+    """sqrt D: the width of a component of the patterns around their mean."""
+    return math.sqrt(data.variance) if isinstance(data, GaussianMixture) else 1.0
 
 
 def check_model(model: object) -> Model:

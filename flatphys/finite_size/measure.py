@@ -14,7 +14,7 @@ from flatphys._jit import jit
 from flatphys.finite_size import memory
 from flatphys.finite_size.draw import draw
 from flatphys.kernels import channels, losses
-from flatphys.model import CustomLoss, GaussianMixture
+from flatphys.model import CustomLoss, GaussianMixture, spread_of
 
 TEST_EXAMPLES = 4  # fresh examples per weight, for the generalization error of trained rules
 
@@ -38,12 +38,12 @@ def _costs(energy, gaps, out):
         out[mu] = channels.cost(energy, gaps[mu])
 
 
-def loss_of(loss, t):
-    """(l, l', l'') at margins t, of a loss by name or a `CustomLoss`; at a kink those from the right."""
+def loss_of(loss, t, data=None):
+    """(l, l', l'') at margins t of a learner's loss on `data` (a smoothed one asks for it); at a kink those from the right."""
     if isinstance(loss, CustomLoss):
         return tuple(np.vectorize(f, otypes=[float])(t) for f in (loss.value, loss.slope, loss.curvature))
     out = np.empty((3, t.size))
-    _points(losses.CODES[loss], t.ravel(), out)
+    _points(losses.coded(loss, spread_of(data)), t.ravel(), out)
     return tuple(out.reshape(3, *t.shape))
 
 

@@ -41,7 +41,7 @@ def fit(learner, data, x, y, alpha):
     y = np.asarray(y, dtype=float)
     z = y[:, None] * x / math.sqrt(n)
     if isinstance(learner, ERM):
-        return _minimise(learner, z, y)
+        return _minimise(learner, data, z, y)
     if isinstance(learner, MaxMargin):
         return _max_margin(z, y, learner.bias)
     w, mixture = z.sum(axis=0) / alpha, isinstance(data, GaussianMixture)
@@ -55,7 +55,7 @@ def fit(learner, data, x, y, alpha):
     raise InvalidInput(f"learner must be ERM, MaxMargin, Hebb or (on a mixture) Bayes to be trained at finite N, got {learner!r}")
 
 
-def _minimise(learner, z, y):
+def _minimise(learner, data, z, y):
     traits = loss_traits(learner.loss)
     if traits.quadratic:
         w = _square(z, y, learner.l2, learner.bias)
@@ -64,7 +64,7 @@ def _minimise(learner, z, y):
         return _hinge(z, y, learner.l2, learner.bias)
     if traits.kinked:
         raise InvalidInput(f"loss must be 'hinge' or differentiable to be trained at finite N, got {learner.loss!r}")
-    return _smooth(z, y, learner)
+    return _smooth(z, y, learner, data)
 
 
 def _square(z, y, l2, bias):
@@ -82,14 +82,14 @@ def _square(z, y, l2, bias):
     return np.linalg.solve(z.T @ z + l2 * np.eye(n), z.T @ target)
 
 
-def _smooth(z, y, learner):
+def _smooth(z, y, learner, data):
     """Any differentiable loss, by L-BFGS with exact gradients."""
     p, n = z.shape
     l2, bias = learner.l2, learner.bias
 
     def objective(theta):
         w = theta[:n]
-        value, force, _ = loss_of(learner.loss, z @ w + (y * theta[n] if bias else 0.0))
+        value, force, _ = loss_of(learner.loss, z @ w + (y * theta[n] if bias else 0.0), data)
         gradient = z.T @ force + l2 * w
         if bias:
             gradient = np.append(gradient, y @ force)

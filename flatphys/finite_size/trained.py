@@ -87,7 +87,7 @@ class Trained:
         norm2, m = w @ w / self.n, float(overlaps(w[None], one.direction)[0])
         out = {"m": m, "q": norm2, "b": b, "cosine": m / np.sqrt(norm2), "train_error": errors(t)}
         if isinstance(learner, ERM):
-            out["train_loss"] = loss_of(learner.loss, t)[0].mean()
+            out["train_loss"] = loss_of(learner.loss, t, data)[0].mean()
         out["generalization_error"] = fresh_error(data, w, b, one.direction[0], rng)
         if isinstance(learner, MaxMargin):
             out["margin"] = t.min()
@@ -109,7 +109,7 @@ def _more(learner, sample, w, b, sigma, at) -> dict:
     one, t, rng = sample
     out = {"margin_mean": t.mean(), "margin_variance": t.var()}
     if isinstance(learner, ERM) and not loss_traits(learner.loss).kinked:  # there curvature is a point mass
-        bend = loss_of(learner.loss, t)[2]
+        bend = loss_of(learner.loss, t, one.model.data)[2]
         x = one.patterns[0].astype(np.float64)  # by weight; the labels' signs cancel
         out["relative_flatness"] = (w @ w / one.n) * np.mean(bend * np.sum(x * x, axis=0)) / one.n
         if learner.l2 > 0.0:

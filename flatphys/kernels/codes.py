@@ -25,6 +25,13 @@ SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
 PERCEPTRON, SIGN, ERF, RELU, TABLE = 0, 1, 2, 3, 4
 
 
+class Loss(NamedTuple):
+    """A loss of a margin: its code, and the width of the Gaussian noise over which it is averaged (0: none)."""
+
+    code: int
+    sigma: float
+
+
 class Channel(NamedTuple):
     """What the weight exp(-beta energy(Delta)) of one pattern is made of; beta may be inf."""
 
@@ -56,7 +63,7 @@ class Minimiser(NamedTuple):
     bias: whether one is trained; anchor: the bias that would be trained at w = 0.
     """
 
-    loss: int
+    loss: Loss
     labels: Labels
     variance: float
     positive: float

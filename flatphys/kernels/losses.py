@@ -14,6 +14,7 @@ At a kink of l the first form of f holds: any subgradient is available there.
 To add a loss, write its block below (`<name>_point`, `<name>_response`, `<name>_features`), give it
 the next code in `kernels.codes`, one line in each of the three ladders, its name in `model.LOSSES` and `CODES`, and its flags in
 `kernels.traits`.  Nothing else in flatphys needs to know.  A loss of one's own without touching the package is a `CustomLoss`.
+A loss whose `sigma` is positive is averaged over noise on the margin (`kernels.smoothed`).
 
 Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborova, ICML 2020.
 """
@@ -21,13 +22,21 @@ Source of the averages that use these: Mignacco, Krzakala, Lu, Urbani & Zdeborov
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import HINGE, LOGISTIC, SQUARE, SQUARED_HINGE
-from flatphys.model import LOSSES
+from flatphys.kernels.codes import HINGE, LOGISTIC, SQUARE, SQUARED_HINGE, Loss
+from flatphys.kernels.smoothed import smoothed_point, smoothed_response
+from flatphys.model_losses import LOSSES, Smoothed
 
-CODES = dict(zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE), strict=True))
+CODES = {name: Loss(code, 0.0) for name, code in zip(LOSSES, (SQUARE, LOGISTIC, HINGE, SQUARED_HINGE), strict=True)}
 
 # What `features` says about the response.
 ANALYTIC, KINKED, UNKNOWN = 0, 1, 2
+
+
+def coded(loss, spread: float = 1.0) -> Loss:
+    """A built-in loss as the kernels want it; `spread` is the width of the patterns' components, which smoothing scales with."""
+    if isinstance(loss, Smoothed):
+        return Loss(CODES[loss.loss].code, loss.sigma * spread)
+    return CODES[loss]
 
 
 # --- square: (1-t)^2 / 2 ----------------------------------------------------------------------------
@@ -163,13 +172,15 @@ def squared_hinge_features(c):
 @jit
 def point(loss, t):
     """(l, l', l'') of the loss with this code at margin t."""
-    if loss == SQUARE:
+    if loss.sigma > 0.0:
+        return smoothed_point(loss, t)
+    if loss.code == SQUARE:
         return square_point(t)
-    if loss == LOGISTIC:
+    if loss.code == LOGISTIC:
         return logistic_point(t)
-    if loss == HINGE:
+    if loss.code == HINGE:
         return hinge_point(t)
-    if loss == SQUARED_HINGE:
+    if loss.code == SQUARED_HINGE:
         return squared_hinge_point(t)
     return math.nan, math.nan, math.nan
 
@@ -181,13 +192,15 @@ def response(loss, e, c):
     The cavity margin is given as e = 1 - omega, so that losses with a kink at 1 keep their digits
     when all margins crowd there; c >= 0.
     """
-    if loss == SQUARE:
+    if loss.sigma > 0.0:
+        return smoothed_response(loss, e, c)
+    if loss.code == SQUARE:
         return square_response(e, c)
-    if loss == LOGISTIC:
+    if loss.code == LOGISTIC:
         return logistic_response(e, c)
-    if loss == HINGE:
+    if loss.code == HINGE:
         return hinge_response(e, c)
-    if loss == SQUARED_HINGE:
+    if loss.code == SQUARED_HINGE:
         return squared_hinge_response(e, c)
     return math.nan, math.nan, math.nan, math.nan
 
@@ -199,13 +212,15 @@ def features(loss, c):
     ANALYTIC: nearest singularities at p +- i w.  KINKED: f has kinks at p1 >= p2, is a
     polynomial above and between them, and vanishes with l below p2.  UNKNOWN: the quadrature has to find out.
     """
-    if loss == SQUARE:
+    if loss.sigma > 0.0:
+        return UNKNOWN, math.nan, math.nan, math.nan, math.nan
+    if loss.code == SQUARE:
         return square_features(c)
-    if loss == LOGISTIC:
+    if loss.code == LOGISTIC:
         return logistic_features(c)
-    if loss == HINGE:
+    if loss.code == HINGE:
         return hinge_features(c)
-    if loss == SQUARED_HINGE:
+    if loss.code == SQUARED_HINGE:
         return squared_hinge_features(c)
     return UNKNOWN, math.nan, math.nan, math.nan, math.nan
 

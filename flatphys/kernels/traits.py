@@ -6,7 +6,8 @@ Nothing here is compiled, so that the list of questions can ask without loading 
 import math
 from typing import NamedTuple
 
-from flatphys.model import ENERGIES, LOSSES
+from flatphys.model import ENERGIES
+from flatphys.model_losses import LOSSES, Smoothed
 
 
 class Traits(NamedTuple):
@@ -38,7 +39,12 @@ _OF_ENERGY = dict(zip(ENERGIES, (STEP, RAMP, HALF_PARABOLA, PARABOLA), strict=Tr
 
 
 def loss_traits(loss) -> Traits:
-    """Of a loss by name; a `CustomLoss` is smooth, and all that is known of its minimum is that no solver relies on it."""
+    """Of a loss by name, or smoothed: then the square stays one and the others lose what is special at t = 1.
+
+    A `CustomLoss` is smooth, and all that is known of its minimum is that no solver relies on it.
+    """
+    if isinstance(loss, Smoothed):
+        return PARABOLA if _OF_LOSS[loss.loss].quadratic else SMOOTH
     return _OF_LOSS[loss] if isinstance(loss, str) else SMOOTH
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import energy_traits, loss_traits
-from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee
+from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee, spread_of
 from flatphys.observables.margins.minimiser import CavityLaw, law
 from flatphys.saddle.minimiser.custom import compiled
 from flatphys.state import State
@@ -33,7 +33,7 @@ def relative_flatness(state: State) -> float:
     scale = state.q * (data.variance if isinstance(data, GaussianMixture) else 1.0)
     if traits.bend > 0.0:  # a pattern is trained to a margin below 1 if it was below before
         return scale * traits.bend * (1.0 if traits.quadratic else float(CavityLaw(state).cdf(np.ones(1))[0]))
-    machinery = compiled(learner.loss)
+    machinery = compiled(learner.loss, spread_of(data))
 
     def curvature(t):
         bend = np.empty(t.shape)

@@ -7,6 +7,7 @@ from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, ERM, LOSSES, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Perceptron, RandomLabels, Teacher
+from flatphys.model_losses import Smoothed
 from flatphys.questions import options as o
 from flatphys.questions.answer import Answer
 from flatphys.questions.domain import where
@@ -195,7 +196,7 @@ _ENTRIES = (
         "relative_flatness",
         "|w|^2 Tr Hessian / N of the mean training loss at a minimiser",
         answers=(
-            where(_SIGNAL, ERM, loss=(*(one for one in LOSSES if not loss_traits(one).kinked), fp.CustomLoss)),
+            where(_SIGNAL, ERM, loss=(*(one for one in LOSSES if not loss_traits(one).kinked), fp.CustomLoss, Smoothed)),
             *_among(_GIBBS[1:], energy=_SMOOTH),
             where(RandomLabels, Gibbs, network=Perceptron, energy=_SMOOTH),
         ),

@@ -86,7 +86,7 @@ def label(value) -> str:
     """A value as a text that is the same in every process: functions by their names."""
     if isinstance(value, str):
         return str(value)
-    if is_record(value) and type(value).__module__ == "flatphys.model":
+    if is_record(value) and type(value).__module__.startswith("flatphys.model"):
         inner = ", ".join(f"{f.name}={_inner(getattr(value, f.name))}" for f in dataclasses.fields(value))
         return f"{type(value).__name__}({inner})"
     if callable(value):

@@ -45,7 +45,7 @@ def canonical(value, name: str):
         return repr(float(value))
     if isinstance(value, (tuple, list, np.ndarray)):
         return [canonical(item, name) for item in value]
-    if dataclasses.is_dataclass(value) and type(value).__module__ == "flatphys.model":
+    if dataclasses.is_dataclass(value) and type(value).__module__.startswith("flatphys.model"):
         return {"kind": type(value).__name__, **{f.name: canonical(getattr(value, f.name), name) for f in dataclasses.fields(value)}}
     raise InvalidInput(
         f"{name}={label(value)} cannot be stored: a function or object of one's own has no key that tells its versions apart; drop store"
@@ -58,7 +58,7 @@ def _numbers(value, prefix=""):
         inner = getattr(value, field.name)
         if is_number(inner):
             yield prefix + field.name, float(inner)
-        elif dataclasses.is_dataclass(inner) and type(inner).__module__ == "flatphys.model":
+        elif dataclasses.is_dataclass(inner) and type(inner).__module__.startswith("flatphys.model"):
             yield from _numbers(inner, f"{prefix}{field.name}.")
 
 
@@ -67,7 +67,7 @@ def _without_numbers(value):
     out = {"kind": type(value).__name__}
     for field in dataclasses.fields(value):
         inner = getattr(value, field.name)
-        if dataclasses.is_dataclass(inner) and type(inner).__module__ == "flatphys.model":
+        if dataclasses.is_dataclass(inner) and type(inner).__module__.startswith("flatphys.model"):
             out[field.name] = _without_numbers(inner)
         elif not is_number(inner):
             out[field.name] = canonical(inner, field.name)

@@ -30,7 +30,7 @@ from flatphys import validate
 from flatphys.errors import FlatphysError, InvalidInput, NotConverged
 from flatphys.kernels.codes import MIXTURE
 from flatphys.kernels.traits import loss_traits
-from flatphys.model import ERM, Bayes, CustomLoss, GaussianMixture, Model, Teacher, check_model
+from flatphys.model import ERM, Bayes, CustomLoss, GaussianMixture, Model, Teacher, check_model, spread_of
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.roots import bracketed
 from flatphys.saddle.equilibrium import states as equilibrium
@@ -112,7 +112,7 @@ class Path:
     """How the minimiser of a model's ERM loss answers to l2 at a load (the learner's own l2 is ignored)."""
 
     def __init__(self, model: Model, alpha: float):
-        self.model, self.alpha, self.machinery = model, alpha, compiled(model.learner.loss)
+        self.model, self.alpha, self.machinery = model, alpha, compiled(model.learner.loss, spread_of(model.data))
         self.p = parameters(model.data, model.learner, self.machinery)
 
     def at(self, log_l2: float, near: Point | None = None) -> Point:

@@ -10,6 +10,7 @@ import pytest
 
 import flatphys as fp
 from flatphys.kernels import losses
+from flatphys.kernels.codes import Loss
 from flatphys.kernels.losses import CODES, features, point, proximal, response
 from flatphys.model import CustomLoss
 
@@ -99,7 +100,8 @@ def test_the_features_of_the_logistic_response_are_the_branch_points_of_its_prox
 
 
 def test_an_unknown_code_is_nan():
-    assert all(math.isnan(x) for x in point(77, 0.3)) and all(math.isnan(x) for x in response(77, 0.3, 1.0))
+    unknown = Loss(77, 0.0)
+    assert all(math.isnan(x) for x in point(unknown, 0.3)) and all(math.isnan(x) for x in response(unknown, 0.3, 1.0))
 
 
 def test_untraining_undoes_the_proximal_map():

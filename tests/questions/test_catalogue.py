@@ -33,6 +33,7 @@ NO_QUESTIONS = {
     "generalization_error": "of weights on instances",
     "state_evolution": "a table over iterations",
     "phase_diagram": "of a name",
+    "smoothed": "a loss",
 }
 
 

@@ -32,7 +32,7 @@ from scipy.special import ndtr
 
 from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import loss_traits
-from flatphys.model import ERM, Bayes, GaussianMixture, Hebb
+from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, spread_of
 from flatphys.numerics.bisection import integrate
 from flatphys.numerics.quadrature import REACH
 from flatphys.observables.margins.distribution import MarginDistribution, central_moments, skewness
@@ -216,6 +216,7 @@ class _Way(NamedTuple):
 
     value: float = 0.0
     loss: object = None
+    spread: float = 1.0
 
 
 class _Floor(_Way):
@@ -241,7 +242,7 @@ class _Untrained(_Way):
     """Of the minimiser of a loss with c = value."""
 
     def __call__(self, t):
-        t, machinery = np.ascontiguousarray(t), compiled(self.loss)
+        t, machinery = np.ascontiguousarray(t), compiled(self.loss, self.spread)
         before, jacobian = np.empty(t.shape), np.empty(t.shape)
         machinery.untrain(machinery.code, t, self.value, before, jacobian)
         return before, jacobian
@@ -281,7 +282,7 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         return TrainedMargins(cavity, _Held(), np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
         return TrainedMargins(cavity, _Floor(1.0), np.maximum(cavity.places(1.0), 1.0), norm, atom=1.0)
-    machinery = compiled(loss)
+    machinery = compiled(loss, spread_of(data))
     omega = np.concatenate([omega, cavity.places(1.0)])
     places = np.array([machinery.response(machinery.code, 1.0 - o, c)[0] for o in omega])
     moments = None
@@ -297,4 +298,4 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         moments = central_moments(1.0, over_margins)
     if traits.margin_fit:
         places = np.append(places, 1.0)  # the density jumps there
-    return TrainedMargins(cavity, _Untrained(c, loss), places, norm, atom=1.0 if traits.kinked else None, moments=moments)
+    return TrainedMargins(cavity, _Untrained(c, loss, spread_of(data)), places, norm, atom=1.0 if traits.kinked else None, moments=moments)

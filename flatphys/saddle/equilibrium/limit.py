@@ -32,7 +32,7 @@ from flatphys._jit import jit
 from flatphys.errors import NoSolution, NotConverged
 from flatphys.kernels import channels, losses
 from flatphys.kernels.channels import COUNTED
-from flatphys.kernels.codes import RANDOM, TEACHER, Labels
+from flatphys.kernels.codes import RANDOM, TEACHER, Labels, Loss
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, mills, tail
 from flatphys.numerics.quadrature import buffers, panel_nodes
@@ -92,7 +92,7 @@ def moved(response, e):
         if e < math.sqrt(2.0 * response.c):
             return Moved(e, 1.0, 0.0, 0.0)
         return Moved(0.0, 0.0, 1.0, 1.0)
-    t, f, k, loss = losses.response(response.loss, e, response.c)
+    t, f, k, loss = losses.response(Loss(response.loss, 0.0), e, response.c)
     return Moved(response.c * f, response.c * k, loss, 1.0 if t < 1.0 else 0.0)
 
 
@@ -101,7 +101,7 @@ def edges(response):
     """(e1, e2), e1 >= e2: where the response, linear in between, bends or a pattern begins to lie below the margin."""
     if response.loss == COUNTED:
         return math.sqrt(2.0 * response.c), 0.0
-    _, e1, _, e2, _ = losses.features(response.loss, response.c)
+    _, e1, _, e2, _ = losses.features(Loss(response.loss, 0.0), response.c)
     return max(e1, 0.0), min(e2, 0.0)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
-from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels
+from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels, Loss
 from flatphys.kernels.losses import CODES
 from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
@@ -27,6 +27,7 @@ OPTIONS = Options(goal=1e-13, tolerance=TOLERANCE.residual, longest=math.inf, tr
 CLOSED = 3e-2  # v1/(1-p^2) below which the load is taken to end where it vanishes linearly: no numerical obstacle
 SHORTEST = 1e-4  # step of the load, as a share of it
 WEAK = 1e-26  # B/(1-p^2) and the like below which the constraints have no effect
+NO_LOSS = Loss(-1, 0.0)
 MIDDLE = 0.5  # overlap from which others are reached
 STEPS = Steps(first=0.2, longest=0.7, shortest=1e-3)  # in atanh p, from a solved overlap to one that is not reached at once
 NAMES = ("value", "free_entropy", "slope", "train_error", "train_loss", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
@@ -44,14 +45,14 @@ def rule_of(state: State) -> Rule:
     labels, d = (Labels(MIXTURE, 0.0), data.variance) if mixture else (Labels(TEACHER, data.flip), 1.0)
     if isinstance(learner, Bayes) and learner.weights != "spherical":
         raise InvalidInput(f"local_entropy around the Bayes rule counts spherical weights, got weights={learner.weights!r}")
-    loss, c, edge = -1, 0.0, 0.0
+    loss, c, edge = NO_LOSS, 0.0, 0.0
     m, q = float(state.order.get("m", state.order.get("R", 0.0))), float(state.q)
     if isinstance(learner, ERM):
         if not isinstance(learner.loss, str):
             raise InvalidInput(f"local_entropy needs a built-in loss ({', '.join(CODES)}), got {learner.loss!r}")
         moves, loss, c = BY_LOSS, CODES[learner.loss], state.V * d
         if math.isinf(state.V):  # the limit l2 -> 0 of an exact fit
-            moves, loss, c, edge = (FITTED if loss_traits(learner.loss).exact_fit else LIFTED), -1, 0.0, 1.0
+            moves, loss, c, edge = (FITTED if loss_traits(learner.loss).exact_fit else LIFTED), NO_LOSS, 0.0, 1.0
     elif isinstance(learner, Hebb) or (isinstance(learner, Bayes) and mixture):
         # the Bayes rule has the direction of Hebb's; w = sum y x/(alpha sqrt N) moves a pattern by |x|^2/(alpha N)
         moves, c = CONSTANT, d / state.alpha

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, features
-from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels
+from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels, Loss
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import KINKED, features as loss_features, response
 from flatphys.numerics.quadrature import INV_SQRT_2PI, MAX_TRAPEZOID, REACH, gaussian_nodes, panel_nodes, trapezoid_step
@@ -24,7 +24,7 @@ class Rule(NamedTuple):
 
     labels: Labels
     moves: int
-    loss: int
+    loss: Loss
     c: float
     edge: float
     m: float

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import TEACHER
+from flatphys.kernels.codes import TEACHER, Loss
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import ANALYTIC, KINKED, features, response
 from flatphys.numerics.bisection import LOBATTO_W, LOBATTO_X
@@ -45,7 +45,7 @@ ADAPTIVE = 3e-15  # accuracy of bisected panels, relative to the largest respons
 class Trained(NamedTuple):
     """What training makes of the cavity margin omega = 1 - e0 + s u, u ~ N(0, 1)."""
 
-    loss: int
+    loss: Loss
     c: float
     e0: float
     s: float

@@ -16,8 +16,8 @@ from numba.core.dispatcher import Dispatcher
 
 from flatphys._jit import direct, unkept
 from flatphys.kernels import losses
-from flatphys.kernels.codes import CUSTOM
-from flatphys.kernels.losses import CODES, UNKNOWN
+from flatphys.kernels.codes import CUSTOM, Loss
+from flatphys.kernels.losses import UNKNOWN, coded
 from flatphys.kernels.traits import loss_traits
 from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser import path, square
@@ -26,7 +26,7 @@ from flatphys.saddle.minimiser import path, square
 class Machinery(NamedTuple):
     """The code of a loss and the compiled functions that solve for its minimiser (`saddle.minimiser.path`, `kernels.losses`)."""
 
-    code: int
+    code: Loss
     point: Any
     response: Any
     untrain: Any
@@ -110,12 +110,13 @@ def _around(function, built, tag):
 
 
 @functools.lru_cache(maxsize=32)
-def compiled(loss) -> Machinery:
-    """The solver for a loss by name or a `CustomLoss`."""
+def compiled(loss, spread: float = 1.0) -> Machinery:
+    """The solver for the loss of a learner on patterns of this spread, sqrt D."""
     if not isinstance(loss, CustomLoss):
+        code = coded(loss, spread)
         solvers = _CLOSED if loss_traits(loss).quadratic else map(direct, _OF_PATH)
-        return Machinery(CODES[loss], *_OF_LOSS, *solvers, losses.point(CODES[loss], 0.0)[1])
+        return Machinery(code, *_OF_LOSS, *solvers, losses.point(code, 0.0)[1])
     tag = _tag(loss)
     built = {old: _named(new, tag) for old, new in _replacements(loss.value, loss.slope, loss.curvature).items()}
     kernels, solvers = ([_around(function, built, tag) for function in some] for some in (_OF_LOSS, _OF_PATH))
-    return Machinery(CUSTOM, *kernels, *map(direct, solvers), loss.slope(0.0))
+    return Machinery(Loss(CUSTOM, 0.0), *kernels, *map(direct, solvers), loss.slope(0.0))

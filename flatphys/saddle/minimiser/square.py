@@ -55,7 +55,7 @@ def solve_point(p: Minimiser, alpha: float, l2: float) -> Solution:
     if not 0.0 < t < math.inf:
         return Solution(0.0, math.nan, math.nan, 0.0, math.nan, math.nan, math.nan, math.nan)
     k = 1.0 / (1.0 + c) if v < math.inf else 1.0  # as the response of l2 -> 0 counts
-    loss = 0.5 * (t / v) ** 2 / (alpha * d)  # E f^2 = T^2/(alpha D V^2)
+    loss = 0.5 * ((t / v) ** 2 / (alpha * d) + p.loss.sigma**2)  # E f^2 = T^2/(alpha D V^2)
     return Solution(m / t, math.log(t), math.log(v) if v < math.inf else math.inf, -mu * m / t, 0.0, 0.0, loss, k * k)
 
 

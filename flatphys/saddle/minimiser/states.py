@@ -24,7 +24,7 @@ import numpy as np
 from flatphys.errors import NoSolution, NotConverged
 from flatphys.kernels.codes import MIXTURE, TEACHER, Labels, Minimiser
 from flatphys.kernels.traits import loss_traits
-from flatphys.model import GaussianMixture
+from flatphys.model import GaussianMixture, spread_of
 from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.saddle.minimiser.collapse import collapse_load
@@ -53,7 +53,7 @@ def parameters(data, learner, machinery) -> Minimiser:
 
 def road(data, learner, alpha: float):
     """(solver, parameters) for one point; raises where there is no solution."""
-    machinery, loss = compiled(learner.loss), learner.loss
+    machinery, loss = compiled(learner.loss, spread_of(data)), learner.loss
     if learner.l2 > 0.0:
         return machinery, parameters(data, learner, machinery)
     traits = loss_traits(loss)
@@ -68,7 +68,7 @@ def road(data, learner, alpha: float):
                 f"at l2 = 0 the norm |w| diverges at the separability threshold alpha = {threshold:.10g}; got alpha = {alpha:g}"
             )
     elif alpha <= threshold * (1.0 + NEAR_ONE):
-        name = loss if isinstance(loss, str) else loss.name
+        name = getattr(loss, "name", loss)
         raise NoSolution(
             f"at l2 = 0 the {name} loss has no minimiser below the separability threshold alpha = {threshold:.10g} "
             f"(|w| grows without bound); got alpha = {alpha:g}. Use l2 > 0, or MaxMargin for the limiting direction"
@@ -160,7 +160,7 @@ def state_at(model, alpha, machinery, p, solution) -> State:
     order, tau = order_parameters(p, solution), solution.tau
     c, s = order["V"] * p.variance, math.sqrt(p.variance * order["q"])
     if c == math.inf:
-        train_error, train_loss = 0.0, 0.0 * solution.loss
+        train_error, train_loss = 0.0, float(machinery.point(machinery.code, 1.0)[0])
     else:
         train_loss, edge = solution.loss, c * machinery.slope_at_zero  # edge: omega above which a pattern ends correctly classified
         if p.labels.kind == MIXTURE:

@@ -14,6 +14,7 @@ from numba.core.dispatcher import Dispatcher
 import flatphys as fp
 from flatphys._jit import unkept
 from flatphys.kernels import losses
+from flatphys.kernels.codes import Loss
 from flatphys.model import CustomLoss
 from flatphys.saddle.minimiser.custom import compiled
 
@@ -88,7 +89,7 @@ def test_symbols_differ_even_where_the_numbers_that_processes_count_for_themselv
     symbols = []
     for kernel in (unkept(losses.bends.py_func), compiled(CustomLoss(value, slope, numba.njit(lambda t: 0.25))).bends):
         monkeypatch.setattr(FunctionIdentity, "_unique_ids", itertools.count(10**6))
-        kernel(0, np.zeros(1), np.zeros(1))
+        kernel(Loss(0, 0.0), np.zeros(1), np.zeros(1))
         symbols += [found.fndesc.mangled_name for found in kernel.overloads.values()]
     assert all("1000000" in symbol for symbol in symbols) and len(set(symbols)) == 2, symbols
 
