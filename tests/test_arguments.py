@@ -102,6 +102,8 @@ GOOD |= {"margins": SampledMargins(Estimate.of([0.0, 1.0]), Estimate.of([1.0, 1.
 GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
     "sweeps": 1,
     "index": 0,
+    "loss": "hinge",
+    "sigma": 0.5,
     "method": "amp",
     "values": {},
     "found": fp.Found(INSTANCES, np.ones((1, 3))),

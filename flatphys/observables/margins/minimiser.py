@@ -9,8 +9,6 @@ stability t by an increasing map, so that with the way back omega(t)
     largest margin   omega(t) = t above kappa, an atom at kappa
     Hebb, Bayes      omega(t) = t - own, a pattern's own contribution |x|^2/(alpha N), for Bayes 1-q
 
-    (weights turned to the overlap p: `TrainedMargins.rise_after_turn`)
-
     mixture          F_omega(T) = sum_y rho_y Phi((T - m - y b)/sqrt(D q))
     teacher          the skew normal of `saddle.minimiser.skew`
 
@@ -267,7 +265,7 @@ def _own(state) -> float:
     """What a pattern adds to its own stability."""
     learner, data = state.model.learner, state.model.data
     if isinstance(learner, Hebb):
-        return (data.variance if isinstance(data, GaussianMixture) else 1.0) / state.alpha
+        return getattr(data, "variance", 1.0) / state.alpha
     if isinstance(learner, Bayes):
         return 1.0 - state.q
     raise InvalidInput(f"the law of stabilities of {learner!r} is not one of a minimiser")
@@ -275,14 +273,14 @@ def _own(state) -> float:
 
 def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
     """The law for ERM; in the limit of exact fits everything, or what lies below, is held at t = 1."""
-    loss, data = state.model.learner.loss, state.model.data
-    c = state.order["V"] * (data.variance if isinstance(data, GaussianMixture) else 1.0)
+    loss, spread = state.model.learner.loss, spread_of(state.model.data)
+    c = state.order["V"] * getattr(state.model.data, "variance", 1.0)
     traits = loss_traits(loss)
     if math.isinf(c) and traits.exact_fit:
         return TrainedMargins(cavity, _Held(), np.ones(1), norm, atom=1.0, moments=(1.0, 0.0, 0.0))
     if math.isinf(c):
         return TrainedMargins(cavity, _Floor(1.0), np.maximum(cavity.places(1.0), 1.0), norm, atom=1.0)
-    machinery = compiled(loss, spread_of(data))
+    machinery = compiled(loss, spread)
     omega = np.concatenate([omega, cavity.places(1.0)])
     places = np.array([machinery.response(machinery.code, 1.0 - o, c)[0] for o in omega])
     moments = None
@@ -298,4 +296,4 @@ def _minimiser_law(state, cavity, omega, norm) -> TrainedMargins:
         moments = central_moments(1.0, over_margins)
     if traits.margin_fit:
         places = np.append(places, 1.0)  # the density jumps there
-    return TrainedMargins(cavity, _Untrained(c, loss, spread_of(data)), places, norm, atom=1.0 if traits.kinked else None, moments=moments)
+    return TrainedMargins(cavity, _Untrained(c, loss, spread), places, norm, atom=1.0 if traits.kinked else None, moments=moments)
