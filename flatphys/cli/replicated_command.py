@@ -26,7 +26,7 @@ def replicated_entropy(alpha: Alpha, chosen: ModelOptions, given: dict, json: Js
     model, load_, options = chosen.model(), load(read_number("alpha", alpha)), read_options(QUESTION, given)
     with collected_warnings() as found:
         answer = QUESTION.result(model, load_, **options)
-    columns = ["distance", "overlap", *QUESTION.printed]
+    columns = ["distance", "overlap", *(name for name in QUESTION.printed if getattr(answer, name) is not None)]
     grid = {name: options[name] for name in QUESTION.vectors if name in options}
     rows = points(answer, columns, f"no replicated entropy of {model!r} at alpha={load_:g}, {where_asked(grid)}")
     if json:

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 import flatphys as fp
-from flatphys.errors import NegativeEntropyWarning
+from flatphys.errors import NegativeEntropyWarning, ReplicaSymmetryWarning
 from flatphys.figures.local_entropy_curve import draw_count, without_patterns
 from flatphys.plotting import style
 
@@ -23,6 +23,7 @@ def compute(points: int = 110) -> list[dict]:
     for alpha in LOADS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NegativeEntropyWarning)
+            warnings.simplefilter("ignore", ReplicaSymmetryWarning)
             found = {
                 "replicated": fp.replicated_entropy(model, alpha, distance=distance[:-1]),
                 "typical": fp.local_entropy(fp.solve(model, alpha), distance=distance),

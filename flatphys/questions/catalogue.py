@@ -159,11 +159,13 @@ _ENTRIES = (
         needs_vector=True,
         columns=(
             *("value", "free_entropy", "field", "mutual_distance", "energy", "train_error", "slope", "external_entropy"),
-            *("region_entropy", "q0", "R"),
-            *("generalization_error", "barycentre_error"),
+            *("region_entropy", "q0", "R", "m1", "generalization_error", "centre_norm", "cosine", "centre_generalization_error"),
             *("inner_eigenvalue", "outer_eigenvalue", "residual", "quadrature_error"),
         ),
-        printed=("value", "slope", "external_entropy", "q0", "R", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"),
+        printed=(
+            *("value", "free_entropy", "field", "energy", "slope", "external_entropy", "q0", "R", "m1", "cosine"),
+            *("centre_generalization_error", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"),
+        ),
         answers=_GIBBS,
         otherwise=_NO_SQUARES,
         command=True,

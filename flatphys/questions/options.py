@@ -23,7 +23,7 @@ REFERENCE = Option("reference", _one_of(*REFERENCES), "which state the question 
 MARGIN = Option("margin", _in(), "margin that the counted weights reach  [default: 0]", "KAPPA", "counted-margin")
 BETA = Option("beta", _in(0.0, infinite=True), "inverse temperature of the counted weights; inf: no errors", "BETA", "counted-beta")
 ENERGY = Option("energy", _one_of(*ENERGIES), "energy of the counted weights  [default: errors]", "ENERGY", "counted-energy", "text")
-Y = Option("y", _in(1.0, infinite=True), "number of solutions per region, or inf  [default: inf]", "Y")
+Y = Option("y", _in(1.0, closed="[", infinite=True), "number of solutions per region, or inf  [default: inf]", "Y")
 CENTRE = Option("centre", _one_of("binary"), "binary: around the best centre of +-1, at that distance from it", "binary", kind="text")
 VANISHING = Option("vanishing_external", validate.flag, "at the y whose external entropy vanishes", kind="switch")
 FLATNESS = Option(

@@ -5,7 +5,8 @@ Given the cavity field l, a replica's stability is l + sqrt(V) t, V = 1-q1, with
 
     P(Delta) = E_l G((Delta - l)/sqrt V) exp(-beta energy(Delta))/(sqrt V f(x)),      x = (kappa - l)/sqrt V
 
-A tree committee's law is that of the overlaps its patterns see.
+A tree committee's law is that of the overlaps its patterns see.  On a mixture the fields are those of random labels times sqrt(D) and
+shifted by the signal m1 (`saddle.breaking.averages.patterns_of`), and V is D (1-q1).
 """
 
 import math
@@ -15,13 +16,14 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, cost, half
+from flatphys.kernels.codes import MIXTURE
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail
 from flatphys.numerics.quadrature import buffers
 from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.fields import field_law
 from flatphys.observables.margins.gibbs import GibbsMargins, sign_turned, third_moment
 from flatphys.observables.margins.turn import turned_mass
-from flatphys.saddle.breaking.averages import Patterns
+from flatphys.saddle.breaking.averages import patterns_of
 from flatphys.saddle.breaking.branch import replicated_problem
 from flatphys.saddle.breaking.network import block_overlaps
 from flatphys.state import State
@@ -70,36 +72,38 @@ def field_moments(ch, sigma, law):
 
 
 @jit
-def smeared(ch, sigma, law, slope, nodes):
-    """E[H(slope Delta)]: the probability that a Gaussian perturbation turns the sign of Delta."""
+def smeared(ch, sigma, law, slope, shift, nodes):
+    """E[H(slope (Delta + shift))]: the probability that a Gaussian perturbation turns the sign of the stability."""
     fields, weights = law
     total = 0.0
     for i in range(fields.size):
-        line = slope * (ch.margin - sigma * fields[i]), slope * sigma
+        line = slope * (ch.margin + shift - sigma * fields[i]), slope * sigma
         total += weights[i] * sign_turned(ch, fields[i], sigma, line, nodes)
     return total
 
 
 class FieldMargins(MarginDistribution):
-    """Stabilities among m replicas (or at the Parisi parameter m) at 1-q1 = v, m (q1-q0) = dq, k = R/sqrt(q0-R^2)."""
+    """Stabilities among m replicas (or at the Parisi parameter m) at 1-q1 = v, m (q1-q0) = dq, of overlap r with the teacher or centre."""
 
-    def __init__(self, problem, m, v, q0, dq, k=0.0):
+    def __init__(self, problem, m, v, q0, dq, r=0.0):
         gap = 0.0 if m == math.inf else dq / m
         seen = block_overlaps(problem.net, v, q0, gap)
         spread = (dq if m == math.inf else max(gap, 0.0)) / v * seen.stretch
         self._overlaps, self._net, self._m = (v, q0, gap), problem.net, m
-        self._patterns = Patterns(problem.channel, problem.labels, seen.v, seen.q0, k, spread)
-        self._law = problem.channel, math.sqrt(seen.v), field_law(self._patterns, m)
+        self._shift = r if problem.labels.kind == MIXTURE else 0.0
+        self._patterns = patterns_of(problem, seen.v, seen.q0, r / math.sqrt(q0 - r * r), r, spread)
+        self._law = self._patterns.channel, math.sqrt(self._patterns.v), field_law(self._patterns, m)
         mean, variance, third = field_moments(*self._law)
-        _, margin, beta = problem.channel
-        low = margin if beta == math.inf else min(-4.5, margin - 4.5)
-        super().__init__(mean, variance, skewness(variance, third), support=(low - 0.2, max(4.5, margin + 4.5)))
+        (_, margin, beta), reach = problem.channel, 4.5 * math.sqrt(problem.labels.variance)
+        low = margin if beta == math.inf else min(-reach, margin - reach)
+        high = max(reach, margin + reach) + self._shift
+        super().__init__(mean + self._shift, variance, skewness(variance, third), support=(low - 0.2, high))
 
     def _pdf(self, x):
-        return law_at(*self._law, x, False)
+        return law_at(*self._law, x - self._shift, False)
 
     def _cdf(self, x):
-        return np.clip(law_at(*self._law, x, True), 0.0, 1.0)
+        return np.clip(law_at(*self._law, x - self._shift, True), 0.0, 1.0)
 
     def rise_after_turn(self, eps):
         """P(Delta' < 0) - P(Delta < 0) of a tree committee's weights at the overlap 1 - eps with the original ones."""
@@ -107,7 +111,7 @@ class FieldMargins(MarginDistribution):
         return 0.0 if turned is None else turned - self.mass_below_zero
 
     def _smeared(self, slope):
-        return smeared(*self._law, slope, buffers(1))
+        return smeared(*self._law, slope, self._shift, buffers(1))
 
 
 def one_step_margins(state) -> MarginDistribution:

@@ -90,8 +90,8 @@ def nested_fields(patterns, m, low, length, shared, room):
 
 def field_law(patterns, m):
     """(nodes x, weights) of the law of the field; raises where its mass is not 1."""
-    root = math.sqrt(patterns.v)
-    low, high = (patterns.channel.margin - REACH) / root - 1.0, (patterns.channel.margin + REACH) / root + 1.0
+    root, reach = math.sqrt(patterns.v), REACH * math.sqrt(patterns.labels.variance)
+    low, high = (patterns.channel.margin - reach) / root - 1.0, (patterns.channel.margin + reach) / root + 1.0
     panels = math.ceil((high - low) / PANEL)
     length = (high - low) / panels
     shared = np.zeros(panels * ORDER)

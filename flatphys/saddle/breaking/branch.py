@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from flatphys.errors import InvalidInput
-from flatphys.kernels.codes import NISHIMORI, RANDOM, TEACHER, Labels, Problem
+from flatphys.kernels.codes import MIXTURE, NISHIMORI, RANDOM, TEACHER, Labels, Problem
 from flatphys.model import Gibbs, Model, check_model
 from flatphys.numerics.continuation import Path, Steps
 from flatphys.numerics.newton import DEFAULT
@@ -34,19 +34,29 @@ def replicated_problem(model: Model) -> Problem:
     problem = equilibrium.solvable(model)
     if problem.labels.kind == NISHIMORI:
         return problem._replace(labels=Labels(TEACHER, problem.labels.flip))
+    if getattr(learner, "bias", False) and model.data.positive != 0.5:
+        raise InvalidInput(
+            f"bias must be False for replicated solutions on unbalanced clouds, got True with {model.data!r}: train without one, and set it "
+            "afterwards"
+        )
     return problem
 
 
 def lowest_state(model: Model, alpha: float) -> State:
     """The replica-symmetric state of least overlap."""
     problem = equilibrium.solvable(model)
-    if problem.labels.kind == RANDOM:
+    if problem.labels.kind in (RANDOM, MIXTURE):
         return equilibrium.dominant(model, alpha)
     found = roots(problem, math.log(alpha), stable_only=True)
     if not found:
         raise equilibrium.beyond(model, problem, alpha)
     name, root = found[0]
     return equilibrium.state_at(model, problem, alpha, name, root.s, root.r)
+
+
+def signal_of(state: State) -> float:
+    """Overlap of the weights with the teacher or the clouds' centre; 0 with random labels."""
+    return state.order.get("m", state.order.get("R", 0.0))
 
 
 def _place(v):
@@ -113,4 +123,4 @@ class Branch:
 def branch_of(model: Model, alpha: float, y: float) -> Branch:
     """The curve of y replicated solutions of a model at a load, from the typical distance on."""
     system, state = Replicas(replicated_problem(model), alpha, y), lowest_state(model, alpha)
-    return Branch(system, min(state.one_minus_q, FARTHEST), system.start(state.order.get("R", 0.0), state.q))
+    return Branch(system, min(state.one_minus_q, FARTHEST), system.start(signal_of(state), state.q))

@@ -25,7 +25,7 @@ import numpy as np
 
 from flatphys.model import Model
 from flatphys.numerics.newton import DEFAULT, largest, newton
-from flatphys.saddle.breaking.branch import FARTHEST, Branch, lowest_state, replicated_problem
+from flatphys.saddle.breaking.branch import FARTHEST, Branch, lowest_state, replicated_problem, signal_of
 from flatphys.saddle.breaking.replicas import Place, Point, Replicas, Values
 
 
@@ -88,4 +88,4 @@ class StarBranch(Branch):
 def star_of(model: Model, alpha: float) -> StarBranch:
     """The curve of infinitely many replicas of binary weights around a binary centre, from the typical distance on."""
     system, state = Star(replicated_problem(model), alpha), lowest_state(model, alpha)
-    return StarBranch(system, min(state.one_minus_q, FARTHEST), system.start(state.order.get("R", 0.0), state.q))
+    return StarBranch(system, min(state.one_minus_q, FARTHEST), system.start(signal_of(state), state.q))

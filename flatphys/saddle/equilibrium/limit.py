@@ -194,7 +194,7 @@ def error_mass(top, k, flip, u, w):
     n = window_nodes(lowest(top), min(top, FARTHEST), k, 1.5, u, w)
     total = 0.0
     for i in range(n):
-        total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip), k, u[i])
+        total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip, 1.0), k, u[i])
     return total
 
 
