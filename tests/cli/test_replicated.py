@@ -5,11 +5,13 @@ import io
 import json
 
 import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 import flatphys as fp
 from flatphys.cli import app
 
+pytestmark = pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")  # regions, at small distances
 RUN = CliRunner()
 MODEL = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 

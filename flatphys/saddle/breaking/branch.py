@@ -36,8 +36,8 @@ def replicated_problem(model: Model) -> Problem:
         return problem._replace(labels=Labels(TEACHER, problem.labels.flip))
     if getattr(learner, "bias", False) and model.data.positive != 0.5:
         raise InvalidInput(
-            f"bias must be False for replicated solutions on unbalanced clouds, got True with {model.data!r}: train without one, and set it "
-            "afterwards"
+            f"bias must be False for replicated solutions on unbalanced clouds, got True with {model.data!r}: train without one, "
+            "and set it afterwards"
         )
     return problem
 

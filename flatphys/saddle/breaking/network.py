@@ -6,6 +6,14 @@ Pattern averages (`saddle.breaking.averages`, `saddle.breaking.limit`) of a tree
 
 and everything that is a derivative with respect to q0 or q1 gains c'.  At y = inf q0 = q1 - dq/y, so that
 y (c_1 - c_0) = c'(q1) dq - c''(q1) dq^2/(2y) + ...
+
+Replicas (`saddle.breaking.replicas`).  The conjugates gain the slopes,
+
+    q0_hat = alpha c'(q0) E<a>^2/(1-c_1),   q1_hat -> alpha c'(q1) E<a^2>/(1-c_1) in d phi/dq1,
+
+at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E a^2/(2 (1-c_1)), and Sigma the second order
+of y (c_1 - c_0), -alpha c''(q1) dq^2 E a^2/(4 (1-c_1)).  Replicons: inside a region
+1 - alpha [c'(q1)^2 E<g'^2> + c''(q1) E<g^2>] E<sech^4>, between regions c'(q0)^2 E[(d<g>/dh)^2] + c''(q0) E<g>^2 likewise.
 """
 
 from typing import NamedTuple

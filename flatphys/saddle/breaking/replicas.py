@@ -26,14 +26,7 @@ phi + beta energy, energy = alpha E<e> (`kernels.channels`).  Replicons: between
 and inside one, inner = 1 - alpha E<g'^2> E<sech^4> (V^2).  As d grows to the typical distance (1-q)/2 of the
 replica-symmetric state, dq and dq_hat vanish: every curve starts there (`saddle.breaking.branch`).
 
-Tree committees.  The patterns see c_0 = c(q0) and c_1 = c(q1) (`saddle.breaking.network`).  The conjugates gain the slopes,
-
-    q0_hat = alpha c'(q0) E<a>^2/(1-c_1),   q1_hat -> alpha c'(q1) E<a^2>/(1-c_1) in d phi/dq1,
-
-at y = inf d phi/dq1 the change of dq_c = c'(q1) dq with q1, alpha c''(q1) dq E a^2/(2 (1-c_1)), and Sigma the second order
-of y (c_1 - c_0), -alpha c''(q1) dq^2 E a^2/(4 (1-c_1)).  Replicons: inside a region
-1 - alpha [c'(q1)^2 E<g'^2> + c''(q1) E<g^2>] E<sech^4>, between regions c'(q0)^2 E[(d<g>/dh)^2] + c''(q0) E<g>^2 likewise.
-
+A tree committee's terms: `saddle.breaking.network`.
 Source: Baldassi et al., PRL 115, 128101 (2015); the terms of the teacher, the network and of finite beta: docs/theory.md.
 """
 
