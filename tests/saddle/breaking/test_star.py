@@ -140,6 +140,7 @@ def test_the_external_entropy_is_the_order_one_over_y_of_the_free_entropy():
     assert abs(2.0 * errors[1] - errors[0]) < 2e-3 and abs(errors[1]) < abs(errors[0])
 
 
+@pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")
 @pytest.mark.parametrize("alpha", [0.77, 0.8])
 def test_without_a_field_it_is_a_maximum_of_replicas_at_one_mutual_distance(alpha):
     d = brentq(lambda d: star(BINARY, alpha, d).field[0], 0.02, 0.06, xtol=1e-12)
