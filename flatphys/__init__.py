@@ -72,6 +72,8 @@ _LAZY = {
     "Search": "flatphys.finite_size.search",
     "ReinforcedBP": "flatphys.finite_size.messages.focusing",
     "SBPI": "flatphys.finite_size.binary.sbpi",
+    "SimulatedAnnealing": "flatphys.finite_size.binary.annealing",
+    "ReplicatedAnnealing": "flatphys.finite_size.binary.annealing",
     "SGD": "flatphys.finite_size.descent.algorithms",
     "ReplicatedSGD": "flatphys.finite_size.descent.algorithms",
     "Schedule": "flatphys.finite_size.descent.schedule",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys import precise as precise
     from flatphys.comparison.check import check as check
     from flatphys.finite_size import trained as finite
+    from flatphys.finite_size.binary.annealing import ReplicatedAnnealing as ReplicatedAnnealing, SimulatedAnnealing as SimulatedAnnealing
     from flatphys.finite_size.binary.sbpi import SBPI as SBPI
     from flatphys.finite_size.chains.ensemble import Chains as Chains
     from flatphys.finite_size.descent.algorithms import SGD as SGD, ReplicatedSGD as ReplicatedSGD
