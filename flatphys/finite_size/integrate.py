@@ -15,7 +15,8 @@ quadrature error, no tail cut off.  At finite N the entropy without patterns is,
 and tends to h(d) and (1/2) log(1-p^2) with corrections log N/N, much larger than those of the integral.  `value` has the limit
 in place of s_N(p), so that it is comparable with the theory; `finite_value` is the count at this N itself.
 
-References: the teacher; weights drawn from the learner (an equilibrated chain of its own); a trained rule, brought to |w|^2 = N.
+References: the teacher; weights drawn from the learner (an equilibrated chain of its own); a trained rule, brought to |w|^2 = N; or
+any weights on instances (`Found`), around which messages count on the same instances (`finite_size.messages.around`).
 """
 
 import math
@@ -30,6 +31,7 @@ from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
 from flatphys.finite_size import measure, memory
 from flatphys.finite_size.chains.ladder import ladder_of, log_ratio_series
 from flatphys.finite_size.estimate import Estimate
+from flatphys.finite_size.found import Found
 from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.mixing import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
@@ -49,6 +51,7 @@ from flatphys.kernels.codes import ERRORS
 from flatphys.model import ENERGIES, Bayes, GaussianMixture, Gibbs, Model, Teacher, TreeCommittee, check_model
 
 REFERENCES = ("learner", "teacher")
+CHAINS = 64  # by default, two on each instance
 
 
 def shell_entropy(n: int, overlap: float, binary: bool) -> tuple[float, float]:
@@ -104,11 +107,11 @@ def sample_local_entropy(
     *,
     overlap: ArrayLike | None = None,
     distance: ArrayLike | None = None,
-    reference: str = "learner",
+    reference: str | Found = "learner",
     margin: float = 0.0,
     beta: float = math.inf,
     energy: str = "errors",
-    chains: int = 64,
+    chains: int | None = None,
     sweeps: int = 1000,
     device: str = "auto",
     seed: int = 1,
@@ -127,10 +130,12 @@ def sample_local_entropy(
     model : Model
         Data and the learner of the reference: a Gibbs learner's equilibrated weights, or a trained rule's (without bias).
     n, alpha, chains, sweeps, device, seed, patterns, replicas, burn_in, every, threads, progress
-        As for `sample`; the chains run once for every overlap and for every rung of a ladder in beta.
+        As for `sample`; the chains run once for every overlap and for every rung of a ladder in beta.  chains is 64 by default; around
+        weights of one's own it is `replicas` for each of their instances, and the patterns are theirs.
     overlap : number or array in (-1, 1), or distance : number or array in (0, 1)
         Where; binary weights take the nearest whole number of flips.
-    reference : "learner" or "teacher"
+    reference : "learner", "teacher" or Found
+        Found: weights on instances of this model, n and alpha, whoever found them (`instances.measure(weights)`).
     margin, beta, energy : float, float, str
         Of the counted weights, whatever those of the reference are.
     reference_sweeps : int, optional
@@ -160,9 +165,12 @@ def sample_local_entropy(
     check_model(model)
     n, seed = validate.integer("n", n, 3), validate.seed(seed)
     alpha, progress, threads = validate.load(alpha), validate.progress(progress), checked_threads(device, threads)
-    plan = schedule(chains, replicas, sweeps, burn_in, every, (1, 2))
+    own = isinstance(reference, Found)
+    if chains is None:
+        chains = validate.integer("replicas", replicas, 1) * (reference.instances.count if own else CHAINS // 2)
+    plan = schedule(chains, replicas, sweeps, burn_in, every, (1, 1 if own else 2))
     reference_sweeps = 2 * plan.sweeps if reference_sweeps is None else validate.integer("reference_sweeps", reference_sweeps, 1)
-    reference = validate.choice("reference", reference, REFERENCES)
+    reference = reference if own else validate.choice("reference", reference, REFERENCES)
     margin, beta = validate.number("margin", margin), validate.number("beta", beta, 0.0, infinite=True)
     energy = validate.choice("energy", energy, ENERGIES)
     channel = sampled_channel(energy, margin, beta)
@@ -170,9 +178,13 @@ def sample_local_entropy(
     memory.draws_fit(plan, n)
     kind = getattr(model.learner, "weights", "spherical")
     overlaps = _overlaps(overlap, distance, n, kind == "binary")
-    instances = _instances(model, n, alpha, plan, seed, (kind, margin, patterns))
     options = {"weights": kind, "margin": margin, "energy": energy_name(channel), "device": device, "threads": threads}
-    around = instances.teacher if reference == "teacher" else _reference(model, instances, reference_sweeps, seed, options)
+    if own:
+        instances, around = _theirs(reference, model, n, alpha, plan, patterns)
+        reference = "found"
+    else:
+        instances = _instances(model, n, alpha, plan, seed, (kind, margin, patterns))
+        around = instances.teacher if reference == "teacher" else _reference(model, instances, reference_sweeps, seed, options)
     columns, wrong = [], []
     with Interruption() as ctrl_c, progress_bar(progress, plan.sweeps * overlaps.size, "sampling") as show:
         for place, at in enumerate(overlaps.tolist()):
@@ -210,6 +222,25 @@ def _refuse(model, reference):
         raise InvalidInput(
             "learner Bayes has no single weight vector at finite N with a teacher; use reference='teacher' or a Gibbs learner"
         )
+
+
+def _theirs(found, model, n, alpha, plan, patterns):
+    """The instances of weights of one's own, which must be of this call, and the weights with |w|^2 = N."""
+    its = found.instances
+    of_call = {
+        "model": (its.model, model),
+        "n": (its.n, n),
+        "alpha": (f"{its.p} patterns", f"{memory.pattern_count(alpha, n)} patterns"),
+        "chains": (its.count, plan.count),
+    }
+    for name, (has, asked) in of_call.items():
+        if has != asked:
+            per = f" x replicas = {plan.replicas}" if name == "chains" else ""
+            raise InvalidInput(f"{name} must be that of the reference's instances, {has!r}{per}, got {asked!r}{per}")
+    if patterns is not None:
+        raise InvalidInput(f"patterns must be left out: the reference's instances have theirs, got {validate.shown(patterns)}")
+    weights = found.weights.astype(np.float64)
+    return its, weights * (math.sqrt(n) / np.linalg.norm(weights, axis=1, keepdims=True))
 
 
 def _instances(model, n, alpha, plan, seed, counted):

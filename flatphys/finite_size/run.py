@@ -218,7 +218,7 @@ class SampledLocalEntropy(Table):
     model : Model
         Of the reference.
     reference : str
-        "learner" or "teacher".
+        "learner", "teacher", or "found": weights of one's own.
     overlap, distance : array
         As realised (binary weights: a whole number of flips).
     value, free_entropy : Estimate
@@ -291,7 +291,7 @@ class SampledLocalEntropy(Table):
     def _title(self):
         beta = "" if self.beta == math.inf else f", beta {self.beta:g}"
         beta += "" if self.cost == "errors" else f", energy {self.cost}"
-        around = "the teacher of" if self.reference == "teacher" else "the learner of"
+        around = {"teacher": "the teacher of", "learner": "the learner of", "found": "given weights for"}[self.reference]
         return (
             f"Local entropy at margin {self.margin:g}{beta} around {around} {self.model!r} at N = {self.n}, alpha = {self.alpha:.6g}: "
             f"{self.instances} instances x {self.chains} chains, {self.sweeps} sweeps"
