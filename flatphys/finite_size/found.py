@@ -28,6 +28,16 @@ class Success(NamedTuple):
     high: float
 
 
+def success_of(good: int, count: int) -> Success:
+    """So many of so many."""
+    from scipy.special import betaincinv
+
+    tail = 0.5 * (1.0 - CONFIDENCE)
+    low = float(betaincinv(good, count - good + 1, tail)) if good else 0.0
+    high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
+    return Success(good / count, low, high)
+
+
 class Found(Table):
     """One weight vector for each instance.
 
@@ -76,12 +86,7 @@ class Found(Table):
 
     @property
     def success(self) -> Success:
-        from scipy.special import betaincinv
-
-        good, count, tail = int(self.solved.sum()), len(self.solved), 0.5 * (1.0 - CONFIDENCE)
-        low = float(betaincinv(good, count - good + 1, tail)) if good else 0.0
-        high = float(betaincinv(good + 1, count - good, 1.0 - tail)) if good < count else 1.0
-        return Success(good / count, low, high)
+        return success_of(int(self.solved.sum()), len(self.solved))
 
     def _title(self):
         by = f" found by {self.algorithm!r}" if self.algorithm is not None else ""

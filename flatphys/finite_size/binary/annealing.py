@@ -82,7 +82,7 @@ class ReplicatedAnnealing(Algorithm):
 
     replicas: int = 3
     beta: Schedule | float = Schedule(0.5, 10.5, steps=500)
-    gamma: Schedule | float = Schedule(0.1, 5.1, steps=500)
+    gamma: Schedule | float = Schedule(0.1, 10.1, steps=500)
     accepted: float = 0.5
     sweeps: int = 20_000
 
