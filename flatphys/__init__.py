@@ -68,6 +68,7 @@ _LAZY = {
     "Messages": "flatphys.finite_size.messages.result",
     "enumerate_weights": "flatphys.finite_size.enumeration",
     "find": "flatphys.finite_size.find",
+    "compare_algorithms": "flatphys.sweeps.contest",
     "Algorithm": "flatphys.finite_size.search",
     "Search": "flatphys.finite_size.search",
     "ReinforcedBP": "flatphys.finite_size.messages.focusing",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.saddle.equilibrium.evolution import state_evolution as state_evolution
     from flatphys.saddle.franz_parisi.reference import teacher_state as teacher_state
     from flatphys.state import State as State
+    from flatphys.sweeps.contest import compare_algorithms as compare_algorithms
     from flatphys.sweeps.driver import sweep as sweep
     from flatphys.sweeps.store import Store as Store
     from flatphys.thresholds.capacity import capacity as capacity, max_margin as max_margin

@@ -16,6 +16,7 @@ from typer.core import TyperCommand
 from flatphys.display import is_terminal
 from flatphys.errors import FlatphysError, InvalidInput
 
+INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)")
 
 

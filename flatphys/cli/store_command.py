@@ -21,6 +21,13 @@ StorePath = Annotated[
 ]
 
 
+def default_store():
+    """The user's store; where it cannot be used, that is said and nothing is kept."""
+    from flatphys.sweeps.store import Spare, default_path
+
+    return Spare(default_path())
+
+
 def _opened(path):
     from flatphys.sweeps.store import Store, default_path
 

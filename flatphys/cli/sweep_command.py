@@ -8,15 +8,14 @@ import typer
 
 from flatphys.cli import app
 from flatphys.cli.options import GRID, ModelOptions, describe, read_grid, takes_model, takes_options
-from flatphys.cli.output import as_json, collected_warnings, command, fail, write
+from flatphys.cli.output import INTERRUPTED, as_json, collected_warnings, command, fail, write
 from flatphys.cli.shared import Json
-from flatphys.cli.store_command import StorePath
+from flatphys.cli.store_command import StorePath, default_store
 from flatphys.errors import InvalidInput, WorkerError
 from flatphys.questions.catalogue import QUESTIONS, question_of
 from flatphys.validate import choice
 
 SCALARS = tuple(dict.fromkeys(option.name for question in QUESTIONS.values() for option in question.options if not option.vector))
-INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
 
 
 @command(
@@ -87,7 +86,7 @@ def sweep(
     loads = None if alpha is None else _values("--alpha", alpha)
     with contextlib.ExitStack() as stack, collected_warnings() as found:
         executor = _cluster(scheduler, stack)
-        kept = None if no_store else store or stack.enter_context(_default_store())
+        kept = None if no_store else store or stack.enter_context(default_store())
         table = fp.sweep(model, loads, question=asked, store=kept, executor=executor, workers=_count("--workers", workers), **axes)
     _remark(table, found)
     names, columns = columns_of(table)
@@ -130,13 +129,6 @@ def _count(name: str, text: str | None):
         return int(text)
     except ValueError:
         raise InvalidInput(f"{name} must be a whole number >= 1, got {text!r}") from None
-
-
-def _default_store():
-    """The user's store; where it cannot be used, that is said and nothing is kept."""
-    from flatphys.sweeps.store import Spare, default_path
-
-    return Spare(default_path())
 
 
 def _cluster(address: str | None, stack):

@@ -13,6 +13,7 @@ import numpy as np
 import flatphys as fp
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.finite_size.catalogue import defaults
 from flatphys.finite_size.find import Line
 from flatphys.finite_size.found import Found, success_of
 from flatphys.finite_size.instances import make_instances
@@ -67,7 +68,7 @@ def compare_algorithms(
     alpha : number or list > 0
         Loads P/N.
     algorithms : list of algorithms, or dict of them by name
-        What `fp.find` takes; default: every one for the learner's weights, with its defaults (`fp.default_algorithms`).
+        What `fp.find` takes; default: all that serve the model, with their defaults.
     n, instances, seed, hidden, patterns
         Instance k is `make_instances(model, n, alpha, seed=seed, first=k, ...)`; the algorithm's own random numbers are those of `find`
         with seed + k there.
@@ -102,8 +103,8 @@ def compare_algorithms(
     given = {"n": n, "hidden": hidden, "patterns": patterns, "seed": seed}
     if distance is not None:
         given["distance"] = validate.number("distance", distance, 0.0, 1.0)
-    named = _named(fp.default_algorithms(model) if algorithms is None else algorithms)
     first = make_instances(model, n, min(loads), 1, seed, patterns, hidden)
+    named = _named(defaults(first) if algorithms is None else algorithms)
     for algorithm in named.values():
         algorithm.check(first)
     keys = {_key(algorithm, store is not None): algorithm for algorithm in named.values()}
