@@ -47,6 +47,7 @@ _LAZY = {
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
     "smoothed": "flatphys.model_losses",
+    "online_learning": "flatphys.saddle.online",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.sweeps.store",
     "supported": "flatphys.questions.support",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.saddle.dispatch import branches as branches, solve as solve
     from flatphys.saddle.equilibrium.evolution import state_evolution as state_evolution
     from flatphys.saddle.franz_parisi.reference import teacher_state as teacher_state
+    from flatphys.saddle.online import online_learning as online_learning
     from flatphys.state import State as State
     from flatphys.sweeps.contest import compare_algorithms as compare_algorithms
     from flatphys.sweeps.driver import sweep as sweep

@@ -103,6 +103,7 @@ GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
     "sweeps": 1,
     "index": 0,
     "loss": "hinge",
+    "learning_rate": 0.5,
     "sigma": 0.5,
     "method": "amp",
     "values": {},

@@ -245,3 +245,10 @@ def bends(loss, t, curvature):
     """l''(t) for arrays."""
     for i in range(t.size):
         curvature[i] = point(loss, t[i])[2]
+
+
+@jit
+def slopes(loss, t, slope):
+    """l'(t) for arrays."""
+    for i in range(t.size):
+        slope[i] = point(loss, t[i])[1]

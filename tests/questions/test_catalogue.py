@@ -35,6 +35,7 @@ NO_QUESTIONS = {
     "state_evolution": "a table over iterations",
     "phase_diagram": "of a name",
     "smoothed": "a loss",
+    "online_learning": "a table over examples",
 }
 
 
