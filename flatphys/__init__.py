@@ -35,6 +35,7 @@ _LAZY = {
     "teacher_state": "flatphys.saddle.franz_parisi.reference",
     "flatness_threshold": "flatphys.thresholds.flatness",
     "replicated_entropy": "flatphys.observables.replicated_entropy",
+    "flattest": "flatphys.thresholds.flattest",
     "replicated_flatness_threshold": "flatphys.thresholds.dense",
     "vanishing_external_y": "flatphys.thresholds.dense",
     "capacity": "flatphys.thresholds",
@@ -127,6 +128,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
         vanishing_external_y as vanishing_external_y,
     )
     from flatphys.thresholds.flatness import flatness_threshold as flatness_threshold
+    from flatphys.thresholds.flattest import flattest as flattest
     from flatphys.thresholds.freezing import at_line as at_line, freezing_beta as freezing_beta, ground_state as ground_state
     from flatphys.thresholds.optimal import bayes_error as bayes_error, optimal_l2 as optimal_l2
     from flatphys.thresholds.separability import separability_threshold as separability_threshold

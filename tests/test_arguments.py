@@ -122,7 +122,7 @@ RIGHT |= dict.fromkeys(
     ("State.branch", "State.ansatz", "CustomLoss.name", "extrapolate.name"), {"text", "0-d text", "tensor of text", "nul"}
 )
 RIGHT["extrapolate.name"] = RIGHT["extrapolate.name"] | {"type"}  # a function of the runs
-RIGHT |= dict.fromkeys(("bias", "vanishing_external", "create", "other_versions", "everything", "normalised"), {"True"})
+RIGHT |= dict.fromkeys(("bias", "attractive", "vanishing_external", "create", "other_versions", "everything", "normalised"), {"True"})
 RIGHT |= {"x": {"inf", "-inf", "negative", "-1", "empty", "empty array"}, "at": {"negative", "-1", "empty"}, "q_hat": {"negative", "-1"}}
 RIGHT |= {"R": {"negative"}, "R_hat": {"negative", "-1", "inf", "-inf"}, "learner": {"learner"}, "check.sigma": {"empty"}}
 RIGHT |= {"check.distance": {"empty"}, "train.sigma": {"empty"}, "State.order": {"dict"}, "Run.estimates": {"dict"}}

@@ -4,12 +4,11 @@ import math
 
 import flatphys as fp
 from flatphys import validate
-from flatphys.errors import InvalidInput, NoSolution
+from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, ERM, LOSSES, Bayes, GaussianMixture, Gibbs, Hebb, MaxMargin, Perceptron, RandomLabels, Teacher
 from flatphys.model_losses import Smoothed
-from flatphys.questions import options as o
-from flatphys.questions.answer import Answer
+from flatphys.questions import calls, options as o
 from flatphys.questions.domain import where
 from flatphys.questions.question import Question, own_question
 
@@ -25,6 +24,7 @@ def _among(patterns, **fields) -> tuple:
     return tuple(where(one.data, one.learner, **dict(one.fields), **fields) for one in patterns)
 
 
+_FLATTEST = (where(Teacher, Gibbs, network=Perceptron),)
 _HARD = _among(_GIBBS, beta=math.inf)
 _FLAT = tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
 _COUNTING = _among(_HARD, energy=_FLAT)  # no violation is the same for all of them
@@ -37,55 +37,6 @@ _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a ba
     where(GaussianMixture, Bayes, positive=0.5, weights="spherical"),
     where(GaussianMixture, _RULES, positive=0.5),
 )
-
-
-# --- functions of another signature, and results that are no plain number -----------------------------------------------------
-def _bayes_error(model, alpha):
-    return fp.bayes_error(model.data, alpha, getattr(model.learner, "weights", "spherical"))
-
-
-def _separability(model):
-    return fp.separability_threshold(model.data, getattr(model.learner, "bias", False))
-
-
-def _largest_overlap(state, margin=0.0):
-    return fp.largest_overlap(state, margin)
-
-
-def _vanishing_y(model, alpha, distance):
-    found = []
-    for d in distance:
-        try:
-            found.append(fp.vanishing_external_y(model, alpha, float(d)))
-        except NoSolution:
-            found.append(math.nan)
-    return found
-
-
-def _vanishing_answer(found, options):
-    status = ["no_solution" if y != y else "ok" for y in found]
-    reasons = {"no_solution": "no y with vanishing external entropy was found at this distance"}
-    return Answer(vectors={"vanishing_external_y": found}, status=status, reasons=reasons)
-
-
-def _margins(state, normalised=False, x=None):
-    law = fp.margins(state)
-    return law.normalised() if normalised else law
-
-
-def _moments(law, options):
-    answer = Answer({name: getattr(law, name) for name in ("mean", "variance", "skewness", "mass_below_zero")})
-    if law.atoms:
-        answer.scalars["atom_place"], answer.scalars["atom_mass"] = max(law.atoms, key=lambda atom: atom[1])
-    if "x" in options:
-        answer.vectors = {"pdf": law.pdf(options["x"]), "cdf": law.cdf(options["x"])}
-    return answer
-
-
-def _dense_threshold(found, options):
-    names = ("distance", "value", "y", "external_entropy")
-    return Answer({"replicated_flatness_threshold": found.alpha, **{name: getattr(found, name) for name in names}})
-
 
 _ENTRIES = (
     Question(
@@ -146,7 +97,7 @@ _ENTRIES = (
         "largest_overlap",
         "the largest overlap of a trained rule with error-free weights",
         options=(o.MARGIN,),
-        call=_largest_overlap,
+        call=calls.largest_overlap,
         answers=_AROUND_RULES,
         otherwise=_NO_SQUARES,
         learner="erm",
@@ -172,13 +123,25 @@ _ENTRIES = (
         example={"distance": [0.1]},
     ),
     Question(
+        "flattest",
+        "the distance at which the centre of replicas generalises best",
+        "load",
+        options=(o.Y, o.ATTRACTIVE),
+        columns=("distance", "cosine", "centre_generalization_error", "bayes_error", "excess", "typical_distance"),
+        read=calls.flattest_answer,
+        answers=_FLATTEST,
+        otherwise=_NO_SQUARES,
+        data="teacher",
+        command=True,
+    ),
+    Question(
         "vanishing_external_y",
         "the number of replicas at which the external entropy vanishes",
         "load",
         options=(o.vector("distance", 0.0, 0.5),),
         needs_vector=True,
-        call=_vanishing_y,
-        read=_vanishing_answer,
+        call=calls.vanishing_y,
+        read=calls.vanishing_answer,
         answers=_COUNTING,
         otherwise=_NO_SQUARES,
         example={"distance": [0.1]},
@@ -188,8 +151,8 @@ _ENTRIES = (
         "the law of the training stabilities",
         options=(o.ANSATZ, o.REFERENCE, o.NORMALISED, o.vector("x", -math.inf, math.inf)),
         columns=("mean", "variance", "skewness"),
-        call=_margins,
-        read=_moments,
+        call=calls.margins,
+        read=calls.moments,
         answers=_STATES,
         otherwise=_NO_SQUARES,
         command=True,
@@ -239,7 +202,7 @@ _ENTRIES = (
         "separability_threshold",
         "the load beyond which no plane separates the data",
         "model",
-        call=_separability,
+        call=calls.separability,
         answers=(where(_SIGNAL, (Gibbs, Bayes, *_RULES)),),
         learner="max-margin",
         aliases={"separability": {}},
@@ -251,7 +214,7 @@ _ENTRIES = (
         "bayes_error",
         "the smallest generalization error that any learner reaches",
         "load",
-        call=_bayes_error,
+        call=calls.bayes_error,
         answers=(where(_SIGNAL, (Gibbs, Bayes, *_RULES)),),
         learner="bayes",
     ),
@@ -268,7 +231,7 @@ _ENTRIES = (
         "the same of the densest regions: y replicas, or those whose external entropy vanishes",
         "model",
         options=(o.Y, o.VANISHING),
-        read=_dense_threshold,
+        read=calls.dense_threshold,
         answers=_COUNTING,
         otherwise=_NO_SQUARES,
     ),

@@ -25,6 +25,7 @@ BETA = Option("beta", _in(0.0, infinite=True), "inverse temperature of the count
 ENERGY = Option("energy", _one_of(*ENERGIES), "energy of the counted weights  [default: errors]", "ENERGY", "counted-energy", "text")
 Y = Option("y", _in(1.0, closed="[", infinite=True), "number of solutions per region, or inf  [default: inf]", "Y")
 CENTRE = Option("centre", _one_of("binary"), "binary: around the best centre of +-1, at that distance from it", "binary", kind="text")
+ATTRACTIVE = Option("attractive", validate.flag, "leave out replicas that repel each other", kind="switch")
 VANISHING = Option("vanishing_external", validate.flag, "at the y whose external entropy vanishes", kind="switch")
 FLATNESS = Option(
     "reference", _one_of("max_margin", "replicated"), "whose neighbourhood  [default: max_margin]", "max_margin|replicated", kind="text"

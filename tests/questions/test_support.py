@@ -18,6 +18,7 @@ from flatphys.questions.question import Question
 NETWORKS = (fp.Perceptron(), fp.TreeCommittee("relu"))
 COSTLY = (
     "flatness_threshold",
+    "flattest",
     "replicated_flatness_threshold",
     "first_order_transition",
     "zero_crossings",

@@ -78,14 +78,16 @@ class Branch:
 
     def at(self, v: float) -> Point | None:
         """The point at 1-q1 = v; None where the branch does not reach."""
-        target = _place(v)
-        if self.repulsive(v):
-            return None
-        unknowns = self._near(-1.0 if target <= self.origin else 1.0, target, v)
+        unknowns = self.unknowns(v)
         if unknowns is None:
             return None
         point = self.system.point(v, unknowns)
         return point if point.good else None
+
+    def unknowns(self, v: float) -> np.ndarray | None:
+        """The solved unknowns there, without anything that is read off."""
+        target = _place(v)
+        return None if self.repulsive(v) else self._near(-1.0 if target <= self.origin else 1.0, target, v)
 
     def repulsive(self, v: float) -> bool:
         """Whether a finite number of replicas would be further apart than typical ones: q0 > q1, no real inner measure."""
