@@ -37,6 +37,26 @@ class NotConverged(FlatphysError):
         return type(self), (self.args[0], self.best, self.residual)
 
 
+class TrainingDiverged(FlatphysError):
+    """A training ran away: losses that are nan or inf, or above their start for long.
+
+    Attributes
+    ----------
+    step : int
+        The step at which it was seen.
+    network : object
+        The last good network.
+    """
+
+    def __init__(self, message: str, step: int = 0, network: object = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.network = network
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.args[0], self.step, self.network)
+
+
 class StoreError(FlatphysError):
     """A store of results cannot be used: not one, damaged, or written by another version; says what to do."""
 
