@@ -20,10 +20,10 @@ Sources: Foret et al. 2021 (SAM); Chaudhari et al. 2017 (Entropy-SGD); Pittorino
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from flatphys import validate
+from flatphys.deep.building import TOGETHER
 from flatphys.errors import InvalidInput
 
 STARTS = ("independent", "common")
@@ -262,16 +262,13 @@ class ReplicatedSGD(_Algorithm):
         return (systems - centre).double().square().sum(dim=2).mean(dim=1).cpu()
 
     def start(self, w, loss):
-        if self.gamma is not None:
-            gamma = torch.full((len(w) // self.replicas,), self.gamma, dtype=torch.float64)
+        if self.gamma is not None or self.replicas == 1:
+            gamma = torch.full((len(w) // self.replicas,), self.gamma or 0.0, dtype=torch.float64)
         else:
-            distance = self.distance(w)
-            if not bool((distance > 0.0).all()):
-                raise InvalidInput(
-                    "gamma must be a number where the replicas start together (from a module, or with starts='common'): give gamma, or a "
-                    "function that builds the network"
-                )
-            gamma = 2.0 * self.ratio * loss.view(-1, self.replicas).mean(dim=1) / distance
+            systems, _ = self._split(w)
+            if bool((systems == systems[:, :1]).all(dim=2).all(dim=1).any()):
+                raise InvalidInput(TOGETHER)
+            gamma = 2.0 * self.ratio * loss.view(-1, self.replicas).mean(dim=1) / self.distance(w)
         return super().start(w, loss) | {"gamma0": gamma, "gamma": gamma.clone()}
 
     def step(self, state, step: Step):
@@ -292,9 +289,3 @@ class ReplicatedSGD(_Algorithm):
 
 
 ALGORITHMS = {"sgd": SGD, "sam": SAM, "esgd": EntropySGD, "rsgd": ReplicatedSGD}
-
-
-def generator(seed: int, replica: int) -> torch.Generator:
-    """The stream of a row's noise."""
-    drawn = np.random.SeedSequence([seed, replica, 3]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(drawn >> 1))

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from flatphys import validate
+from flatphys.deep.building import mixed
 from flatphys.deep.evaluate import BATCH, checked, copied, error_and_loss, placed, recompute_statistics
 from flatphys.deep.losses import loss_of
 from flatphys.display import Table
@@ -126,7 +127,7 @@ def local_energy(
     with torch.no_grad():
         for k in range(draws):
             # draws in the parameter's own precision, on the processor: the same numbers on every device
-            generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0] >> 1))
+            generator = torch.Generator().manual_seed(mixed(seed, k))
             z = [torch.randn(w.shape, generator=generator, dtype=w.dtype).to(w.device) for w in start]
             for i, strength in enumerate(sigma.ravel()):
                 for parameter, w, scale, one_z in zip(parameters, start, scales, z):

@@ -17,7 +17,8 @@ from torch import nn
 
 from flatphys import validate
 from flatphys.deep import checkpoint as store
-from flatphys.deep.algorithms import ALGORITHMS, Step, generator
+from flatphys.deep.algorithms import ALGORITHMS, Step
+from flatphys.deep.building import built, mixed
 from flatphys.deep.data import Data
 from flatphys.deep.evaluate import BATCH, checked, copied, error_and_loss, generator_kept, placed, recompute_statistics
 from flatphys.deep.gradients import Gradients, Minibatches, fill, flat
@@ -123,15 +124,15 @@ class Training:
         if not self.steps:
             raise InvalidInput(f"budget must be at least {algorithm.cost}, the gradients of one step of {algorithm!r}, got {budget}")
         rows = [(seed, replica) for seed in seeds for replica in range(algorithm.rows)]
-        built = _built(networks, algorithm, rows)
-        self.template = copied(built[0])
+        start = built(networks, algorithm, rows)
+        self.template = copied(start[0])
         self.data = placed(self.template, validate.instance("data", data, (Data,)))
         if algorithm.batch > len(self.data.train_y):
             raise InvalidInput(f"batch must be at most the {len(self.data.train_y)} training examples, got {algorithm.batch}")
         checked(self.template, self.data, self.loss)
-        self.start = torch.stack([flat(one) for one in built])
+        self.start = torch.stack([flat(one) for one in start])
         minibatches = Minibatches(self.data.train_x, self.data.train_y, rows, algorithm.batch)
-        self.step = Step(Gradients(self.template, self.loss), minibatches, [generator(*row) for row in rows])
+        self.step = Step(Gradients(self.template, self.loss), minibatches, [torch.Generator().manual_seed(mixed(*row, 3)) for row in rows])
         self.step.steps, self.rows = self.steps, rows
         self.lines, self.since = [], torch.zeros(2, len(rows), dtype=torch.float64)
         self.above = torch.zeros(len(rows), dtype=torch.int64)
@@ -168,7 +169,7 @@ class Training:
     def _go_on(self, show):
         step, every, began = self.step, max(1, self.steps // LINES), time.perf_counter() - self.seconds
         while step.t < self.steps:
-            torch.manual_seed(_mixed(*self.rows[0], step.t))  # of dropout: a run that goes on draws what it would have drawn
+            torch.manual_seed(mixed(*self.rows[0], step.t))  # of dropout: a run that goes on draws what it would have drawn
             self.algorithm.step(self.state, step)
             step.t += 1
             self._watch()
@@ -267,39 +268,3 @@ class Training:
 def _others(state, weights):
     """The rest of a state beside weights of before (an average that has just begun is not theirs)."""
     return {name: value for name, value in state.items() if name not in ("w", "mean")} | ({"mean": weights, "averaged": torch.zeros(())})
-
-
-def _mixed(*numbers) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _built(networks, algorithm, rows) -> list[nn.Module]:
-    """The networks that the rows start from, one for each."""
-    built, y = [], algorithm.rows
-    for k, (seed, replica) in enumerate(rows):
-        given = networks[(k // y) % len(networks)]
-        if isinstance(given, nn.Module):
-            if getattr(algorithm, "gamma", 0.0) is None and y > 1:
-                raise InvalidInput(
-                    "gamma must be a number where replicas start together, from a module: give gamma, or a function that builds it"
-                )
-            built.append(given)
-        elif replica and getattr(algorithm, "starts", "") == "common":
-            built.append(built[k - replica])
-        else:
-            built.append(_build(given, seed, replica))
-    shapes = {tuple((name, tuple(w.shape)) for name, w in one.named_parameters()) for one in built}
-    if len(shapes) > 1:
-        raise InvalidInput("network must be built with the same layers every time, got parameters of different shapes")
-    return built
-
-
-def _build(builder, seed, replica) -> nn.Module:
-    if not callable(builder):
-        raise InvalidInput(f"network must be a torch module or a function that builds one, got {validate.shown(builder)}")
-    with generator_kept():
-        torch.manual_seed(_mixed(seed, replica))
-        found = builder()
-    if not isinstance(found, nn.Module):
-        raise InvalidInput(f"network must be a function that returns a torch module, it returned {validate.shown(found)}")
-    return found

@@ -50,7 +50,9 @@ def trained(request):
 def test_local_energy_of_a_logistic_layer_is_the_theory_s(trained):
     state, found = trained
     sigma = np.array([0.3, 1.0])
-    measured = np.array([deep.local_energy(net, data, sigma, draws=8, seed=k, loss="logistic").value for k, (net, data, _) in enumerate(found)])
+    measured = np.array(
+        [deep.local_energy(net, data, sigma, draws=8, seed=k, loss="logistic").value for k, (net, data, _) in enumerate(found)]
+    )
     exact = fp.local_energy(state, sigma=sigma)
     assert all(z(measured[:, i], exact[i]) < FALSE_ALARM for i in range(2))
 
@@ -83,6 +85,7 @@ def test_errors_and_margins_of_a_logistic_layer_are_the_theory_s(trained):
     law = fp.margins(state)
     assert z([t.mean() for t in outputs], law.mean) < FALSE_ALARM
     cosine = [
-        float(net.weight[0].detach().numpy() @ np.ravel(one.direction[0]) / (net.weight.norm().item() * math.sqrt(N))) for net, _, one in found
+        float(net.weight[0].detach().numpy() @ np.ravel(one.direction[0]) / (net.weight.norm().item() * math.sqrt(N)))
+        for net, _, one in found
     ]
     assert z(cosine, state.cosine) < FALSE_ALARM

@@ -30,7 +30,7 @@ def test_relative_noise_of_one_weight_flips_the_share_of_draws_that_the_normal_l
 
 
 def test_the_rise_of_a_quadratic_loss_is_half_the_curvature_times_the_variance():
-    """loss = w^2 x^2/2: E rises by sigma^2 w^2 x^2/2 under relative noise, sigma^2 x^2/2 under absolute; both for one filter of one weight."""
+    """loss = w^2 x^2/2: rises by sigma^2 w^2 x^2/2 under relative noise and filters of one weight, sigma^2 x^2/2 under absolute."""
     network = torch.nn.Linear(1, 1, bias=False).double()
     data = deep.Data.from_arrays(np.full((2, 1), 1.5), [0, 0])
     w = float(network.weight.detach())
