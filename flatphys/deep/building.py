@@ -8,10 +8,9 @@ from flatphys import validate
 from flatphys.deep.evaluate import generator_kept
 from flatphys.errors import InvalidInput
 
-
 TOGETHER = (
-    "gamma must be a number where the replicas start together, from a module or with starts='common': give gamma, or a function that builds "
-    "another network each time"
+    "gamma must be a number where the replicas start together, from a module or with starts='common': give gamma, or a function that "
+    "builds another network each time"
 )
 
 

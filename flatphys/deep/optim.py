@@ -79,7 +79,8 @@ class EntropySGD(Optimizer):
         total = 0.0
         for _ in range(self.langevin_steps):
             with torch.enable_grad():
-                total += float(closure())
+                loss = closure()
+                total += float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
             for group, z, w, mu, v in rows:
                 if z.grad is None:
                     continue

@@ -283,7 +283,7 @@ def test_wrong_arguments_are_named():
         (builder()(), rsgd, 1000, "gamma must be a number .* a function that builds"),
         ("mlp", deep.SGD(batch=20), 1000, "network must be a torch module or a function"),
         (lambda: 1, deep.SGD(batch=20), 1000, "it returned 1"),
-        (Weights, deep.ReplicatedSGD(batch=20), 1000, "gamma must be a number"),
+        (lambda: Weights(3), deep.ReplicatedSGD(batch=20), 1000, "gamma must be a number"),
         (lambda: torch.nn.Linear(6, 2), deep.SGD(batch=20), 1000, "labels must be from 0 to 1"),
     ):
         with pytest.raises(InvalidInput, match=words):
