@@ -26,6 +26,7 @@ MANY_PARAMETERS = {
     "numerics/quadrature.py:*": "a rule is told its range, its grading and two features, and fills two buffers",
     "cli/*.py:*": "typer reads the options of a command from its signature",
     "sweeps/contest.py:*": "public: what is compared, by keywords, and the sweep's question of the same",
+    "deep/*.py:*": "public: the options of a training or a measure are keywords",
     "finite_size/*.py:sample*": "public: the options of a run are keywords",
     "finite_size/instances.py:make_instances": "public: what is drawn, by keywords",
     "finite_size/messages/passing.py:message_passing": "public: what is passed, by keywords",

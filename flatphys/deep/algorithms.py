@@ -288,4 +288,4 @@ class ReplicatedSGD(_Algorithm):
         return {"gamma": state["gamma"], "distance": self.distance(state["w"])}
 
 
-ALGORITHMS = {"sgd": SGD, "sam": SAM, "esgd": EntropySGD, "rsgd": ReplicatedSGD}
+BY_NAME = {"sgd": SGD, "sam": SAM, "esgd": EntropySGD, "rsgd": ReplicatedSGD}

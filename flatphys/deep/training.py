@@ -17,7 +17,7 @@ from torch import nn
 
 from flatphys import validate
 from flatphys.deep import checkpoint as store
-from flatphys.deep.algorithms import ALGORITHMS, Step
+from flatphys.deep.algorithms import BY_NAME, Step
 from flatphys.deep.building import built, mixed
 from flatphys.deep.data import Data
 from flatphys.deep.evaluate import BATCH, checked, copied, error_and_loss, generator_kept, placed, recompute_statistics
@@ -117,7 +117,7 @@ class Training:
     """Systems of one shape, one for each seed, that are trained by one algorithm side by side."""
 
     def __init__(self, networks, data, algorithm, budget, seeds, loss, checkpoint=None):
-        self.algorithm = validate.instance("algorithm", algorithm, tuple(ALGORITHMS.values()))
+        self.algorithm = validate.instance("algorithm", algorithm, tuple(BY_NAME.values()))
         self.budget = validate.integer("budget", budget, 1)
         self.loss, self.seeds, self.path = loss_of(loss), seeds, checkpoint
         self.steps = self.budget // algorithm.cost
