@@ -8,6 +8,7 @@ import typer
 
 import flatphys as fp
 from flatphys.cli import app
+from flatphys.cli.around_found import Algorithm, Count, Finite, Instance, Patterns, Seed, Size, around
 from flatphys.cli.options import ModelOptions, describe, read_number, read_options, takes_model, takes_options
 from flatphys.cli.output import as_csv, as_json, collected_warnings, command, write
 from flatphys.cli.shared import Alpha, Branch, Json, Out, chosen_state, points, where_asked
@@ -28,6 +29,7 @@ QUESTION = QUESTIONS["local_entropy"]
     "local-entropy 0.7 --around-max-margin --network tree-committee --activation relu --distance 0.01,0.1",
     "local-entropy --data teacher 1 --teacher --distance 0.05,0.1 --json",
     "local-entropy --data gaussian-mixture --l2 0.1 1 --overlap 0.3:0.95:14",
+    "local-entropy 0.6 --instance --algorithm reinforced-bp --n 1001 --instances 8 --distance 0.02,0.05,0.1",
     "local-entropy --data gaussian-mixture --l2 10 2 --overlap 0.9 --counted-beta 5 --counted-energy hinge",
 )
 @takes_model
@@ -41,6 +43,12 @@ def local_entropy(
     ] = False,
     teacher: Annotated[bool, typer.Option("--teacher", help="The teacher itself as the reference (data teacher).")] = False,
     branch: Branch = None,
+    instance: Instance = False,
+    algorithm: Algorithm = None,
+    n: Size = None,
+    instances: Count = None,
+    seed: Seed = None,
+    patterns: Patterns = None,
     json: Json = False,
     out: Out = None,
     plot: Annotated[pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the local entropy (.png or .pdf).")] = None,
@@ -48,13 +56,19 @@ def local_entropy(
     """The local entropy around the state at load ALPHA, nats per weight (CSV, or --json).
 
     The model options say what the reference is; --counted-margin, --counted-beta and --counted-energy, which weights are counted
-    around it.  A row without such weights or without a saddle has its status and no values.
+    around it.  A row without such weights or without a saddle has its status and no values.  With --instance the reference is what an
+    algorithm finds (or with --teacher the teacher) on instances, and value and error are means over those where messages converge.
     """
     model, load_ = chosen.model(data="teacher" if teacher else "random-labels"), load(read_number("alpha", alpha))
     options = read_options(QUESTION, given)
     grid = {name: options[name] for name in QUESTION.vectors if name in options}
     if plot is not None:
         choice("--plot must end in .png or .pdf: its suffix", plot.suffix, (".png", ".pdf"))
+    finite = Finite(n, instances, seed, algorithm, patterns)
+    if instance:
+        _refuse_state(branch, around_max_margin, algorithm if teacher else None)
+        return around(model, load_, finite, options, teacher, (json, out, plot))
+    finite.refuse()
     with collected_warnings() as found:
         state = _reference(model, load_, branch, around_max_margin, teacher, chosen)
         answer = fp.local_entropy(state, **options)
@@ -73,6 +87,14 @@ def local_entropy(
         write(as_json({**about, "points": rows, "warnings": found}), out)
     else:
         write(as_csv(columns, rows), out)
+
+
+def _refuse_state(branch, around_max_margin, algorithm):
+    """What names a reference of theory's, or a second one, has no place beside --instance."""
+    wishes = (("--branch", branch is not None), ("--around-max-margin", around_max_margin), ("--teacher with --algorithm", algorithm))
+    for name, wanted in wishes:
+        if wanted:
+            raise InvalidInput(f"{name} does not go with --instance: the reference is what one algorithm finds, or the teacher")
 
 
 def _reference(model, alpha, branch, around_max_margin, teacher, chosen):

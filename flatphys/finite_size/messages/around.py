@@ -50,9 +50,9 @@ class InstanceLocalEntropy(Table):
         Of `value`, over the instances that have one; nan where fewer than two do (error).
     """
 
-    def __init__(self, found, channel, overlap, values):
+    def __init__(self, found, channel, separation, values):
         self.found, self.margin, self.beta, self.cost = found, *channel
-        self.overlap, self.distance = overlap, 0.5 * (1.0 - overlap)
+        self.distance, self.overlap = separation
         self.__dict__.update(values)
 
     @property
@@ -107,13 +107,13 @@ def local_entropy(
     name, given = validate.exactly_one(overlap=overlap, distance=distance)
     low, high = (-1.0, 1.0) if name == "overlap" else (0.0, 1.0)
     asked = np.atleast_1d(validate.array(name, given, low, high, dimensions=1))
-    overlaps = asked if name == "overlap" else 1.0 - 2.0 * asked
+    distances, overlaps = (0.5 * (1.0 - asked), asked) if name == "overlap" else (asked, 1.0 - 2.0 * asked)
     margin = validate.number("margin", margin)
     beta, energy = validate.number("beta", beta, 0.0, infinite=True), validate.choice("energy", energy, ENERGIES)
     rows = [_around(found, k, overlaps, channel_of(energy, margin, beta)) for k in range(found.instances.count)]
     values = {name: np.array([[point[i] for point in row] for row in rows]) for i, name in enumerate(NUMBERS)}
     values["status"] = np.where(np.isnan(values["value"]), "no_fixed_point", "ok")
-    return InstanceLocalEntropy(found, (margin, beta, energy), overlaps, values)
+    return InstanceLocalEntropy(found, (margin, beta, energy), (distances, overlaps), values)
 
 
 def _around(found, k, overlaps, channel) -> list:
