@@ -21,13 +21,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flatphys._jit import jit
 from flatphys.finite_size.messages.patterns import majority, perceptron
+from flatphys.finite_size.messages.products import along_patterns, along_weights
 from flatphys.finite_size.messages.sites import Site, answer, log_z
+from flatphys.finite_size.messages.stability import at_eigenvalue
 from flatphys.kernels.codes import BINARY, Channel
 
 
 class Task(NamedTuple):
-    """One instance: signed patterns by weight (N, P), their squares (None: all of them the mean), units, channel, weights, fields (N,)."""
+    """One instance: signed patterns by weight (N, P), of any dtype, their squares (None: all the mean), units, channel, weights, fields."""
 
     x: np.ndarray
     squares: np.ndarray | None
@@ -54,90 +57,126 @@ class Point(NamedTuple):
 
 
 class Fields(NamedTuple):
-    """Fields of the weights, and of the patterns the variances and g with its derivative."""
+    """Fields of the patterns, omega and V with g and its derivative, (units, P) each, and of the weights, B (N,)."""
 
-    b: np.ndarray
+    omega: np.ndarray
     v: np.ndarray
     g: np.ndarray
     dg: np.ndarray
+    b: np.ndarray
 
 
-@np.errstate(all="ignore")  # messages that run away are seen in the residual
-def amp(task: Task, damping: float, tolerance: float, steps: int, start: Point | None = None):
+@jit
+def of_patterns(ch, variance, mean, c, g, fields, keep):
+    """From F m in `omega` (and F*F c in `v` unless `mean`), both without their factors: all fields of the patterns, and their messages g.
+
+    Returns (sum of log f, share below the margin, mean energy, largest change of g sqrt(K/N)).
+    """
+    omega, v, new, dg, _ = fields
+    units, p = omega.shape
+    size = c.size // units
+    scale = 1.0 / math.sqrt(size)
+    for unit in range(units):
+        spread = variance * c[unit * size : (unit + 1) * size].mean()
+        for mu in range(p):
+            v[unit, mu] = spread if mean else v[unit, mu] / size
+            omega[unit, mu] = scale * omega[unit, mu] - v[unit, mu] * g[unit, mu]
+    log_f, share, loss = perceptron(ch, omega, v, new, dg) if units == 1 else majority(ch, omega, v, new, dg)
+    return log_f, share, loss, scale * move(g.reshape(-1), new.reshape(-1), keep)
+
+
+@jit
+def of_weights(site, variance, mean, h, fields, a, m, new, c, guess):
+    """From F^T g in `b` (and F*F g' in `a` unless `mean`), both without their factors: A, B, the new means and variances.  Returns l2."""
+    _, _, _, dg, b = fields
+    units = dg.shape[0]
+    size = b.size // units
+    scale = 1.0 / math.sqrt(size)
+    for unit in range(units):
+        reaction = -variance / size * dg[unit].sum()
+        for i in range(unit * size, (unit + 1) * size):
+            a[i] = reaction if mean else -a[i] / size
+            b[i] = scale * b[i] + a[i] * m[i]
+    return answer(site, b, h, a, new, c, guess)
+
+
+@jit
+def move(old, new, keep):
+    """Largest change, inf where one is nan; the old messages become keep old + (1 - keep) new."""
+    change = 0.0
+    for i in range(old.size):
+        step = new[i] - old[i]
+        change = max(change, abs(step) if step == step else math.inf)
+        old[i] += (1.0 - keep) * step
+    return change
+
+
+class Patience:
+    """Ends an attempt whose residual has not halved for `limit` steps: it wanders, and another damping may not."""
+
+    def __init__(self, limit: float):
+        self.limit, self.best, self.since = limit, math.inf, 0
+
+    def ends(self, residual: float, step: int) -> bool:
+        if residual < 0.5 * self.best:
+            self.best, self.since = residual, step
+        return step - self.since > self.limit
+
+
+def amp(task: Task, damping: float, tolerance: float, steps: int, start: Point | None = None, patience: float = math.inf):
     """(`Point` or None, residual, iterations): the largest change of an undamped step in any m, and in g where it is larger.
 
-    From the messages of `start`, or from none.
+    From the messages of `start`, or from none; it ends early where the residual has not halved for `patience` iterations.
     """
     n, p = task.x.shape
-    units, size = task.units, n // task.units
-    scale = 1.0 / math.sqrt(size)
-    blocks = task.x.reshape(units, size, p)
-    pattern_side = perceptron if units == 1 else majority
-    m, c, m_new, g, g_new, dg = np.zeros(n), np.empty(n), np.empty(n), np.zeros((units, p)), np.empty((units, p)), np.empty((units, p))
-    answer(task.site, m, task.field, np.zeros(n), m_new, c, 1.0)  # the variances of weights that no pattern pulls at
-    if task.site.weights == BINARY:
-        c[:] = 1.0
+    units, site, mean = task.units, task.site, task.squares is None
+    parts = [slice(unit * (n // units), (unit + 1) * (n // units)) for unit in range(units)]
+    m, c, new, a, g = np.zeros(n), np.ones(n), np.empty(n), np.zeros(n), np.zeros((units, p))
+    fields = Fields(*(np.empty((units, p)) for _ in range(4)), np.empty(n))
     if start is not None:
         m[:], g[:] = start.m, start.g
-        c[:] = 1.0 - m * m if task.site.weights == BINARY else 1.0 - start.q
-    a, l2, residual = np.zeros(n), 1.0, math.inf
+        c[:] = 1.0 - m * m if site.weights == BINARY else 1.0 - start.q
+    elif site.weights != BINARY:
+        answer(site, m, task.field, a, new, c, 1.0)  # the variances of weights that no pattern pulls at
+    l2, residual, waiting = 1.0, math.inf, Patience(patience)
     for step in range(1, steps + 1):
-        v = _along_weights(task, c, blocks)
-        omega = scale * np.matmul(m.reshape(units, 1, size), blocks)[:, 0] - v * g
-        found = pattern_side(task.channel, omega, v, g_new, dg)
-        change = np.abs(g_new - g).max() * scale
-        g += (1.0 - damping) * (g_new - g)
-        a = _along_patterns(task, dg, blocks)
-        b = scale * np.matmul(blocks, g[:, :, None]).reshape(n) + a * m
-        l2 = answer(task.site, b, task.field, a, m_new, c, l2)
-        residual = max(np.abs(m_new - m).max(), change)
+        for unit, own in enumerate(parts):
+            along_weights(task.x[own], m[own], fields.omega[unit])
+            if not mean:
+                along_weights(task.squares[own], c[own], fields.v[unit])
+        *found, change = of_patterns(task.channel, task.variance, mean, c, g, fields, damping)
+        for unit, own in enumerate(parts):
+            along_patterns(task.x[own], g[unit], fields.b[own])
+            if not mean:
+                along_patterns(task.squares[own], fields.dg[unit], a[own])
+        l2 = of_weights(site, task.variance, mean, task.field, fields, a, m, new, c, l2)
+        residual = max(move(m, new, damping), change)
         if not residual < math.inf:
             return None, math.inf, step
         if residual <= tolerance:
-            return _read_off(task, Fields(b, v, g_new, dg), m_new, c, found), residual, step
-        m += (1.0 - damping) * (m_new - m)
-        if damping and task.site.weights == BINARY:
+            return _read_off(task, fields, new, c, found), residual, step
+        if waiting.ends(residual, step):
+            break
+        if damping and site.weights == BINARY:
             np.subtract(1.0, m * m, out=c)
-    return None, residual, steps
-
-
-def _along_weights(task, c, blocks):
-    """V: (units, P), sums over weights."""
-    units, size, p = blocks.shape
-    if task.squares is None:
-        return np.repeat(task.variance * c.reshape(units, size).mean(axis=1)[:, None], p, axis=1)
-    return np.matmul(c.reshape(units, 1, size), task.squares.reshape(blocks.shape))[:, 0] / size
-
-
-def _along_patterns(task, dg, blocks):
-    """A: (N,), sums over patterns."""
-    units, size, _ = blocks.shape
-    if task.squares is None:
-        return np.repeat(-task.variance / size * dg.sum(axis=1), size)
-    return -np.matmul(task.squares.reshape(blocks.shape), dg[:, :, None]).reshape(-1) / size
+    return None, residual, step
 
 
 def _read_off(task, fields: Fields, m, c, found) -> Point:
     n, site = m.size, task.site
-    b, v, g, dg = fields
     log_f, share, loss = found
-    pattern_term = log_f + 0.5 * float(np.sum(v * g * g))
-    total, centre, local = log_z(site, b, task.field, m, c)
-    q = float(np.mean(m * m))
-    replicon = math.nan  # of the plain perceptron: couplings and units would add their own responses
-    if task.units == 1 and site.replicas == 1.0 and site.self_field == 0.0:
-        spread = float(np.mean((1.0 - m * m) ** 2)) if site.weights == BINARY else (1.0 - q) ** 2
-        replicon = 1.0 - float(np.sum(dg * dg)) / n * task.variance**2 * spread
+    pattern_term = log_f + 0.5 * float(np.sum(fields.v * fields.g**2))
+    total, centre, local = log_z(site, fields.b, task.field, m, c)
     coupled = site.replicas != 1.0
     return Point(
         (total + pattern_term) / n,
-        q,
-        float(np.sum(g * g)) * task.units / n * task.variance,
+        float(np.mean(m * m)),
+        float(np.sum(fields.g**2)) * task.units / n * task.variance,
         share,
         loss,
-        replicon,
+        at_eigenvalue(task, fields, m, c),
         centre / n if coupled else math.nan,
         (local + pattern_term) / n if coupled else math.nan,
         m.copy(),
-        g.copy(),
+        fields.g.copy(),
     )

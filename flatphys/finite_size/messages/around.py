@@ -28,7 +28,7 @@ from flatphys.numerics.roots import bracketed
 from flatphys.problem import channel_of
 
 TOLERANCE = 1e-12  # of the messages
-STEPS = 1500
+STEPS, PATIENCE = 1500, 150  # without half the residual in 150 steps, 1500 would not do
 FIRST_STEP, LAST_STEP = 0.1, 1e-4  # of gamma: it grows while messages follow, and halves where they do not
 MET = 1e-11  # difference of overlaps that counts as met
 LARGEST = 60.0  # field: weights are frozen along the reference long before
@@ -122,7 +122,7 @@ def _around(found, k, overlaps, channel) -> list:
     data, learner = instances.model.data, instances.model.learner
     spread = data.variance if isinstance(data, GaussianMixture) else 1.0
     site = Site(BINARY if learner.weights == "binary" else SPHERICAL, 0.0, 0.0, 1.0)
-    task = Task(instances.patterns[k].astype(np.float64), None, spread, 1, channel, site, np.zeros(instances.n))
+    task = Task(instances.patterns[k], None, spread, 1, channel, site, np.zeros(instances.n))
     search = _Search(task, found.weights[k].astype(np.float64))
     rows: list = [(math.nan,) * len(NUMBERS)] * len(overlaps)
     for i in np.argsort(overlaps):
@@ -148,7 +148,7 @@ class _Search:
     def _solve(self, gamma, start):
         task = self.task._replace(field=gamma * self.reference)
         for damping in DAMPINGS if start is None else DAMPINGS[:2]:  # from close by, more damping has not helped
-            point, residual, _ = amp(task, damping, TOLERANCE, STEPS, start)
+            point, residual, _ = amp(task, damping, TOLERANCE, STEPS, start, PATIENCE)
             if point is not None:
                 return point, residual
         return None, math.inf

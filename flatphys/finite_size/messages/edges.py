@@ -19,7 +19,7 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.finite_size.messages.amp import Point, Task
+from flatphys.finite_size.messages.amp import Patience, Point, Task
 from flatphys.kernels.channels import boltzmann, channel, channel_scalars, cost
 from flatphys.kernels.weights import log_2cosh
 
@@ -122,12 +122,13 @@ def bethe(total, messages):
     return out
 
 
-def edges(task: Task, damping: float, tolerance: float, steps: int, exact: bool):
+def edges(task: Task, damping: float, tolerance: float, steps: int, exact: bool, patience: float = math.inf):
     """(`Point` or None, residual, iterations): the residual is the largest change of a message u in an undamped update."""
-    x = np.ascontiguousarray(task.x.T)
+    x = np.ascontiguousarray(task.x.T, dtype=np.float64)
     p, n = x.shape
     total, messages = task.field.astype(float), np.zeros((p, n))
     later = np.zeros((n + 1, 2 * n + 1) if exact else (1, 1))
+    waiting = Patience(patience)
     for step in range(1, steps + 1):
         change, log_f, share, loss = sweep(task.channel, x, task.field, total, messages, damping, later)
         if not change < math.inf:
@@ -137,4 +138,6 @@ def edges(task: Task, damping: float, tolerance: float, steps: int, exact: bool)
             q = float(np.mean(m * m))
             free = (log_f + bethe(total, messages)) / n
             return Point(free, q, math.nan, share, loss, math.nan, math.nan, math.nan, m), change, step
-    return None, change, steps
+        if waiting.ends(change, step):
+            break
+    return None, change, step

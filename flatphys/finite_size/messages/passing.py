@@ -19,6 +19,7 @@ from flatphys.problem import channel_of
 
 METHODS = ("amp", "bp", "bp-exact")
 VARIANCES = ("mean", "pattern")
+PATIENCE = 300  # iterations without half the residual, before another damping is tried; then all of them anew to the end
 DAMPINGS = (0.0, 0.3, 0.6, 0.8)  # tried in turn: undamped messages converge fastest, and next to spinodals alone
 NAMES = ("free_entropy", "q", "q_hat", "train_error", "train_loss", "at_eigenvalue", "centre_overlap", "local_entropy")
 
@@ -53,7 +54,8 @@ def message_passing(
     coupling : (gamma, y), optional
         y replicas around a binary centre s, exp(gamma sum_i s_i w_i) each (binary weights, no field, no self_field).
     damping : float in [0, 1), optional
-        Share of the old messages that is kept.  None: 0, 0.3, 0.6, 0.8 in turn until one converges.
+        Share of the old messages that is kept.  None: 0, 0.3, 0.6, 0.8 in turn until one converges, first as long as the residual halves
+        every 300 iterations, then to the end.
     tolerance : float > 0
         Largest change of a message in an undamped update.
     max_iterations : int
@@ -83,7 +85,8 @@ def message_passing(
     self_field = validate.number("self_field", self_field)
     tolerance = validate.number("tolerance", tolerance, 0.0)
     steps = validate.integer("max_iterations", max_iterations, 1)
-    dampings = DAMPINGS if damping is None else (validate.number("damping", damping, 0.0, 1.0, closed="["),)
+    given = None if damping is None else validate.number("damping", damping, 0.0, 1.0, closed="[")
+    attempts = [(wait, damp) for wait in (PATIENCE, math.inf) for damp in DAMPINGS] if given is None else [(math.inf, given)]
     site = _site(learner, self_field, coupling, field)
     _check_method(instances, method, site)
     channel = channel_of(learner.energy, learner.margin, learner.beta)
@@ -92,15 +95,14 @@ def message_passing(
         _warn_of_patterns(instances, spread)
     rows, residuals, iterations, used, found = [], [], [], [], np.full((instances.count, n), math.nan)
     for k in range(instances.count):
-        x = instances.patterns[k].astype(np.float64)
-        if instances.hidden is not None:
-            x *= instances.labels[k]
-        task = Task(x, x * x if variance == "pattern" else None, spread, instances.hidden or 1, channel, site, fields[k])
-        for damp in dampings:
+        x = instances.patterns[k] if instances.hidden is None else instances.patterns[k] * instances.labels[k]
+        squares = np.square(x, dtype=np.float64) if variance == "pattern" and instances.kind != "sign" else None
+        task = Task(x, squares, spread, instances.hidden or 1, channel, site, fields[k])
+        for patience, damp in attempts:
             if method == "amp":
-                point, residual, step = amp(task, damp, tolerance, steps)
+                point, residual, step = amp(task, damp, tolerance, steps, None, patience)
             else:
-                point, residual, step = edges(task, damp, tolerance, steps, method == "bp-exact")
+                point, residual, step = edges(task, damp, tolerance, steps, method == "bp-exact", patience)
             if point is not None:
                 break
         rows.append(point[: len(NAMES)] if point is not None else (math.nan,) * len(NAMES))

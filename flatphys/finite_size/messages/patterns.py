@@ -5,6 +5,7 @@ committee   majority of an odd number K of sign units, each with its own field: 
             probability H(u_l), P = P(more than half are right) is linear in each of them with the coefficient
             D_l = P(the other K-1 are split evenly), so with errors of weight e^-beta
             f = e^-beta + (1 - e^-beta) P,  g_l = (1 - e^-beta) G(u_l) D_l/(sqrt V_l f),  g_l' = u_l g_l/sqrt V_l - g_l^2
+            G_lk = (1 - e^-beta) G(u_l) G(u_k) D_lk/(sqrt(V_l V_k) f) - g_l g_k,  D_lk = P((K-3)/2 of the other K-2) - P((K-1)/2 of them)
 """
 
 import math
@@ -71,3 +72,41 @@ def _one_more(counts, right, units, out):
     out[0] = counts[0] * (1.0 - right)
     for j in range(1, units + 2):
         out[j] = counts[j] * (1.0 - right) + counts[j - 1] * right
+
+
+@jit
+def couplings(ch, omega, v, g, dg, out):
+    """Fills sum_mu G_lk^2 (K, K), G_lk = dg_l/domega_k, at the fields and answers of `majority`."""
+    k, p = omega.shape
+    free, half = -math.expm1(-ch.beta), k // 2
+    right, pull = np.empty(k), np.empty(k)
+    for mu in range(p):
+        for unit in range(k):
+            u = -omega[unit, mu] / math.sqrt(v[unit, mu])
+            right[unit], pull[unit] = tail(u), math.exp(-0.5 * u * u) / (ROOT_2PI * math.sqrt(v[unit, mu]))
+        f = 0.0
+        for one in range(k):
+            for other in range(one):
+                law = _law(right, one, other)
+                if f == 0.0:
+                    a, b, most = right[one], right[other], law[half + 1 :].sum()
+                    f = 1.0 - free + free * (a * b * law[half - 1] + (a + b - a * b) * law[half] + most)
+                slope = free * pull[one] * pull[other] * (law[half - 1] - law[half]) / f - g[one, mu] * g[other, mu]
+                out[one, other] += slope * slope
+                out[other, one] += slope * slope
+            out[one, one] += dg[one, mu] ** 2
+
+
+@jit
+def _law(right, one, other):
+    """The law of the number of right units beside two."""
+    k = right.size
+    law, more = np.zeros(k + 1), np.zeros(k + 1)
+    law[0] = 1.0
+    units = 0
+    for unit in range(k):
+        if unit not in (one, other):
+            _one_more(law, right[unit], units, more)
+            law, more = more, law
+            units += 1
+    return law

@@ -33,7 +33,8 @@ class Messages(Table):
     overlap : (count,)
         m.reference/N with the teacher or the mixture's centre, else with the signs of the field; nan where there is neither.
     at_eigenvalue : (count,)
-        Replicon of the instance, 1 - (1/N) sum_mu g'_mu^2 mean[(1-m^2)^2] (spherical: (1-q)^2); nan for edges, committees and couplings.
+        Replicon of the instance, 1 - (1/N) sum_mu g'_mu^2 mean[(1-m^2)^2] (spherical: (1-q)^2), with a self-field or a coupling that of
+        the responses, a committee's the smallest (`finite_size.messages.stability`); -inf where no finite response is left, nan for edges.
     centre_overlap, local_entropy, external_entropy : (count,)
         Of a star (`coupling`): S = mean overlap with the centre, the log count of weights at that overlap, the log count of centres.
     residual, iterations, damping : (count,)

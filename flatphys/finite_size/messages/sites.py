@@ -22,6 +22,7 @@ from typing import NamedTuple
 from flatphys._jit import jit
 from flatphys.kernels.codes import BINARY
 from flatphys.kernels.weights import log_2cosh
+from flatphys.numerics.gaussian import logistic
 
 SELF_STEPS = 200  # of Newton's iteration for one weight, each of which at least halves a bracket
 
@@ -91,6 +92,17 @@ def answer(site, b, h, a, m, c, guess):
         c[i] = 1.0 / (a[i] + l2)
         m[i] = (b[i] + h[i]) / (a[i] + l2 - site.self_field)
     return l2
+
+
+@jit
+def answers(site, b, c, x):
+    """Fills X_i = dm_i/dB_i at no self-field and given l2: the variance, and more for replicas, which move together."""
+    for i in range(b.size):
+        x[i] = c[i]
+        if site.replicas != 1.0:
+            up, down = b[i] + site.coupling, b[i] - site.coupling
+            p = logistic(site.replicas * (log_2cosh(up) - log_2cosh(down)))
+            x[i] += (site.replicas - 1.0) * p * (1.0 - p) * (math.tanh(up) - math.tanh(down)) ** 2
 
 
 @jit
