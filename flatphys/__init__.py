@@ -73,6 +73,8 @@ _LAZY = {
     "compare_algorithms": "flatphys.sweeps.contest",
     "Algorithm": "flatphys.finite_size.search",
     "Search": "flatphys.finite_size.search",
+    "FocusingBP": "flatphys.finite_size.messages.focusing",
+    "SelfFieldBP": "flatphys.finite_size.messages.focusing",
     "ReinforcedBP": "flatphys.finite_size.messages.focusing",
     "SBPI": "flatphys.finite_size.binary.sbpi",
     "SimulatedAnnealing": "flatphys.finite_size.binary.annealing",
@@ -98,7 +100,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.instances import Instances as Instances, make_instances as make_instances
     from flatphys.finite_size.integrate import sample_local_entropy as sample_local_entropy
     from flatphys.finite_size.measured import generalization_error as generalization_error
-    from flatphys.finite_size.messages.focusing import ReinforcedBP as ReinforcedBP
+    from flatphys.finite_size.messages.focusing import FocusingBP as FocusingBP, ReinforcedBP as ReinforcedBP, SelfFieldBP as SelfFieldBP
     from flatphys.finite_size.messages.passing import message_passing as message_passing
     from flatphys.finite_size.messages.result import Messages as Messages
     from flatphys.finite_size.run import Run as Run

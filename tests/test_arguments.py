@@ -109,7 +109,7 @@ GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
     "values": {},
     "found": fp.Found(INSTANCES, np.ones((1, 3))),
     "gamma0": 0.1,
-    "algorithm": fp.ReinforcedBP(iterations=10),
+    "algorithm": fp.ReinforcedBP(steps=10),
 }
 # What a function needs beside, so that the argument under test is the only wrong one.
 BESIDE = {"local_energy": {"sigma": 0.1}, "local_entropy": {"overlap": 0.5}, "replicated_entropy": {"distance": 0.2}}

@@ -1,138 +1,155 @@
-"""Focusing and reinforcement: message passing driven towards dense regions of solutions, until the signs of its means make no error.
+"""Focusing and reinforcement as algorithms: message passing drawn into dense regions of solutions until the signs of its means solve.
 
-Source: Braunstein & Zecchina, PRL 96 030201 (2006) (reinforcement); Baldassi et al., PNAS 113 E7655 (2016) (focusing).
+FocusingBP     y replicas around a binary centre; with rho from 0 to 1:  gamma = atanh(rho^x),  y = 1 + rho^(1-2x)/(1-rho)
+SelfFieldBP    infinitely many replicas, coupled to each other: a self-field lam from 0 to `strength`
+ReinforcedBP   a memory of its own fields, H <- B + r H with r = 1 - (1 - 1/tau)^k
+
+Sources: Braunstein & Zecchina, PRL 96 030201 (2006) (reinforcement); Baldassi et al., PNAS 113 E7655 (2016) (focusing).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.finite_size import memory
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.messages import solving
-from flatphys.finite_size.search import Algorithm, Search, stream
-from flatphys.model import GaussianMixture, Gibbs, TreeCommittee
-from flatphys.problem import channel_of
+from flatphys.finite_size.messages.driven import Driven
+from flatphys.finite_size.search import Algorithm, Search
+from flatphys.model import Gibbs, TreeCommittee
 
-EVERY = 10  # iterations between two looks at the signs
-WORK = 4e8  # products of a chunk
+_CHECKS = {
+    "steps": lambda value: validate.integer("steps", value, 2),
+    "attempts": lambda value: validate.integer("attempts", value, 1),
+    "damping": lambda value: validate.number("damping", value, 0.0, 1.0, closed="["),
+    "strength": lambda value: validate.number("strength", value, 0.0),
+    "tau": lambda value: validate.number("tau", value, 1.0),
+    "exponent": lambda value: validate.number("exponent", value, 0.0, 0.5, closed="]"),
+    "replicas": lambda value: None if value is None else validate.number("replicas", value, 1.0),
+    "gamma": lambda value: validate.number("gamma", value, 0.0),
+}
 
 
-@dataclass(frozen=True)
-class ReinforcedBP(Algorithm):
-    """Belief propagation with a memory of its own fields, H <- B + r H with r = 1 - (1 - 1/tau)^k at iteration k.
-
-    Parameters
-    ----------
-    tau : float >= 1
-        Iterations in which the memory builds up.
-    iterations : int
-        At most, in each attempt.
-    damping : float in [0, 1)
-    attempts : int
-        From other random messages each, but the first, which begins with none.
-    """
-
-    tau: float = 1000.0
-    iterations: int = 5000
-    damping: float = 0.0
-    attempts: int = 1
+class _Driven(Algorithm):
+    """What the three have in common: binary weights, `steps`, `damping`, `attempts`."""
 
     def __post_init__(self):
-        object.__setattr__(self, "tau", validate.number("tau", self.tau, 1.0, closed="["))
-        object.__setattr__(self, "iterations", validate.integer("iterations", self.iterations, 1))
-        object.__setattr__(self, "damping", validate.number("damping", self.damping, 0.0, 1.0, closed="["))
-        object.__setattr__(self, "attempts", validate.integer("attempts", self.attempts, 1))
+        for field in fields(self):
+            object.__setattr__(self, field.name, _CHECKS[field.name](getattr(self, field.name)))
 
     def check(self, instances: Instances) -> None:
-        check_served(instances)
+        learner = validate.instance("learner", instances.model.learner, (Gibbs,))
+        if learner.weights != "binary":
+            raise InvalidInput(f"weights must be 'binary' for {type(self).__name__}, got {learner.weights!r}")
+        if isinstance(learner.network, TreeCommittee):
+            if learner.network.activation != "sign" or not instances.hidden % 2:
+                raise InvalidInput(
+                    f"network must be a committee with an odd number of sign units for {type(self).__name__}, got {learner.network!r} with "
+                    f"hidden = {instances.hidden}"
+                )
+            if learner.margin != 0.0 or learner.energy != "errors":
+                raise InvalidInput(
+                    f"margin must be 0 and energy 'errors' for a committee's messages, got {learner.margin!r}, {learner.energy!r}"
+                )
+        units, copied = instances.hidden or 1, instances.patterns.dtype == np.float64
+        needed = 44 * units * instances.p + 14 * instances.n + copied * 4 * instances.n * instances.p + 8 * instances.count * instances.p
+        memory.fits(needed + instances.patterns.nbytes, f"{type(self).__name__} on {instances.p} patterns with n = {instances.n}")
 
     def begin(self, instances: Instances, k: int, seed: int) -> Search:
         return Driven(self, instances, k, seed)
 
+
+@dataclass(frozen=True)
+class FocusingBP(_Driven):
+    """Focusing belief propagation: y replicas on a star with a binary centre, drawn together while y and their coupling grow.
+
+    Parameters
+    ----------
+    steps : int >= 2
+        Iterations of the schedule, rho = k/steps at iteration k.
+    exponent : float in (0, 1/2]
+        x: gamma = atanh(rho^x), y = 1 + rho^(1-2x)/(1-rho).
+    replicas : float > 1, optional
+        A fixed y instead, with gamma growing linearly from 0 to `gamma`.
+    gamma : float > 0
+        The last coupling where `replicas` is given.
+    damping : float in [0, 1)
+        Share of the old messages that is kept.
+    attempts : int >= 1
+        All but the first begin with random messages, a tenth into the schedule; none goes on once the weights are frozen.
+    """
+
+    steps: int = 4000
+    exponent: float = 0.5
+    replicas: float | None = None
+    gamma: float = 2.0
+    damping: float = 0.5
+    attempts: int = 3
+
+    kind = solving.FOCUSING
+
+    def strengths(self, steps: np.ndarray) -> np.ndarray:
+        """(gamma, y) at the iterations given."""
+        rho = steps / self.steps
+        if self.replicas is not None:
+            return np.stack([self.gamma * rho, np.full(rho.size, self.replicas)], axis=1)
+        return np.stack([np.arctanh(rho**self.exponent), 1.0 + rho ** (1.0 - 2.0 * self.exponent) / (1.0 - rho)], axis=1)
+
+
+@dataclass(frozen=True)
+class SelfFieldBP(_Driven):
+    """Belief propagation with a self-field, m = tanh(B + lam m): infinitely many replicas, coupled to each other ever more strongly.
+
+    Parameters
+    ----------
+    steps : int >= 2
+        Iterations in which lam grows linearly from 0.
+    strength : float > 0
+        The last lam.
+    damping : float in [0, 1)
+        Share of the old messages that is kept.
+    attempts : int >= 1
+        All but the first begin with random messages, a tenth into the schedule; none goes on once the weights are frozen.
+    """
+
+    steps: int = 4000
+    strength: float = 3.0
+    damping: float = 0.5
+    attempts: int = 3
+
+    kind = solving.SELF
+
+    def strengths(self, steps: np.ndarray) -> np.ndarray:
+        """(lam, 1) at the iterations given."""
+        return np.stack([self.strength * steps / self.steps, np.ones(steps.size)], axis=1)
+
+
+@dataclass(frozen=True)
+class ReinforcedBP(_Driven):
+    """Belief propagation with a memory of its own fields, H <- B + r H with r = 1 - (1 - 1/tau)^k at iteration k.
+
+    Parameters
+    ----------
+    tau : float > 1
+        Iterations in which the memory builds up.
+    steps : int >= 2
+        Iterations at most, in each attempt.
+    damping : float in [0, 1)
+        Share of the old messages that is kept.
+    attempts : int >= 1
+        All but the first begin with random messages, a tenth of tau into the schedule; none goes on once the weights are frozen.
+    """
+
+    tau: float = 1000.0
+    steps: int = 5000
+    damping: float = 0.0
+    attempts: int = 3
+
     kind = solving.REINFORCED
 
     def strengths(self, steps: np.ndarray) -> np.ndarray:
-        """(s, y) at the iterations given."""
-        r = -np.expm1(steps * math.log1p(-1.0 / self.tau)) if self.tau > 1.0 else np.ones(steps.size)
-        return np.stack([r, np.ones(steps.size)], axis=1)
-
-
-def check_served(instances) -> None:
-    """Binary weights of a Gibbs learner; committees of an odd number of sign units without margin."""
-    learner = validate.instance("learner", instances.model.learner, (Gibbs,))
-    if learner.weights != "binary":
-        raise InvalidInput(f"weights must be 'binary' for message passing that solves, got {learner.weights!r}")
-    if isinstance(learner.network, TreeCommittee):
-        if learner.network.activation != "sign" or not instances.hidden % 2 or learner.margin != 0.0 or learner.energy != "errors":
-            raise InvalidInput(
-                f"network must be a committee with an odd number of sign units, margin 0 and energy 'errors', got {learner.network!r} with "
-                f"hidden = {instances.hidden}, margin {learner.margin:g}, {learner.energy!r}"
-            )
-
-
-class Driven(Search):
-    """Message passing under the drive of an algorithm."""
-
-    KEPT = ("iterations", "attempt", "step", "generator")
-
-    def __init__(self, algorithm, instances, k, seed):
-        model, n, p = instances.model, instances.n, instances.p
-        units = instances.hidden or 1
-        x = instances.patterns[k]
-        signs = np.ones((units, p))
-        if instances.hidden is not None:
-            from flatphys.finite_size.hidden import output_signs
-
-            signs *= output_signs(units)[:, None] * instances.labels[k]
-        spread = model.data.variance if isinstance(model.data, GaussianMixture) else 1.0
-        learner = model.learner
-        self.patterns = solving.Patterns(
-            x if x.dtype != np.float64 else x.astype(np.float32),
-            signs,
-            1.0 / math.sqrt(n // units),
-            spread,
-            channel_of(learner.energy, learner.margin, learner.beta),
-        )
-        self.algorithm, self.generator = algorithm, stream(seed, k)
-        self.course = solving.course(units, n, p)
-        self.chunk = EVERY * max(1, min(10, round(WORK / (2.0 * n * p) / EVERY)))
-        self.attempt = self.step = self.iterations = 0
-
-    @property
-    def weights(self):
-        return self.course.best
-
-    def advance(self):
-        algorithm, to = self.algorithm, self.course
-        goal = min(self.step + self.chunk, algorithm.iterations)
-        strengths = algorithm.strengths(np.arange(self.step, goal))
-        done = solving.iterate(self.patterns, to, algorithm.kind, strengths, algorithm.damping, EVERY)
-        self.step += done
-        self.iterations += done
-        if to.fewest[0] == 0:
-            return True
-        if self.step >= algorithm.iterations:
-            self.attempt, self.step = self.attempt + 1, 0
-            if self.attempt >= algorithm.attempts:
-                return True
-            to.m[:] = 0.1 * self.generator.standard_normal(to.m.size)
-            to.h[:] = to.m
-            to.g[:] = 0.0
-        return False
-
-    def row(self):
-        m, p = self.course.m, self.patterns.x.shape[1]
-        strength, replicas = self.algorithm.strengths(np.array([max(self.step - 1, 0)]))[0]
-        return {"train_error": self.course.fewest[0] / p, "q": float(np.mean(m.astype(float) ** 2)), "strength": strength, "y": replicas}
-
-    def arrays(self):
-        names = {name: getattr(self.course, name) for name in ("m", "h", "g", "best", "fewest")}
-        return {**super().arrays(), **{name: array.copy() for name, array in names.items()}}
-
-    def restore(self, arrays):
-        super().restore(arrays)
-        for name in ("m", "h", "g", "best", "fewest"):
-            getattr(self.course, name)[...] = arrays[name]
+        """(r, 1) at the iterations given."""
+        return np.stack([-np.expm1(steps * math.log1p(-1.0 / self.tau)), np.ones(steps.size)], axis=1)

@@ -5,11 +5,11 @@ The equations are those of `messages.amp` with variances of the mean,
     V = variance mean(1 - m^2)     omega = F m - V g(before)     g, g' of the patterns
     A = -variance/size sum g'      B = F^T g + A m(before)
 
-and m that follows B under one of three drives, whose strengths (s, y) are given for every iteration:
+and m that follows B under one of three drives, whose strengths (s, y) are given for every iteration, with the damping:
 
     REINFORCED   H <- B + s H,  m = tanh H                               a memory of its own field
     FOCUSING     m of y replicas around a binary centre, coupling s      (`sites.star`)
-    SELF         m = tanh(B + s m), on the branch with the sign of B     infinitely many replicas (`sites.self_consistent`)
+    SELF         m = tanh(B + s m), on the branch with the sign of B     infinitely many replicas (as in `sites.self_consistent`)
 
 Both m and g are damped.  Patterns are read as they are stored, int8 or float32: nothing is copied.
 """
@@ -21,10 +21,12 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.finite_size.messages.patterns import majority, perceptron
-from flatphys.finite_size.messages.sites import self_consistent, star
+from flatphys.finite_size.messages.products import along_patterns, along_weights
+from flatphys.finite_size.messages.sites import star
 
 REINFORCED, FOCUSING, SELF = 0, 1, 2
-ROWS = 8  # weights whose rows of patterns are read together
+SELF_STEPS, ENOUGH = 60, 1e-7  # of Newton's iteration for one weight, and the last of them
+FROZEN = 1e-12  # spread of the weights that keeps V positive
 
 
 class Patterns(NamedTuple):
@@ -56,35 +58,6 @@ def course(units: int, n: int, p: int) -> Course:
     single, double = np.float32, np.float64
     wide = [np.zeros((units, p), kind) for kind in (single, double, double, double, double)]
     return Course(np.zeros(n, single), np.zeros(n, double), *wide, np.ones(n, np.int8), np.array([p + 1], np.int64))
-
-
-@jit
-def along_weights(x, m, start, stop, out):
-    """out = sum_i m_i x_i over rows start to stop, in float32."""
-    p = x.shape[1]
-    out[:] = np.float32(0.0)
-    i = start
-    while i + ROWS <= stop:
-        a, b, c, d, e, f, g, h = m[i], m[i + 1], m[i + 2], m[i + 3], m[i + 4], m[i + 5], m[i + 6], m[i + 7]
-        for mu in range(p):
-            one = (a * np.float32(x[i, mu]) + b * np.float32(x[i + 1, mu])) + (c * np.float32(x[i + 2, mu]) + d * np.float32(x[i + 3, mu]))
-            two = (e * np.float32(x[i + 4, mu]) + f * np.float32(x[i + 5, mu])) + (
-                g * np.float32(x[i + 6, mu]) + h * np.float32(x[i + 7, mu])
-            )
-            out[mu] += one + two
-        i += ROWS
-    for j in range(i, stop):
-        for mu in range(p):
-            out[mu] += m[j] * np.float32(x[j, mu])
-
-
-@jit
-def along_patterns(row, g):
-    """sum_mu g_mu x_mu of one row, in float32."""
-    total = np.float32(0.0)
-    for mu in range(g.size):
-        total += g[mu] * np.float32(row[mu])
-    return total
 
 
 @jit
@@ -123,6 +96,19 @@ def keep_best(patterns, to, w):
 
 
 @jit
+def self_focused(b, s):
+    """The outermost m with the sign of b that solves m = tanh(b + s m), to the digits of float32."""
+    field, m = abs(b), 1.0
+    for _ in range(SELF_STEPS):
+        t = math.tanh(field + s * m)
+        step = (m - t) / (1.0 - s * (1.0 - t * t))
+        m -= step
+        if not abs(step) > ENOUGH:
+            break
+    return math.copysign(m, b)
+
+
+@jit
 def drive(kind, b, h, s, y):
     """(m, H) of one weight in the field b of the patterns, where H was h."""
     if kind == REINFORCED:
@@ -131,28 +117,29 @@ def drive(kind, b, h, s, y):
     if kind == FOCUSING:
         return star(b, s, y)[0], b
     if kind == SELF:
-        return self_consistent(b, s), b
+        return self_focused(b, s), b
     return math.nan, math.nan
 
 
 @jit
-def iterate(patterns, to, kind, strengths, damping, every):
-    """One iteration for every row (s, y) of `strengths`; ends where the signs of m, looked at `every` so many, make no error.
+def iterate(patterns, to, kind, strengths, looks):
+    """One iteration for every row (s, y, damping) of `strengths`; ends where the signs of m, where `looks` says so, make no error.
 
     Returns the iterations done.
     """
     units, p = patterns.signs.shape
     n = to.m.size
     size = n // units
-    w, line, kept = np.empty(n, np.int8), np.empty(p, np.float32), 1.0 - damping
-    reaction = np.zeros(units)
+    w, line = np.empty(n, np.int8), np.empty(p, np.float32)
+    field, reaction = np.empty(n, np.float32), np.zeros(units)
     for step in range(strengths.shape[0]):
+        share = 1.0 - strengths[step, 2]
         for unit in range(units):
             spread = 0.0
             for i in range(unit * size, (unit + 1) * size):
                 spread += 1.0 - float(to.m[i]) * float(to.m[i])
-            v = patterns.variance * max(spread / size, 1e-12)
-            along_weights(patterns.x, to.m, unit * size, (unit + 1) * size, line)
+            v = patterns.variance * max(spread / size, FROZEN)
+            along_weights(patterns.x[unit * size : (unit + 1) * size], to.m[unit * size : (unit + 1) * size], line)
             for mu in range(p):
                 to.v[unit, mu] = v
                 to.omega[unit, mu] = patterns.scale * float(line[mu]) * patterns.signs[unit, mu] - v * float(to.g[unit, mu])
@@ -163,15 +150,16 @@ def iterate(patterns, to, kind, strengths, damping, every):
         for unit in range(units):
             reaction[unit] = 0.0
             for mu in range(p):
-                to.g[unit, mu] += np.float32(kept * (to.fresh[unit, mu] - float(to.g[unit, mu])))
+                to.g[unit, mu] += np.float32(share * (to.fresh[unit, mu] - float(to.g[unit, mu])))
                 reaction[unit] -= to.slope[unit, mu]
             for mu in range(p):
                 line[mu] = to.g[unit, mu] * np.float32(patterns.signs[unit, mu])
+            along_patterns(patterns.x[unit * size : (unit + 1) * size], line, field[unit * size : (unit + 1) * size])
             for i in range(unit * size, (unit + 1) * size):
                 m = float(to.m[i])
-                b = patterns.scale * float(along_patterns(patterns.x[i], line)) + patterns.variance / size * reaction[unit] * m
+                b = patterns.scale * float(field[i]) + patterns.variance / size * reaction[unit] * m
                 new, to.h[i] = drive(kind, b, to.h[i], strengths[step, 0], strengths[step, 1])
-                to.m[i] = np.float32(m + kept * (new - m))
-        if (step + 1) % every == 0 and keep_best(patterns, to, w) == 0:
+                to.m[i] = np.float32(m + share * (new - m))
+        if looks[step] and keep_best(patterns, to, w) == 0:
             return step + 1
     return strengths.shape[0]
