@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import xarray
 
 DIGITS = 1e-11  # relative accuracy of a step of the integrator
-LARGEST = 1e20  # norm from which the descent has diverged
+LARGEST = 1e8  # |w|^2/N, in units of its start and of eta^2, from which the descent has diverged: m would be lost in rounding
 
 
 def online_learning(model: Model, learning_rate: float, alpha: ArrayLike, m0: float = 0.0, q0: float = 1.0) -> "xarray.Dataset":
@@ -97,13 +97,15 @@ def _integrate(flow, m0, q0, places):
     if places[-1] == 0.0:
         return np.array([[m0], [q0]])
 
+    largest = LARGEST * (q0 + max(1.0, flow.rate) ** 2)
+
     def diverged(alpha, x):
-        return LARGEST - x[1]
+        return largest - x[1]
 
     diverged.terminal = True
     with np.errstate(all="ignore"):
         found = solve_ivp(flow, (0.0, places[-1]), [m0, q0], "DOP853", places, rtol=DIGITS, atol=1e-13, events=diverged)
-    if not found.success or found.y.shape[1] < places.size or not np.isfinite(found.y).all():
+    if not found.success or len(found.t) < places.size or not np.isfinite(found.y).all():
         raise NotConverged(
             f"the norm of online descent at the learning rate {flow.rate:g} diverges before alpha = {places[-1]:g}: use a smaller rate, "
             "a larger l2 or a smaller alpha"

@@ -44,8 +44,8 @@ def test_a_reference_integration_is_reproduced():
     ],
 )
 def test_simulations_scatter_around_the_equations_like_one_over_sqrt_n(model, rate):
-    table, alpha, spread = fp.online_learning(model, rate, [1.0]), 1.0, {}
-    for n, runs in ((1000, 12), (4000, 6)):
+    table, alpha, spread = fp.online_learning(model, rate, [0.7]), 0.7, {}
+    for n, runs in ((1000, 8), (4000, 4)):
         found = np.array([run(model, rate, n, alpha, seed) for seed in range(runs)])
         gaps = found - [table.m.values[0], table.q.values[0]]
         assert np.all(np.abs(gaps.mean(axis=0)) < 5.0 / math.sqrt(n * runs) + 10.0 / n)
