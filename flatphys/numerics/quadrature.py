@@ -11,7 +11,7 @@ branch point at centre +- i width.  Two rules follow from that knowledge:
   16 nodes have an error of about 3^-32 = 5e-16.
 
 `level` = 0 is the working rule, `level` = 1 an independent, finer one: the difference of the two
-is the error estimate that states carry.
+is the error estimate that states carry.  `level` = -1 is a coarse one, good to 1e-7, for points on the way to others.
 """
 
 import math
@@ -23,6 +23,7 @@ from flatphys._jit import jit
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 
 DIGITS = 42.0  # natural log of the accuracy aimed at: e^-42, room for polynomial factors above 1e-16
+COARSE_DIGITS, COARSE_RATIO = 20.0, 3.0  # the same two of coarse rules
 MAX_SHIFT = 6.0  # a contour shifted further gains little, and polynomial factors grow along it
 MAX_TRAPEZOID = 320  # more nodes than this and the graded panels are cheaper
 PANEL_RATIO = 1.5  # panel length over distance to the nearest singularity
@@ -124,7 +125,7 @@ def gaussian_nodes(level, reach, growth, origin, poles, narrow, u, w):
 
     Returns the number of nodes.
     """
-    h = trapezoid_step(min(poles[1], poles[3]), growth)
+    h = trapezoid_step(min(poles[1], poles[3]), growth, DIGITS if level >= 0 else COARSE_DIGITS)
     n = 0
     if 2.0 * reach <= MAX_TRAPEZOID * h:
         shift = 0.0
@@ -138,7 +139,7 @@ def gaussian_nodes(level, reach, growth, origin, poles, narrow, u, w):
             w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
             n += 1
         return n
-    ratio = PANEL_RATIO if level == 0 else 0.75 * PANEL_RATIO
+    ratio = PANEL_RATIO if level == 0 else (0.75 * PANEL_RATIO if level > 0 else COARSE_RATIO)
     marks = (poles[0], poles[1], poles[2], poles[3], narrow[0], narrow[1], narrow[2], narrow[3])
     n = panel_nodes(0, -reach - origin, reach - origin, ratio, ratio, marks, u, w)
     for i in range(n):

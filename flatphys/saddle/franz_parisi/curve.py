@@ -26,7 +26,7 @@ from flatphys.kernels.codes import SPHERICAL, Channel
 from flatphys.numerics.continuation import vanishing
 from flatphys.numerics.newton import largest
 from flatphys.saddle.accept import accept_point
-from flatphys.saddle.franz_parisi.point import BUDGET, TOLERANCE, Equations, Point, openness, solve
+from flatphys.saddle.franz_parisi.point import TOLERANCE, Equations, Point, openness, solve
 from flatphys.saddle.franz_parisi.reference import reference_of
 from flatphys.saddle.franz_parisi.start import CLOSED, first_point
 from flatphys.state import State
@@ -92,6 +92,7 @@ class Curve:
         self.points: dict[float, Point] = {}  # solved, by xi
         self.ends = [-math.inf, math.inf]  # beyond these xi there is no solution
         self.reasons = ["no_solution", "no_solution"]
+        self.asked = False  # for a point yet
         self._closed = "unsat" if equations.ref.weights == SPHERICAL else "no_solution"
         self._begin(near)
 
@@ -124,7 +125,7 @@ class Curve:
         here = known[0]
         if self.points[here].distance == distance and self.points[here].fine:
             return self.points[here]
-        self.equations.allowed = self.equations.evaluations + BUDGET
+        self._allow()
         step = math.inf
         while True:
             left = xi - here
@@ -163,6 +164,14 @@ class Curve:
                 failed.residual,
             )
         return None
+
+    def _allow(self):
+        """A budget for the point asked for; where that is the first one, less what the start has cost."""
+        if self.asked:
+            self.equations.budget.renew()
+        else:
+            self.equations.budget.reach()
+        self.asked = True
 
     def _closing(self, here):
         """Whether the counted weights have nearly closed in on each other at `here`."""

@@ -12,13 +12,13 @@ import math
 
 import numpy as np
 
-from flatphys.errors import NotConverged
 from flatphys.kernels.channels import steps
 from flatphys.kernels.codes import PERCEPTRON, RANDOM
 from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.numerics.newton import Options, newton
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.accept import Tolerance, good
+from flatphys.saddle.franz_parisi.budget import Budget
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
 from flatphys.saddle.franz_parisi.label import MOST_GAMMA
 from flatphys.saddle.franz_parisi.network import Seen, seen_overlaps
@@ -29,7 +29,6 @@ ROUGH = 1e-6  # residual on coarse sums
 NEAR = 1e-3  # where coarse sums stall closer than this, full ones are tried
 CONVERGED = 1e-13  # residual at which the iteration is content
 WEAK, RELAX = 1e-3, 12  # conjugates below which the map is iterated, and how often
-BUDGET = 2_500_000  # evaluations of the integrand that one point may take: half a second
 NESTED = 0.3  # what one costs inside of three nested sums, where the label is a factor
 TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)  # of a point that is returned
 COARSE = Tolerance(residual=ROUGH)  # of a point on the way
@@ -55,8 +54,7 @@ class Equations:
         self.active = [1] if self.flat else ([0, 1, 2] if self.teacher else [0, 1])
         self.stepped = steps(reference.channel)
         self.root_hat = math.sqrt(reference.q_hat)
-        self.evaluations = 0  # of the integrand
-        self.allowed = BUDGET  # evaluations until the point in work is given up
+        self.budget = Budget()
         self.iterations = 0  # of the map
 
     def seen(self, distance, weights) -> Seen:
@@ -69,10 +67,10 @@ class Equations:
         """The averages `patterns.Patterns` at overlaps as the patterns see them."""
         if self.teacher and (not self.stepped or _gamma(overlaps) > MOST_GAMMA):
             out = teacher_sums(self.ref, self.channel, overlaps, level, buffers(0), buffers(1), scratch())
-            self.evaluations += int(NESTED * out.evaluations)
+            self.budget.spend(int(NESTED * out.evaluations))
         elif overlaps.v0 > 0.0:
             out = pattern_sums(self.seen_ref, self.channel, overlaps, level, buffers(0), buffers(1))
-            self.evaluations += out.evaluations
+            self.budget.spend(out.evaluations)
         else:  # b = 0 away from the reference's own overlap: no such weights
             return lost(0)
         self.iterations += 1
@@ -80,9 +78,9 @@ class Equations:
 
     def map(self, distance, x, field, share=1.0, level=0):
         """(image of the conjugates x, weights' averages, patterns' averages); `share` scales the load."""
-        if self.evaluations > self.allowed:
-            raise NotConverged(
-                f"the local entropy at distance {distance:.6g} is out of reach: {BUDGET:g} evaluations of its integrand were not enough "
+        if self.budget.over:
+            raise self.budget.refusal(
+                f"the local entropy at distance {distance:.6g}",
                 f"(costly are overlaps near 1, q = {self.ref.q:.10g} of references or q1 of the counted, and references of a soft energy "
                 f"with a teacher); count nearer to {self.own:.6g}, the references' own distance, or at a smaller load",
                 {"conjugates": x.tolist()},

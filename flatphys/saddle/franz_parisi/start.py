@@ -11,9 +11,10 @@ import numpy as np
 
 from flatphys.errors import NotConverged
 from flatphys.numerics.continuation import vanishing
-from flatphys.saddle.franz_parisi.point import BUDGET, Point, openness, solve, violation
+from flatphys.saddle.franz_parisi.point import Point, openness, solve, violation
 
 CLOSED = 0.03  # openness below which the curve, or the share, is taken to end where it vanishes linearly
+TRY = 0.25  # of the budget of a point: there are four distances to start at
 SHORTEST = 1e-3  # step of the share
 
 
@@ -24,7 +25,7 @@ def first_point(equations, distance: float) -> Point | None:
     """
     xi = 0.5 * math.log((1.0 - distance) / distance)
     x, field, jacobian = np.zeros(3), xi, None
-    equations.allowed = equations.evaluations + BUDGET // 3
+    equations.budget.renew(TRY)
     if distance == equations.own:  # counted alike, the weights are other references: q1 = t = p
         ref = equations.ref
         x, field = np.array([equations.root_hat, 0.0, ref.R_hat if equations.teacher else 0.0]), 0.0

@@ -5,7 +5,6 @@ where the load at which q1 -> 1, alpha'(p) with the reference held fixed, exceed
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,20 +13,19 @@ from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels, Loss
 from flatphys.kernels.losses import CODES
 from flatphys.kernels.traits import loss_traits
 from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
-from flatphys.numerics.continuation import Path, Steps, vanishing
-from flatphys.numerics.newton import Options, largest, newton
+from flatphys.numerics.continuation import Path, Steps, extrapolate, vanishing
+from flatphys.numerics.newton import newton
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.accept import accept_point, good
-from flatphys.saddle.franz_parisi.point import TOLERANCE
-from flatphys.saddle.franz_parisi.trained_averages import limit_step, step
+from flatphys.saddle.accept import good
+from flatphys.saddle.franz_parisi.budget import FLAT, Budget
+from flatphys.saddle.franz_parisi.point import COARSE, TOLERANCE
+from flatphys.saddle.franz_parisi.trained_averages import limit_step
 from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, POSTERIOR, Place, Rule
+from flatphys.saddle.franz_parisi.trained_point import ON_THE_WAY, OPTIONS, Equations, Point, solve_point
 from flatphys.state import State
 
-OPTIONS = Options(goal=1e-13, tolerance=TOLERANCE.residual, longest=math.inf, tries=(10, 1), shrink=0.5)
-CLOSED = 3e-2  # v1/(1-p^2) below which the load is taken to end where it vanishes linearly: no numerical obstacle
-SHORTEST = 1e-4  # step of the load, as a share of it
-WEAK = 1e-26  # B/(1-p^2) and the like below which the constraints have no effect
 NO_LOSS = Loss(-1, 0.0)
+STEEP = 5.0  # d log(1-p^2)/d log load from which the range of overlaps is taken to close where its inverse square vanishes
 MIDDLE = 0.5  # overlap from which others are reached
 STEPS = Steps(first=0.2, longest=0.7, shortest=1e-3)  # in atanh p, from a solved overlap to one that is not reached at once
 NAMES = ("value", "free_entropy", "slope", "train_error", "train_loss", "at_eigenvalue", "residual", "quadrature_error", "q1", "m1", "r")
@@ -67,119 +65,26 @@ def rule_of(state: State) -> Rule:
     return Rule(labels, moves, loss, float(c), float(edge), m, q, float(d))
 
 
-class Point(NamedTuple):
-    """One overlap's solution: the unknowns, v1 = 1 - q1, and what is reported."""
+class _Path:
+    """The largest overlap along the load of the counted constraint: z = (dm, dr, log gap) in units of sqrt gap, by log load.
 
-    dm: float
-    dr: float
-    b: float
-    v1: float
-    found: dict
+    Where the two ends of the range of overlaps meet, z bends back like a square root, and (d log load/dz)^2 vanishes linearly.
+    """
 
+    def __init__(self, place, z):
+        self.places, self.points, self.inverse = [place], [z], []
 
-class Equations:
-    """The equations of weights counted by `channel` at one overlap p, gap = 1 - p^2, with a rule trained at load alpha."""
+    def add(self, place, z):
+        self.inverse.append(((place - self.places[-1]) / (z[2] - self.points[-1][2])) ** 2)
+        self.places.append(place)
+        self.points.append(z)
 
-    def __init__(self, rule: Rule, alpha: float, channel: Channel, p: float, gap: float):
-        self.rule, self.alpha, self.channel, self.p, self.gap = rule, alpha, channel, p, gap
-
-    def answer(self, x, load, level=0):
-        """(dm, dr, B) that x = (dm, dr, B) implies at the load of the counted constraints, and the averages."""
-        return step(self.rule, load, self.channel, Place(self.p, self.gap, *x), level, buffers(), buffers(1))
-
-    def scaled(self, x):
-        """x in units of sqrt(B), in which weak and strong constraints look alike."""
-        scale = math.sqrt(x[2])
-        return np.array([x[0] / scale, x[1] / scale, math.log(x[2] / (self.gap - x[2]))])
-
-    def unscaled(self, z):
-        b = self.gap / (1.0 + math.exp(-z[2])) if z[2] > -700.0 else 0.0
-        return np.array([math.sqrt(b) * z[0], math.sqrt(b) * z[1], b])
-
-    def polish(self, x, load):
-        """(x, residual) of the solution near x at this load."""
-
-        def gaps(z):
-            x = self.unscaled(z)
-            if not 0.0 < x[2] < self.gap:
-                return np.full(3, math.nan)
-            new = self.answer(x, load)
-            scale = math.sqrt(x[2])
-            return np.array([(new[0] - x[0]) / scale, (new[1] - x[1]) / scale, (new[2] - x[2]) / x[2]])
-
-        root = newton(gaps, self.scaled(x), options=OPTIONS)
-        return self.unscaled(root.x), root.residual
-
-    def read(self, x, residual) -> Point:
-        """Free entropy and the rest at the unknowns x, by both rules; `NotConverged` where they are not good enough."""
-        dm, dr, b = (float(part) for part in x)
-        m, q, d, beta = self.rule.m, self.rule.q, self.rule.d, self.channel.beta
-        v1, r = self.gap - b, self.p / math.sqrt(q) + dr
-        both = []
-        for level in (0, 1):
-            out = self.answer(x, self.alpha, level)[3]
-            surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)  # q1 - s
-            phi = 0.5 * (math.log(v1) + surplus / v1) + self.alpha * out.log_z
-            slope = math.sqrt(q) * r * (-1.0 / v1 + self.alpha * d * out.bent)
-            value = phi + (beta * self.alpha * out.loss if beta < math.inf else 0.0)
-            both.append((phi, slope, value, out.share, out.loss, 1.0 - self.alpha * (d * v1) ** 2 * out.curvature))
-        found = dict(zip(("free_entropy", "slope", "value", "train_error", "train_loss", "at_eigenvalue"), both[0], strict=True))
-        found |= {"q1": self.p * self.p + b, "m1": m * self.p / math.sqrt(q) + dm, "r": r, "residual": residual}
-        found["quadrature_error"] = largest([(a - c) / max(1.0, abs(a)) for a, c in zip(*both, strict=True)])
-        return Point(dm, dr, b, v1, accept_point(TOLERANCE, f"the local entropy at overlap {self.p:.6g}", found, 0.5 * math.log(self.gap)))
-
-
-def solve_point(equations: Equations, guess=None) -> Point | None:
-    """The saddle at one overlap, from a neighbouring solution or from the unconstrained one; None if unsatisfiable."""
-    if guess is not None:
-        x, residual = equations.polish(guess, equations.alpha)
-        if good(TOLERANCE, residual):
-            return equations.read(x, residual)
-    nothing = np.zeros(3)
-    dm, dr, b, _ = equations.answer(nothing, equations.alpha)
-    if max(dm * dm, equations.rule.q * dr * dr, b) <= WEAK * equations.gap:  # every pattern is fulfilled: the volume is left
-        return equations.read(nothing, 0.0)
-    return _loaded(equations)
-
-
-def _loaded(equations: Equations) -> Point | None:
-    """The saddle from no constraints to all of them: the load of the counted constraint grows, the reference stays."""
-    alpha, gap, hard = equations.alpha, equations.gap, equations.channel.beta == math.inf
-    loads, points, openness = [0.0], [], [1.0]
-    stride, residual, room = alpha, math.nan, math.inf
-    while loads[-1] < alpha:
-        load = loads[-1]
-        target = min(alpha, load + min(stride, 0.7 * room))
-        if not points:
-            dm, dr, b, _ = equations.answer(np.zeros(3), target)
-            trial = np.array([dm, dr, min(max(b, 1e-280), 0.3 * gap)])
-        else:
-            trial = points[-1]
-            if len(points) > 1:
-                trial = trial + (target - load) / (load - loads[-2]) * (trial - points[-2])
-                trial[2] = min(max(trial[2], 0.3 * points[-1][2]), gap - 0.3 * (gap - points[-1][2]))
-        x, residual = equations.polish(trial, target)
-        if good(TOLERANCE, residual):
-            loads.append(target)
-            points.append(x)
-            openness.append(1.0 - x[2] / gap)
-            stride = 1.7 * (target - load)
-            if hard and openness[-1] < 0.5:
-                room = vanishing(loads, openness)
-            if openness[-1] < CLOSED and alpha - target > 1.5 * room:
-                return None
-            continue
-        stride = 0.4 * (target - load)
-        if stride < SHORTEST * alpha * min(1.0, 10.0 * openness[-1]):
-            if hard and openness[-1] < CLOSED:
-                return None
-            raise NotConverged(
-                f"the local entropy at overlap {equations.p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints; "
-                f"count at another overlap, margin or beta",
-                dict(zip(("dm", "dr", "B"), points[-1] if points else np.zeros(3), strict=True)),
-                residual,
-            )
-    return equations.read(points[-1], residual)
+    def room(self):
+        """How far beyond the last place the range closes, inf where nothing speaks for that."""
+        if len(self.inverse) < 2 or not self.inverse[-1] < STEEP**-2:
+            return math.inf
+        middles = [0.5 * (a + b) for a, b in zip(self.places[-3:-1], self.places[-2:], strict=True)]
+        return vanishing(middles, self.inverse[-2:]) - 0.5 * (self.places[-1] - self.places[-2])
 
 
 def largest_overlap(state: State, margin: float) -> float:
@@ -188,43 +93,65 @@ def largest_overlap(state: State, margin: float) -> float:
     Solves the equations at q1 = 1 for 1 - p^2, from a vanishing load of the counted constraint, where p = 1, up to
     the actual one.  Raises `Unsatisfiable` where the two ends of the range of feasible overlaps have met.
     """
-    rule, alpha = rule_of(state), state.alpha
+    rule, alpha, budget = rule_of(state), state.alpha, Budget()
     square = limit_step(rule, 1.0, margin, Place(1.0, 1e-12, 0.0, 0.0, 1e-12), 0, buffers(), buffers(1))[2]
     if square < 1e-16:
         return 1.0
 
-    def residuals(z, load):
+    def residuals(z, load, level):
         if not -690.0 < z[2] < 0.0:
             return np.full(3, math.nan)
         gap = math.exp(z[2])
         width = math.sqrt(gap)
+        if budget.over:
+            raise budget.refusal(
+                f"the largest overlap with {state.model!r}", f"(it got to {load:.6g} of alpha={alpha:g}); lower either", {}
+            )
         at = Place(math.sqrt(1.0 - gap), gap, width * z[0], width * z[1], gap)
-        new = limit_step(rule, load, margin, at, 0, buffers(), buffers(1))
+        new = limit_step(rule, load, margin, at, level, buffers(), buffers(1))
+        budget.spend(int(FLAT * new[3]))
         return np.array([new[0] / width - z[0], new[1] / width - z[1], new[2] / gap - 1.0])
 
-    load = min(alpha, 1e-5 / square)
-    z, stride, previous = np.array([0.0, 0.0, math.log(load * square)]), math.log(4.0), None
-    at = None
-    while at is None or at < alpha:
-        target = load if at is None else min(alpha, at * math.exp(stride))
-        guess = z if previous is None else z + (z - previous[0]) * (math.log(target / at) / math.log(at / previous[1]))
-        root = newton(lambda y, t=target: residuals(y, t), guess, options=OPTIONS)
-        if good(TOLERANCE, root.residual):
-            previous, z, at, stride = (z, at) if at is not None else None, root.x, target, 1.5 * stride
+    def solved(place, guess, jacobian=None, level=-1):
+        options = ON_THE_WAY if level < 0 else OPTIONS
+        root = newton(lambda y: residuals(y, min(math.exp(place), alpha), level), guess, jacobian, options)
+        return root if good(COARSE if level < 0 else TOLERANCE, root.residual) else None
+
+    start, end = math.log(min(alpha, 1e-5 / square)), math.log(alpha)
+    root = solved(start, np.array([0.0, 0.0, start + math.log(square)]))
+    if root is None:
+        raise NotConverged(f"the largest overlap with {state.model!r} could not be followed from small loads")
+    path, stride = _Path(start, root.x), math.log(4.0)
+    while path.places[-1] < end:
+        room, at = path.room(), path.places[-1]
+        if end > at + 2.0 * room:
+            raise _beyond(state, margin, math.exp(at + room))
+        place = min(end, at + min(stride, 0.7 * room))
+        found = solved(place, extrapolate(path.places, path.points, place, 3), root.jacobian)
+        if found is not None:
+            root = found
+            path.add(place, root.x)
+            stride = 1.7 * (place - at)
             continue
-        if at is None:
-            raise NotConverged(f"the largest overlap with {state.model!r} could not be followed from small loads", {}, root.residual)
-        stride *= 0.4
+        stride = 0.4 * (place - at)
         if stride < 1e-6:
-            speed = (z[2] - previous[0][2]) / math.log(at / previous[1])  # diverges where the range closes
-            best = {"overlap": math.sqrt(1.0 - math.exp(z[2])), "load": at}
-            if speed > 30.0:
-                raise Unsatisfiable(
-                    f"at alpha={alpha:g} no weights reach margin {margin:g} on every pattern at any overlap with {state.model.learner!r} "
-                    f"(possible up to {at:.6g}); lower alpha or the margin, or count at a finite beta"
-                )
-            raise NotConverged(f"the largest overlap with {state.model!r} was lost at {at:.6g} of alpha={alpha:g}", best, root.residual)
-    return math.sqrt(1.0 - math.exp(z[2]))
+            if room < 1e-3:
+                raise _beyond(state, margin, math.exp(at + room))
+            best = {"overlap": math.sqrt(1.0 - math.exp(path.points[-1][2])), "load": math.exp(at)}
+            raise NotConverged(f"the largest overlap with {state.model!r} was lost at {math.exp(at):.6g} of alpha={alpha:g}", best)
+    root = solved(end, root.x, root.jacobian, 0)
+    if root is None:
+        raise NotConverged(
+            f"the largest overlap with {state.model!r} at alpha={alpha:g} could not be polished: the range of overlaps closes"
+        )
+    return math.sqrt(1.0 - math.exp(root.x[2]))
+
+
+def _beyond(state, margin, load):
+    return Unsatisfiable(
+        f"at alpha={state.alpha:g} no weights reach margin {margin:g} on every pattern at any overlap with {state.model.learner!r} "
+        f"(possible up to about {load:.4g}); lower alpha or the margin, or count at a finite beta"
+    )
 
 
 def _pulls_only_forward(state: State) -> bool:
@@ -240,11 +167,16 @@ def _pulls_only_forward(state: State) -> bool:
 
 
 def _solve_near(rule, alpha, channel, p, last) -> Point | None:
-    """The saddle at p from the one at another overlap (`last` = (overlap, point)), in steps where a single one fails."""
+    """The saddle at p from the one at another overlap (`last` = (overlap, point)), in steps where a single one fails.
+
+    The first way may take most of the budget of a point, the second what is left.
+    """
+    budget = Budget()
 
     def equations(p):
-        return Equations(rule, alpha, channel, p, (1.0 - p) * (1.0 + p))
+        return Equations(rule, alpha, channel, p, budget)
 
+    budget.renew(0.7)
     there, guess = equations(p), None
     if last is not None:
         near = last[1]
@@ -253,22 +185,32 @@ def _solve_near(rule, alpha, channel, p, last) -> Point | None:
         return solve_point(there, guess)
     except NotConverged as error:
         failure = error
+    budget.renew(0.3)
+    try:
+        z = _reached(equations, p, last)
+    except NotConverged:
+        z = None
+    if z is None:
+        raise failure
+    z, residual, _ = there.polish(z, alpha)
+    return there.read(there.unscaled(z), residual)
+
+
+def _reached(equations, p, last):
+    """The scaled unknowns at p, in steps from the point at another overlap, that in the middle if there is no `last`; or None."""
     if last is None and p != MIDDLE:
         point = solve_point(equations(MIDDLE))
         last = None if point is None or point.b == 0.0 else (MIDDLE, point)
     if last is None:
-        raise failure
+        return None
 
     def step(xi, z):
         here = equations(math.tanh(xi))
-        x, residual = here.polish(here.unscaled(z), alpha)
-        return here.scaled(x) if good(TOLERANCE, residual) else None
+        z, residual, _ = here.polish(z, here.alpha, fine=False)
+        return z if good(COARSE, residual) else None
 
     start = equations(last[0]).scaled(np.array([last[1].dm, last[1].dr, last[1].b]))
-    z = Path(math.atanh(last[0]), start, STEPS, p - last[0]).reach(step, math.atanh(p))
-    if z is None:
-        raise failure
-    return there.read(*there.polish(there.unscaled(z), alpha))
+    return Path(math.atanh(last[0]), start, STEPS, p - last[0]).reach(step, math.atanh(p))
 
 
 def local_entropies(state: State, overlaps, channel: Channel) -> dict:

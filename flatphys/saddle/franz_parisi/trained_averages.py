@@ -37,10 +37,12 @@ from flatphys.kernels.channels import channel, channel_scalars, features, growth
 from flatphys.numerics.gaussian import density
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes, panel_nodes
 from flatphys.saddle.franz_parisi.trained_fields import edge_of_constraint, field_mean, label_weights, outer_nodes, view
+from flatphys.saddle.franz_parisi.weights import panel_ratio
 
 
 class Averages(NamedTuple):
-    """E[W log Z], E[f'] (mixture) or its teacher's form, E[W f' delta], E[W f'^2], E[W f''^2], E[W f'' delta'], train error and loss."""
+    """E[W log Z], E[f'] (mixture) or its teacher's form, E[W f' delta], E[W f'^2], E[W f''^2], E[W f'' delta'], train error and loss,
+    and the evaluations of the integrand that it took."""
 
     log_z: float
     turned: float
@@ -50,11 +52,19 @@ class Averages(NamedTuple):
     bent: float
     share: float
     loss: float
+    evaluations: int
+
+
+class Sums(NamedTuple):
+    """How finely is summed (the `level` of `numerics.quadrature`), and whether train error and loss are summed as well."""
+
+    level: int
+    scalars: bool
 
 
 @jit
-def _xi_sums(rule, ch, seen, line, level, nodes):
-    """Over xi at `line` = (g, x0, stretch), x = x0 - stretch xi: (W log f, turned a, W a, W a^2, W b^2, W b, W share, W energy)."""
+def _xi_sums(rule, ch, seen, line, sums, nodes):
+    """Over xi at `line` = (g, x0, stretch), x = x0 - stretch xi: (W log f, turned a, W a, W a^2, W b^2, W b, W share, W energy), number."""
     y, wy = nodes
     g, x0, stretch = line
     centre = x0 / stretch if stretch > 0.0 else 0.0
@@ -66,7 +76,7 @@ def _xi_sums(rule, ch, seen, line, level, nodes):
         poles = ((start - re) / stretch, im / stretch, (start - other) / stretch, other_im / stretch)
     field = -rule.m * g / math.sqrt(rule.q) / seen.rho if seen.rho != 0.0 else 0.0
     bend = growth(ch, seen.unit) * stretch * stretch
-    k = gaussian_nodes(level, REACH, seen.growth + bend, origin, poles, (field - origin, seen.narrow, 0.0, math.inf), y, wy)
+    k = gaussian_nodes(sums.level, REACH, seen.growth + bend, origin, poles, (field - origin, seen.narrow, 0.0, math.inf), y, wy)
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
     for j in range(k):
         x = start - stretch * y[j]
@@ -79,19 +89,19 @@ def _xi_sums(rule, ch, seen, line, level, nodes):
         s3 += weight * a * a
         s4 += weight * b * b
         s5 += weight * b
-        if ch.beta < math.inf:
+        if sums.scalars:
             share, loss = channel_scalars(ch, x, seen.unit)
             s6 += weight * share
             s7 += weight * loss
-    return s0, s1, s2, s3, s4, s5, s6, s7
+    return s0, s1, s2, s3, s4, s5, s6, s7, k
 
 
 @jit
-def averages(rule, ch, at, level, outer, inner):
+def averages(rule, ch, at, sums, outer, inner):
     """The `Averages` at a `Place` of weights counted by the channel ch; outer and inner are node buffers."""
     u, w = outer
     nan = math.nan
-    nothing = Averages(nan, nan, nan, nan, nan, nan, nan, nan)
+    nothing = Averages(nan, nan, nan, nan, nan, nan, nan, nan, 0)
     v1 = at.gap - at.b
     seen = view(rule, at, v1)
     if not seen.v0 > 0.0:
@@ -103,11 +113,12 @@ def averages(rule, ch, at, level, outer, inner):
     near = 0.9 / steep if steep > 0.0 else math.inf
     first = edge_of_constraint(rule, at, ch.margin), near * min(im, other_im)
     second = (edge_of_constraint(rule, at, ch.margin - unit * other), near * other_im) if other_im < math.inf else (0.0, math.inf)
-    n = outer_nodes(rule, first, second, math.sqrt(growth(ch, unit)) * steep, level, u, w)
+    n = outer_nodes(rule, first, second, math.sqrt(growth(ch, unit)) * steep, sums.level, u, w)
     z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
+    evaluations = 0
     for i in range(n):
         mean, delta, bend = field_mean(rule, at, u[i])
-        s0, s1, s2, s3, s4, s5, s6, s7 = _xi_sums(rule, ch, seen, (u[i], (ch.margin - mean) / unit, stretch), level, inner)
+        s0, s1, s2, s3, s4, s5, s6, s7, k = _xi_sums(rule, ch, seen, (u[i], (ch.margin - mean) / unit, stretch), sums, inner)
         z0 += w[i] * s0
         z1 += w[i] * s1
         z2 += w[i] * s2 * delta
@@ -116,14 +127,15 @@ def averages(rule, ch, at, level, outer, inner):
         z5 += w[i] * s5 * bend
         z6 += w[i] * s6
         z7 += w[i] * s7
-    return Averages(z0, z1 / unit, z2 / unit, z3 / (unit * unit), z4 / unit**4, z5 / (unit * unit), z6, z7)
+        evaluations += k
+    return Averages(z0, z1 / unit, z2 / unit, z3 / (unit * unit), z4 / unit**4, z5 / (unit * unit), z6, z7, evaluations)
 
 
 @jit
-def step(rule, alpha, ch, at, level, outer, inner):
+def step(rule, alpha, ch, at, sums, outer, inner):
     """What the equations answer to the unknowns, with the averages: (dm', dr', B', `Averages`)."""
     v1 = at.gap - at.b
-    out = averages(rule, ch, at, level, outer, inner)
+    out = averages(rule, ch, at, sums, outer, inner)
     dm, dr, quadratic = _moved(rule, alpha * v1 * out.turned, alpha * v1 * out.moved)
     return dm, dr, quadratic + alpha * rule.d * v1 * v1 * out.square, out
 
@@ -139,17 +151,18 @@ def _moved(rule, big_a, big_c):
 
 @jit
 def limit_averages(rule, kappa, at, level, outer, inner):
-    """(E (kappa-mu)_+ or its teacher's form, E W (kappa-mu)_+ delta, E W (kappa-mu)_+^2) as q1 -> 1, B = 1 - p^2."""
+    """(E (kappa-mu)_+ or its teacher's form, E W (kappa-mu)_+ delta, E W (kappa-mu)_+^2) as q1 -> 1, B = 1 - p^2, and evaluations."""
     u, w = outer
     y, wy = inner
     seen = view(rule, at, at.gap)
     if not seen.v0 > 0.0:
-        return math.nan, math.nan, math.nan
+        return math.nan, math.nan, math.nan, 0
     width = seen.unit
     edge = edge_of_constraint(rule, at, kappa), math.inf
     n = outer_nodes(rule, edge, (0.0, math.inf), max(abs(at.p), abs(at.dr) * math.sqrt(rule.q)) / math.sqrt(at.gap), level, u, w)
-    ratio = 1.5 - 0.4 * level
+    ratio = panel_ratio(level)
     z1 = z2 = z3 = 0.0
+    evaluations = 0
     for i in range(n):
         g = u[i]
         mean, delta, _ = field_mean(rule, at, g)
@@ -158,6 +171,7 @@ def limit_averages(rule, kappa, at, level, outer, inner):
             continue
         field = -rule.m * g / math.sqrt(rule.q) / seen.rho if seen.rho != 0.0 else 0.0
         k = panel_nodes(0, -REACH, top, ratio, ratio, (field, seen.narrow, 0.0, math.inf, 0.0, math.inf, 0.0, math.inf), y, wy)
+        evaluations += k
         s1 = s2 = s3 = 0.0
         for j in range(k):
             short = kappa - mean - width * y[j]
@@ -169,12 +183,12 @@ def limit_averages(rule, kappa, at, level, outer, inner):
         z1 += w[i] * s1
         z2 += w[i] * s2 * delta
         z3 += w[i] * s3
-    return z1, z2, z3
+    return z1, z2, z3, evaluations
 
 
 @jit
 def limit_step(rule, alpha, kappa, at, level, outer, inner):
-    """What the equations at q1 = 1 answer to (dm, dr, 1 - p^2)."""
-    one, moved, square = limit_averages(rule, kappa, at, level, outer, inner)
+    """What the equations at q1 = 1 answer to (dm, dr, 1 - p^2), and evaluations."""
+    one, moved, square, evaluations = limit_averages(rule, kappa, at, level, outer, inner)
     dm, dr, quadratic = _moved(rule, alpha / rule.d * one, alpha / rule.d * moved)
-    return dm, dr, quadratic + alpha / rule.d * square
+    return dm, dr, quadratic + alpha / rule.d * square, evaluations

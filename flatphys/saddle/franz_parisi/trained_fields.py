@@ -12,6 +12,7 @@ from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels, Lo
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import KINKED, features as loss_features, response
 from flatphys.numerics.quadrature import INV_SQRT_2PI, MAX_TRAPEZOID, REACH, gaussian_nodes, panel_nodes, trapezoid_step
+from flatphys.saddle.franz_parisi.weights import panel_ratio
 
 BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern
 
@@ -131,7 +132,7 @@ def outer_nodes(rule, one, two, spread, level, u, w):
             width = min(one[1], narrow)
         other = two if two[1] < math.inf else turn
         return gaussian_nodes(level, REACH, growth, 0.0, (one[0], width, first, near), (second, near, *other), u, w)
-    ratio = 1.5 if level == 0 else 1.1
+    ratio = panel_ratio(level)
     n, start = 0, -REACH
     marks = (*one, one[0], narrow, *two, *turn)
     for stop in (min(max(min(first, second), -REACH), REACH), min(max(max(first, second), -REACH), REACH), REACH):

@@ -305,7 +305,7 @@ def test_evaluations_are_counted():
     reference, net = reference_of(state())
     equations = Equations(reference, 0.5, Channel(ERRORS, 0.0, math.inf), net)
     solve(equations, 0.25, np.array([0.3, 0.1, 0.0]), 0.5)
-    assert equations.evaluations > 1000 and 3 <= equations.iterations < 40
+    assert equations.budget.spent > 1000 and 3 <= equations.iterations < 40
 
 
 def _enumerated(n, p_patterns, flips, samples, seed):
@@ -381,7 +381,7 @@ def evaluated(reference, d, margin=0.0, beta=math.inf):
     """(what is read at d, evaluations of the integrand from nothing)."""
     solver = curve_around(reference, Channel(ERRORS, margin, beta), near=d)
     point = solver.at(d)
-    return None if point is None else solver.read(point), solver.equations.evaluations
+    return None if point is None else solver.read(point), solver.equations.budget.spent
 
 
 def test_next_to_the_teacher_nodes_are_graded_towards_the_turn_of_its_sign():

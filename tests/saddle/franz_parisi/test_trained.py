@@ -11,9 +11,10 @@ import flatphys as fp
 from flatphys.kernels.channels import CODES
 from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.numerics.quadrature import buffers
-from flatphys.saddle.franz_parisi.trained import Equations, largest_overlap, local_entropies, rule_of, solve_point
-from flatphys.saddle.franz_parisi.trained_averages import averages
+from flatphys.saddle.franz_parisi.trained import largest_overlap, local_entropies, rule_of
+from flatphys.saddle.franz_parisi.trained_averages import Sums, averages
 from flatphys.saddle.franz_parisi.trained_fields import Place
+from flatphys.saddle.franz_parisi.trained_point import Equations, solve_point
 
 RECORDS = [json.loads(line) for line in (pathlib.Path(__file__).parents[2] / "data" / "local_entropy_erm.jsonl").read_text().splitlines()]
 RULES = [
@@ -92,13 +93,13 @@ def test_free_entropy_is_stationary_in_every_unknown(model):
     """Finite differences of (1/2)[log v1 + (q1-s)/v1] + alpha E log Z, which uses none of the saddle's averages."""
     alpha, p, beta = 1.0, 0.6, 2.0
     rule, channel, gap = rule_of(fp.solve(model, alpha)), Channel(ERRORS, 0.0, beta), 1.0 - p * p
-    point = solve_point(Equations(rule, alpha, channel, p, gap))
+    point = solve_point(Equations(rule, alpha, channel, p))
     m, q = rule.m, rule.q
 
     def phi(dm, dr, b):
         v1 = gap - b
         surplus = b - (dm * dm - 2.0 * m * dm * dr - (q - m * m) * dr * dr)
-        log_z = averages(rule, channel, Place(p, gap, dm, dr, b), 0, buffers(), buffers(1)).log_z
+        log_z = averages(rule, channel, Place(p, gap, dm, dr, b), Sums(0, False), buffers(), buffers(1)).log_z
         return 0.5 * (math.log(v1) + surplus / v1) + alpha * log_z
 
     x = np.array([point.dm, point.dr, point.b])
