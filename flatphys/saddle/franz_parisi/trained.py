@@ -169,14 +169,13 @@ def _pulls_only_forward(state: State) -> bool:
 def _solve_near(rule, alpha, channel, p, last) -> Point | None:
     """The saddle at p from the one at another overlap (`last` = (overlap, point)), in steps where a single one fails.
 
-    The first way may take most of the budget of a point, the second what is left.
+    The second way has what the first has left of the budget of a point.
     """
     budget = Budget()
 
     def equations(p):
         return Equations(rule, alpha, channel, p, budget)
 
-    budget.renew(0.7)
     there, guess = equations(p), None
     if last is not None:
         near = last[1]
@@ -185,7 +184,6 @@ def _solve_near(rule, alpha, channel, p, last) -> Point | None:
         return solve_point(there, guess)
     except NotConverged as error:
         failure = error
-    budget.renew(0.3)
     try:
         z = _reached(equations, p, last)
     except NotConverged:

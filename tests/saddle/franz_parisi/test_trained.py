@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import flatphys as fp
+from flatphys.errors import NotConverged, Unsatisfiable
 from flatphys.kernels.channels import CODES
 from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.franz_parisi.budget import MOST, Budget
 from flatphys.saddle.franz_parisi.trained import largest_overlap, local_entropies, rule_of
 from flatphys.saddle.franz_parisi.trained_averages import Sums, averages
 from flatphys.saddle.franz_parisi.trained_fields import Place
@@ -206,3 +208,35 @@ def test_overlaps_that_are_too_small_are_known_for_it_after_few_evaluations(monk
 def test_loads_beyond_the_separability_threshold_overflow_nowhere():
     with pytest.raises(fp.errors.Unsatisfiable, match="no weights reach margin 0.15"):
         largest_overlap(fp.solve(fp.Model(fp.GaussianMixture(15.0), fp.Hebb()), 7.0), 0.15)
+
+
+COSTLY = [  # model, load, overlap, counted margin and beta
+    (fp.Model(fp.GaussianMixture(60.0), fp.Hebb()), 1.5e6, 0.99, -1e-4, 5.6),
+    (fp.Model(fp.GaussianMixture(60.0), fp.ERM("hinge", 0.08)), 5000.0, 0.15, 0.0, 2.5),
+    (fp.Model(fp.Teacher(), fp.Hebb()), 0.7, -5e-3, 0.04, 14.0),
+    (fp.Model(fp.Teacher(), fp.ERM("hinge", 90.0)), 4.3, -1e-5, 0.0, 2.0),
+    (fp.Model(fp.GaussianMixture(4.0), fp.Hebb()), 1.5e-3, -1e-3, 0.0, 20.0),
+    (fp.Model(fp.Teacher(1e-5), fp.ERM("hinge", 4e-3)), 2.5e7, 0.9, 0.0, math.inf),
+]
+
+
+@pytest.mark.parametrize(("model", "alpha", "p", "margin", "beta"), COSTLY)
+def test_no_point_takes_more_evaluations_than_its_budget(monkeypatch, model, alpha, p, margin, beta):
+    budgets, begin = [], Budget.__init__
+    monkeypatch.setattr(Budget, "__init__", lambda self: budgets.append(self) or begin(self))
+    state = fp.solve(model, alpha)
+    try:
+        got = neighbourhood(state, [p], margin, beta)
+        assert got["status"][0] == "ok" and got["residual"][0] <= 1e-10
+    except (NotConverged, Unsatisfiable) as error:  # a named limit of reach, what is in the way, or no such weights
+        assert any(words in str(error) for words in ("out of reach", "followed only up to", "no weights reach"))
+    assert 0 < sum(one.spent for one in budgets) < 1.1 * MOST
+
+
+def test_a_point_next_to_its_reach_is_solved_along_the_logarithm_of_the_load():
+    """The slope beside the difference of its own free entropy, at a load where q1 has come within 1e-2 of 1."""
+    state = fp.solve(fp.Model(fp.GaussianMixture(10.0), fp.Hebb()), 5e3)
+    low, here, high = (neighbourhood(state, [p], 0.0, 3.0) for p in (0.6 - 1e-5, 0.6, 0.6 + 1e-5))
+    assert 0.0 < 1.0 - here["q1"][0] < 1e-2 and here["quadrature_error"][0] < 1e-9
+    slope = (high["free_entropy"][0] - low["free_entropy"][0]) / 2e-5
+    assert here["slope"][0] == pytest.approx(slope, rel=1e-6)
