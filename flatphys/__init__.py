@@ -73,6 +73,7 @@ _LAZY = {
     "compare_algorithms": "flatphys.sweeps.contest",
     "Algorithm": "flatphys.finite_size.search",
     "Search": "flatphys.finite_size.search",
+    "load": "flatphys.finite_size.archive",
     "FocusingBP": "flatphys.finite_size.messages.focusing",
     "SelfFieldBP": "flatphys.finite_size.messages.focusing",
     "ReinforcedBP": "flatphys.finite_size.messages.focusing",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys import precise as precise
     from flatphys.comparison.check import check as check
     from flatphys.finite_size import trained as finite
+    from flatphys.finite_size.archive import load as load
     from flatphys.finite_size.binary.annealing import ReplicatedAnnealing as ReplicatedAnnealing, SimulatedAnnealing as SimulatedAnnealing
     from flatphys.finite_size.binary.sbpi import SBPI as SBPI
     from flatphys.finite_size.chains.ensemble import Chains as Chains

@@ -30,15 +30,37 @@ def digest(arrays: dict) -> str:
     return found.hexdigest()
 
 
+def packed(meta: dict, arrays: dict) -> memoryview:
+    """The bytes of an archive: the arrays, and `meta` (plain values) with the version that writes it and their checksum."""
+    text = json.dumps({"version": flatphys.__version__, **meta, "sha256": digest(arrays)})
+    buffer = io.BytesIO()
+    np.savez(buffer, __meta__=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
+    return buffer.getbuffer()
+
+
+def unpacked(path) -> tuple[dict, dict]:
+    """(meta, arrays) of the archive at `path`; raises FileNotFoundError, or ValueError with the reason why it is none."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        meta = json.loads(arrays.pop("__meta__").tobytes().decode())
+        good = meta["sha256"] == digest(arrays)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever zip, npy and json say about broken bytes
+        raise ValueError(str(error)) from None
+    if not good:
+        raise ValueError("its checksum does not fit")
+    return meta, arrays
+
+
 def save(path, call: dict, arrays: dict) -> None:
     """Replace `path` by a snapshot of `arrays` that belongs to `call` (plain values); `CacheWarning` where it cannot be written."""
     path = pathlib.Path(path)
-    meta = json.dumps({"format": FORMAT, "version": flatphys.__version__, "call": call, "sha256": digest(arrays)})
-    buffer = io.BytesIO()
-    np.savez(buffer, __meta__=np.frombuffer(meta.encode(), dtype=np.uint8), **arrays)
+    body = packed({"format": FORMAT, "call": call}, arrays)
     try:
         with replaced(path) as beside:
-            beside.write_bytes(buffer.getbuffer())
+            beside.write_bytes(body)
     except OSError as error:  # hours of sampling are worth more than their copy
         text = f"checkpoint {path} cannot be written ({error.strerror or error}): the run goes on, what was kept there before stays"
         warnings.warn(text, CacheWarning, stacklevel=4)
@@ -55,19 +77,14 @@ def load(path, call: dict, growing: str | None = None) -> dict | None:
     if not path.parent.is_dir():
         raise InvalidInput(f"checkpoint must lie in an existing folder, got {path}")
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        meta = json.loads(arrays.pop("__meta__").tobytes().decode())
-        good = meta["sha256"] == digest(arrays)
+        meta, arrays = unpacked(path)
         stored, version, written = dict(meta["call"]), meta.get("version", "of before"), meta["format"]
     except FileNotFoundError:
         return None
-    except Exception as error:  # whatever zip, npy and json say about broken bytes
+    except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
             f"checkpoint {path} is damaged or no checkpoint ({error}): delete it to start afresh, or name another file"
         ) from None
-    if not good:
-        raise InvalidInput(f"checkpoint {path} is damaged (its checksum does not fit): delete it to start afresh, or name another file")
     if written != FORMAT:
         raise InvalidInput(
             f"checkpoint {path} was written by flatphys {version} (format {written}; {flatphys.__version__} reads {FORMAT}): finish the "

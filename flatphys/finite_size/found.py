@@ -4,6 +4,7 @@ An algorithm, a sample, scikit-learn or the user: the result is an array of weig
 Questions that are asked of states (`fp.margins`, `fp.local_energy`, ...) are answered for it in `finite_size.measured`.
 """
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -87,6 +88,18 @@ class Found(Table):
     @property
     def success(self) -> Success:
         return success_of(int(self.solved.sum()), len(self.solved))
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the weights with their instances and history to `path`; `fp.load` reads them (`finite_size.archive`)."""
+        from flatphys.finite_size.archive import save
+
+        save(self, path)
+
+    def rows(self) -> list[dict]:
+        """One dict of plain values for every instance: number, solved, train_error, smallest stability, iterations, seconds."""
+        columns = {"solved": self.solved, "train_error": self.train_error, "smallest_stability": self.stabilities.min(axis=1)}
+        columns |= {name: getattr(self, name) for name in ("iterations", "seconds") if getattr(self, name) is not None}
+        return [{"instance": k, **{name: array[k].item() for name, array in columns.items()}} for k in range(len(self.weights))]
 
     def _title(self):
         by = f" found by {self.algorithm!r}" if self.algorithm is not None else ""

@@ -5,6 +5,7 @@ Instance k of a seed is drawn from its own stream, so it does not depend on how 
 """
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -178,6 +179,12 @@ class Instances(Table):
         from flatphys.finite_size.measured import measured
 
         return measured(self, weights)
+
+    def save(self, path: "str | os.PathLike") -> None:
+        """Write the instances to `path`; `fp.load` reads them (`finite_size.archive`)."""
+        from flatphys.finite_size.archive import save
+
+        save(self, path)
 
     def _one(self, k, rows):
         if self.hidden is None:

@@ -29,6 +29,7 @@ NO_QUESTIONS = {
     "extrapolate": "of simulations",
     "message_passing": "of instances",
     "find": "on instances",
+    "load": "reads a file",
     "compare_algorithms": "on instances",
     "enumerate_weights": "of instances",
     "generalization_error": "of weights on instances",

@@ -1,0 +1,111 @@
+"""The command `find`: an algorithm on instances drawn here, and what it found."""
+
+import ast
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import typer
+
+import flatphys as fp
+from flatphys.cli import app
+from flatphys.cli.options import ModelOptions, describe, read_number, takes_model
+from flatphys.cli.output import INTERRUPTED, as_json, collected_warnings, command, print_table, write
+from flatphys.cli.sample_command import Hidden, Patterns, Seed, Size, Threads
+from flatphys.cli.shared import Alpha, Json
+from flatphys.errors import InvalidInput
+from flatphys.finite_size.catalogue import ALGORITHMS, named, spelled
+from flatphys.validate import choice, load
+
+NAMES = ", ".join(map(spelled, ALGORITHMS))
+
+
+@command(
+    app,
+    "find",
+    "find 0.7 --algorithm focusing-bp --n 1001 --instances 40",
+    "find 0.74 --algorithm self-field-bp --set steps=8000 --set attempts=5 --checkpoint kept.npz",
+    "find --data teacher 1.3 --algorithm reinforced-bp --n 501 --out found.npz",
+    "find 0.6 --instances 8 --json",
+)
+@takes_model
+def find(
+    alpha: Alpha,
+    chosen: ModelOptions,
+    algorithm: Annotated[str, typer.Option("--algorithm", metavar="NAME", help=f"{NAMES}.")] = "focusing-bp",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the algorithm; repeatable  [default: the algorithm's own]"),
+    ] = None,
+    n: Size = 1001,
+    instances: Annotated[int, typer.Option("--instances", metavar="COUNT", help="How many instances.")] = 8,
+    seed: Seed = 1,
+    threads: Threads = None,
+    patterns: Patterns = None,
+    hidden: Hidden = None,
+    checkpoint: Annotated[
+        pathlib.Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state here; the same command continues from it.")
+    ] = None,
+    out: Annotated[
+        pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write weights, instances and history to FILE.npz, or a row each to FILE.csv.")
+    ] = None,
+    json: Json = False,
+):
+    """Look for weights without errors on instances at load ALPHA.
+
+    Prints how many instances were solved and one row for each.  `fp.load` reads FILE.npz.  After Ctrl-C what is done is printed (exit status 130).
+    """
+    model, load_ = chosen.model(), load(read_number("alpha", alpha))
+    if out is not None:
+        choice("--out must end in .npz or .csv: its suffix", out.suffix, (".npz", ".csv"))
+    chosen_one = configured(named(algorithm), settings or [])
+    with collected_warnings() as warned:
+        given = fp.make_instances(model, n, load_, instances, seed, patterns, hidden)
+        found = fp.find(given, chosen_one, seed, threads, checkpoint=checkpoint)
+    if out is not None:
+        _write(found, out)
+    if json:
+        about = {"model": describe(model), "alpha": given.alpha, "n": given.n, "p": given.p, "patterns": given.kind, "seed": seed}
+        ran = {"name": algorithm, **dataclasses.asdict(chosen_one)}
+        answer = {"success": found.success._asdict(), "instances": found.rows(), "warnings": warned}
+        write(as_json({**about, "algorithm": ran, **answer}), None)
+    else:
+        print_table(found._title(), ["", ""], [[name, value] for name, value in found._rows()])
+    if any(entry["category"] == "InterruptedRunWarning" for entry in warned):
+        raise typer.Exit(INTERRUPTED)
+
+
+def configured(kind: type, settings: list[str]):
+    """The algorithm with the parameters that were set, texts NAME=VALUE."""
+    names = [field.name for field in dataclasses.fields(kind) if field.init]
+    values = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput(f"--set must be NAME=VALUE, got {text!r}")
+        name = choice("--set", name.strip().replace("-", "_"), tuple(names))
+        values[name] = _read(value.strip())
+    return kind(**values)
+
+
+def _read(text: str):
+    """A number, True, False, None, or the text itself, for the algorithm to judge."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+
+def _write(found, path):
+    if path.suffix == ".npz":
+        found.save(path)
+    else:
+        from flatphys.cli.output import as_csv
+
+        rows = found.rows()
+        write(as_csv(list(rows[0]), rows), path)
+        return
+    typer.echo(f"wrote {path}", err=True)
