@@ -10,14 +10,11 @@ import typer
 import flatphys as fp
 from flatphys.cli import app
 from flatphys.cli.options import ModelOptions, describe, read_number, takes_model
-from flatphys.cli.output import INTERRUPTED, as_json, collected_warnings, command, print_table, write
+from flatphys.cli.output import INTERRUPTED, as_csv, as_json, collected_warnings, command, print_table, write
 from flatphys.cli.sample_command import Hidden, Patterns, Seed, Size, Threads
 from flatphys.cli.shared import Alpha, Json
 from flatphys.errors import InvalidInput
-from flatphys.finite_size.catalogue import ALGORITHMS, named, spelled
 from flatphys.validate import choice, load
-
-NAMES = ", ".join(map(spelled, ALGORITHMS))
 
 
 @command(
@@ -32,10 +29,16 @@ NAMES = ", ".join(map(spelled, ALGORITHMS))
 def find(
     alpha: Alpha,
     chosen: ModelOptions,
-    algorithm: Annotated[str, typer.Option("--algorithm", metavar="NAME", help=f"{NAMES}.")] = "focusing-bp",
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", metavar="NAME", help="focusing-bp, self-field-bp, reinforced-bp, sbpi, replicated-sgd, ...")
+    ] = "focusing-bp",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the algorithm; repeatable  [default: the algorithm's own]"),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A parameter of the algorithm, schedules as START:STOP:STEPS[:LAW]; repeatable  [default: its own]",
+        ),
     ] = None,
     n: Size = 1001,
     instances: Annotated[int, typer.Option("--instances", metavar="COUNT", help="How many instances.")] = 8,
@@ -47,14 +50,18 @@ def find(
         pathlib.Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state here; the same command continues from it.")
     ] = None,
     out: Annotated[
-        pathlib.Path | None, typer.Option("--out", metavar="FILE", help="Write weights, instances and history to FILE.npz, or a row each to FILE.csv.")
+        pathlib.Path | None,
+        typer.Option("--out", metavar="FILE", help="Weights, instances, history to FILE.npz, or a row each to FILE.csv."),
     ] = None,
     json: Json = False,
 ):
     """Look for weights without errors on instances at load ALPHA.
 
-    Prints how many instances were solved and one row for each.  `fp.load` reads FILE.npz.  After Ctrl-C what is done is printed (exit status 130).
+    Prints how many instances were solved, with --json a row for each.  `fp.load` reads FILE.npz.  After Ctrl-C what is done is printed
+    (exit status 130), and with --checkpoint the same command goes on from there.
     """
+    from flatphys.finite_size.catalogue import named
+
     model, load_ = chosen.model(), load(read_number("alpha", alpha))
     if out is not None:
         choice("--out must end in .npz or .csv: its suffix", out.suffix, (".npz", ".csv"))
@@ -89,23 +96,19 @@ def configured(kind: type, settings: list[str]):
 
 
 def _read(text: str):
-    """A number, True, False, None, or the text itself, for the algorithm to judge."""
+    """A number, True, False, None, a schedule, or the text itself, for the algorithm to judge."""
+    if ":" in text:
+        numbers = [_read(part) for part in text.split(":")]
+        return fp.Schedule(*numbers[:4])
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        try:
-            return float(text)
-        except ValueError:
-            return text
+        return float(text) if text.lstrip("+-").lower() in ("inf", "nan") else text
 
 
 def _write(found, path):
     if path.suffix == ".npz":
         found.save(path)
-    else:
-        from flatphys.cli.output import as_csv
-
-        rows = found.rows()
-        write(as_csv(list(rows[0]), rows), path)
-        return
-    typer.echo(f"wrote {path}", err=True)
+        return typer.echo(f"wrote {path}", err=True)
+    rows = found.rows()
+    write(as_csv(list(rows[0]), rows), path)
