@@ -15,7 +15,7 @@ from flatphys.model_losses import LOSSES, CustomLoss, Smoothed, put
 
 WEIGHTS = ("binary", "spherical")
 ACTIVATIONS = ("sign", "erf", "relu")
-ENERGIES = ("errors", "hinge", "squared-hinge", "square")  # what each is to a pattern: `kernels.channels`
+ENERGIES = ("errors", "hinge", "squared-hinge", "square", "logistic")  # what each is to a pattern: `kernels.channels`
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,13 @@ class Gibbs:
         Inverse temperature; inf: every solution alike, violations forbidden (of the square: only least squares are left).
     network : Perceptron() or TreeCommittee(activation)
         What the weights drive; the theory of a tree committee is for random labels.
-    energy : "errors", "hinge", "squared-hinge" or "square"
+    energy : "errors", "hinge", "squared-hinge", "square" or "logistic"
         What a pattern of stability Delta costs: 1 where Delta < kappa ("errors"), max(0, kappa - Delta) ("hinge"),
-        max(0, kappa - Delta)^2/2 ("squared-hinge", the harmonic energy of jamming), (kappa - Delta)^2/2 ("square").
+        max(0, kappa - Delta)^2/2 ("squared-hinge", the harmonic energy of jamming), (kappa - Delta)^2/2 ("square"),
+        log(1 + exp(-Delta)) ("logistic", which knows no margin).
+    bias : bool
+        Whether a bias b is drawn along with spherical weights on a `GaussianMixture`, with a flat weight; stabilities are then
+        y (x.w/sqrt N + b).
     """
 
     weights: str = "binary"
@@ -118,16 +122,22 @@ class Gibbs:
     beta: float = math.inf
     network: Network = field(default_factory=Perceptron)
     energy: str = "errors"
+    bias: bool = False
 
     def __post_init__(self) -> None:
         put(
             self,
+            bias=validate.flag("bias", self.bias),
             energy=validate.choice("energy", self.energy, ENERGIES),
             weights=validate.choice("weights", self.weights, WEIGHTS),
             margin=validate.number("margin", self.margin),
             beta=validate.number("beta", self.beta, 0.0, infinite=True),
             network=validate.instance("network", self.network, get_args(Network)),
         )
+        if self.energy == "logistic" and self.margin != 0.0:
+            raise InvalidInput(f"margin must be 0 for the energy 'logistic', which knows none, got {self.margin!r}")
+        if self.bias and self.weights != "spherical":
+            raise InvalidInput(f"bias must be False for weights={self.weights!r}, got True: only spherical weights have one")
 
 
 @dataclass(frozen=True)
@@ -219,7 +229,7 @@ class Model:
 
     >>> import flatphys as fp
     >>> fp.Model(fp.Teacher(), fp.Gibbs(weights="binary"))
-    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron(), energy='errors'))
+    Model(data=Teacher(flip=0.0), learner=Gibbs(weights='binary', margin=0.0, beta=inf, network=Perceptron(), energy='errors', bias=False))
     """
 
     data: Data = field(default_factory=RandomLabels)
@@ -235,6 +245,8 @@ class Model:
             raise InvalidInput(f"{what} ({RANDOM_RULES})")
         if getattr(self.learner, "bias", False) and isinstance(self.data, Teacher):
             raise InvalidInput("bias must be False on Teacher data, got True: its labels are balanced and its rule has no bias")
+        if getattr(self.learner, "bias", False) and isinstance(self.data, RandomLabels):
+            raise InvalidInput("bias must be False on RandomLabels data, got True: labels drawn at random have none")
 
     def _repr_html_(self) -> str:
         from flatphys.display import html_table

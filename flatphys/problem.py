@@ -3,8 +3,8 @@
 import math
 
 from flatphys.errors import InvalidInput
-from flatphys.kernels.channels import CODES
-from flatphys.kernels.codes import BINARY, ERRORS, NISHIMORI, RANDOM, SPHERICAL, SQUARE_ENERGY, TEACHER, Channel, Labels, Problem
+from flatphys.kernels.channels import CODES, walled
+from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, NISHIMORI, RANDOM, SPHERICAL, SQUARE_ENERGY, TEACHER, Channel, Labels, Problem
 from flatphys.kernels.networks import PERCEPTRON_NET, network_code
 from flatphys.model import Bayes, GaussianMixture, Gibbs, Model, RandomLabels, Teacher, TreeCommittee
 
@@ -23,13 +23,17 @@ def problem_of(model: Model) -> Problem:
         channel, net = Channel(ERRORS, 0.0, posterior), PERCEPTRON_NET
     else:
         channel, net = channel_of(learner.energy, learner.margin, learner.beta), network_code(learner.network)
-    if not isinstance(data, Teacher):
+    if isinstance(data, RandomLabels):
         kind = RANDOM
     elif channel.energy == SQUARE_ENERGY and channel.margin < 1e-100:
         raise InvalidInput(
-            f"margin must be > 0 for the energy 'square' with a teacher, got {channel.margin!r}: at margin 0 it does not see the labels, "
-            f"and a negative one has the weights of the positive one with their signs turned"
+            f"margin must be > 0 for the energy 'square' on {type(data).__name__} data, got {channel.margin!r}: at margin 0 it does not "
+            f"see the labels, and a negative one has the weights of the positive one with their signs turned"
         )
+    elif isinstance(data, GaussianMixture):
+        biased = getattr(learner, "bias", False) and data.positive != 0.5  # of balanced clouds the stationary bias is 0
+        labels = Labels(MIXTURE, 0.0, data.variance, data.positive if biased else 1.0)
+        return Problem(BINARY if learner.weights == "binary" else SPHERICAL, labels, channel, net)
     elif channel == (ERRORS, 0.0, posterior):
         kind = NISHIMORI
     else:
@@ -46,16 +50,12 @@ def ground_problem(model: Model) -> Problem:
 def channel_of(energy: str, margin: float, beta: float) -> Channel:
     """The channel of an energy by name, hard constraints under one code."""
     code = CODES[energy]
-    return Channel(ERRORS if beta == math.inf and code != SQUARE_ENERGY else code, margin, beta)
+    return Channel(ERRORS if beta == math.inf and walled(code) else code, margin, beta)
 
 
 def refuse_without_theory(model: Model) -> None:
     """Raise `InvalidInput` for models that finite systems know and no saddle does."""
     learner = model.learner
-    if isinstance(learner, Gibbs) and isinstance(model.data, GaussianMixture):
-        raise InvalidInput(
-            f"data must be RandomLabels or Teacher for the theory of a Gibbs learner, got {model.data!r}; instances and algorithms take it"
-        )
     if isinstance(getattr(learner, "network", None), TreeCommittee) and not isinstance(model.data, RandomLabels):
         raise InvalidInput(
             f"network must be Perceptron() on {type(model.data).__name__} data, got {learner.network!r}: the tree committee is "
@@ -63,8 +63,10 @@ def refuse_without_theory(model: Model) -> None:
         )
 
 
-def refuse_square(problem: Problem, question: str) -> None:
-    """Raise `InvalidInput` where `question` asks for stabilities of at least the margin, which the square wants met exactly."""
-    if problem.channel.energy == SQUARE_ENERGY:
-        allowed = ", ".join(repr(name) for name, code in CODES.items() if code != SQUARE_ENERGY)
-        raise InvalidInput(f"energy must be one of {allowed} for {question}, got 'square'; see ground_state")
+def refuse_unwalled(problem: Problem, question: str) -> None:
+    """Raise `InvalidInput` where `question` asks for stabilities of at least the margin, and the energy has no flat side to say so."""
+    energy = problem.channel.energy
+    if not walled(energy):
+        allowed = ", ".join(repr(name) for name, code in CODES.items() if walled(code))
+        name = next(name for name, code in CODES.items() if code == energy)
+        raise InvalidInput(f"energy must be one of {allowed} for {question}, got {name!r}; see ground_state")

@@ -83,6 +83,7 @@ ORDER = (
     _Q("R", "overlap with the teacher", symbol="R"),
     _Q("R_hat", "conjugate of R", symbol=r"\hat R", axis="conjugate overlap"),
     _Q("m", "overlap with the teacher or the centroids", symbol="m"),
+    _Q("m_hat", "conjugate of m", symbol=r"\hat m", axis="conjugate overlap"),
     _Q("q_orthogonal", "squared norm per weight across the teacher or the centroids"),
     _Q("V", "response", symbol="V"),
     _Q("b", "bias", symbol="b"),
@@ -113,6 +114,7 @@ STATE = (
     _Q("train_error", "training error", PATTERNS),
     _Q("train_loss", "mean energy or loss of a pattern", "per pattern", axis="training loss"),
     _Q("generalization_error", "error on a new example", "probability", r"\epsilon_{\mathrm{g}}", "generalization error"),
+    _Q("centre_generalization_error", "error of the mean of the measure on a new example", "probability", axis="error of the centre"),
     _Q("bayes_error", "Bayes-optimal error on a new example", "probability", axis="error of the majority vote"),
     _Q("at_eigenvalue", "replicon, stable if positive", axis="replicon eigenvalue", remark="replicon, stable if > 0"),
 )

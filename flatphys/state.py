@@ -50,8 +50,10 @@ class State(Table):
         Mean loss per pattern (ERM).
     generalization_error : float or None
         Probability that one weight vector errs on a new, clean example.
+    centre_generalization_error : float or None
+        The same for the mean of a Gibbs learner's measure; with a teacher that is the majority vote of the ensemble.
     bayes_error : float or None
-        The same for the majority vote of the ensemble (with a teacher).
+        The error of that vote (with a teacher).
     cosine : float or None
         Cosine of the angle between a weight vector and the teacher or the centroids' direction.
     at_eigenvalue : float or None
@@ -74,6 +76,7 @@ class State(Table):
     train_error: float | None = None
     train_loss: float | None = None
     generalization_error: float | None = None
+    centre_generalization_error: float | None = None
     bayes_error: float | None = None
     cosine: float | None = None
     at_eigenvalue: float | None = None

@@ -18,12 +18,13 @@ m is the inverse Mills ratio G/H, d(y) = m(y) - y its excess; the violated side 
                    share = s,  mean = (sigma^2/2r^2) s (1 - y d(y))
     square         c, r as above:     log f = -log r - c x^2/(2 r^2),  a = c x/r^2,  b = -c/r^2
                    share = H(-x/r),  mean = (sigma^2/2) (1/r^2 + x^2/r^4)
+    logistic       log(1 + e^-Delta), kappa = 0: `kernels.soft`
 
 Each form keeps its digits where the two terms cancel: no difference of large numbers is left in any of them.  At beta = inf every
-energy but the square is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
+energy with a flat side (`walled`) is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
 
 To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one
-line in each ladder, its name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
+line in each ladder (and in that of `kernels.halves`), its name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
 temperature in `LOSS`.
 
 Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);
@@ -34,14 +35,18 @@ import math
 
 from flatphys._jit import inlined, jit
 from flatphys.kernels import losses
-from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
+from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, LOGISTIC_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
+from flatphys.kernels.soft import soft_channel, soft_cost, soft_features, soft_scalars
 from flatphys.model import ENERGIES
 from flatphys.numerics.gaussian import logistic, mills, tail
 
-CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY), strict=True))
+CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY, LOGISTIC_ENERGY), strict=True))
 COUNTED = -1  # in place of a loss: errors are counted
-# The loss of the margin kappa - t that each energy is, as beta -> inf above capacity: counting errors is no convex loss.
+# The loss that each energy is, as beta -> inf above capacity: of the margin 1 + Delta - kappa, the logistic one of Delta; counting errors
+# is no convex loss.
 LOSS = {ERRORS: COUNTED, HINGE_ENERGY: losses.HINGE, SQUARED_HINGE_ENERGY: losses.SQUARED_HINGE, SQUARE_ENERGY: losses.SQUARE}
+LOSS |= {LOGISTIC_ENERGY: losses.LOGISTIC}
+PLACE = {LOGISTIC_ENERGY: 1.0}  # what a loss of Delta itself adds to the margin
 
 # The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
@@ -177,9 +182,15 @@ def square_scalars(x, beta, sigma):
 
 # --- the ladders ------------------------------------------------------------------------------------------------------------
 @inlined
+def walled(energy):
+    """Whether an energy has a flat side, and so is a hard constraint at beta = inf."""
+    return energy != SQUARE_ENERGY and energy != LOGISTIC_ENERGY
+
+
+@inlined
 def channel(ch, x, sigma):
     """(log f, a, b) of the module's docstring at x = (kappa - omega)/sigma."""
-    if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
+    if ch.beta == math.inf and walled(ch.energy):
         m, d, log_h = mills(x)
         return log_h, m, -m * d
     if ch.energy == ERRORS:
@@ -190,13 +201,15 @@ def channel(ch, x, sigma):
         return squared_hinge_channel(x, ch.beta, sigma)
     if ch.energy == SQUARE_ENERGY:
         return square_channel(x, ch.beta, sigma)
+    if ch.energy == LOGISTIC_ENERGY:
+        return soft_channel(x, ch.beta, sigma)
     return math.nan, math.nan, math.nan
 
 
 @inlined
 def channel_scalars(ch, x, sigma):
     """(share of the measure with Delta < kappa, mean energy)."""
-    if ch.beta == math.inf and ch.energy != SQUARE_ENERGY:
+    if ch.beta == math.inf and walled(ch.energy):
         return 0.0, 0.0
     if ch.energy == ERRORS:
         return errors_scalars(x, ch.beta, sigma)
@@ -206,6 +219,8 @@ def channel_scalars(ch, x, sigma):
         return squared_hinge_scalars(x, ch.beta, sigma)
     if ch.energy == SQUARE_ENERGY:
         return square_scalars(x, ch.beta, sigma)
+    if ch.energy == LOGISTIC_ENERGY:
+        return soft_scalars(x, ch.beta, sigma)
     return math.nan, math.nan
 
 
@@ -220,6 +235,8 @@ def cost(energy, t):
         return 0.5 * max(t, 0.0) ** 2
     if energy == SQUARE_ENERGY:
         return 0.5 * t * t
+    if energy == LOGISTIC_ENERGY:
+        return soft_cost(t)
     return math.nan
 
 
@@ -250,6 +267,8 @@ def features(ch, sigma):
         return hinge_features(ch.beta, sigma)
     if ch.energy == SQUARED_HINGE_ENERGY:
         return squared_hinge_features(ch.beta, sigma)
+    if ch.energy == LOGISTIC_ENERGY:
+        return soft_features(ch.beta, sigma)
     return math.nan, math.nan, math.nan, math.nan
 
 
@@ -257,26 +276,6 @@ def features(ch, sigma):
 def growth(ch, sigma):
     """log f, a, b, share and mean grow as exp(growth y^2/2) at height y over the real axis of x; 0 where poles alone bound them."""
     return 1.0 / (1.0 + ch.beta * sigma * sigma) if ch.energy == SQUARE_ENERGY else 0.0  # the share H(-x/r)
-
-
-@jit
-def half(ch, x, sigma, below):
-    """(log A, mu, r) of the Gaussian that one side is cut from: exp(-beta energy) G(u) = A r G(r (u - mu)) for u < x (below) or u > x.
-
-    Its mass beyond any u, and its moments, are closed forms; mu is linear in x.
-    """
-    if ch.energy == SQUARE_ENERGY or (below and ch.energy == SQUARED_HINGE_ENERGY):
-        c = ch.beta * sigma * sigma
-        r = math.sqrt(1.0 + c)
-        return -math.log(r) - 0.5 * c / (1.0 + c) * x * x, c / (1.0 + c) * x, r
-    if not below:
-        return 0.0, 0.0, 1.0
-    if ch.energy == ERRORS:
-        return -ch.beta, 0.0, 1.0
-    if ch.energy == HINGE_ENERGY:
-        c = ch.beta * sigma
-        return c * (0.5 * c - x), c, 1.0
-    return math.nan, math.nan, math.nan
 
 
 @jit

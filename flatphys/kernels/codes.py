@@ -12,11 +12,11 @@ import numpy as np
 # kinds of weights
 BINARY, SPHERICAL = 0, 1
 
-# where labels come from; NISHIMORI: the learner is the posterior of its teacher, so R = q and R_hat = q_hat
+# where labels come from; NISHIMORI: the learner is the posterior of its teacher, so R = q and R_hat = q_hat; MIXTURE: labels of clouds
 RANDOM, TEACHER, NISHIMORI, MIXTURE = 0, 1, 2, 3
 
 # what a pattern costs (`kernels.channels`)
-ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY = 0, 1, 2, 3
+ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY, LOGISTIC_ENERGY = 0, 1, 2, 3, 4
 
 # losses of trained rules (`kernels.losses`)
 SQUARE, LOGISTIC, HINGE, SQUARED_HINGE, CUSTOM = 0, 1, 2, 3, 9
@@ -41,11 +41,16 @@ class Channel(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Where labels come from, the probability that one is inverted, and the variance of the clouds of a MIXTURE (otherwise 1)."""
+    """Where labels come from, the probability that one is inverted, and the clouds of a MIXTURE.
+
+    variance: of the inputs around their centres (1 where there are no clouds); share: of the patterns whose stabilities a bias raises,
+    1 where there is no bias.
+    """
 
     kind: int
     flip: float
     variance: float = 1.0
+    share: float = 1.0
 
 
 class Problem(NamedTuple):

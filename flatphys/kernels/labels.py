@@ -3,16 +3,37 @@
 With a teacher of overlap R, T^2 = q - R^2 and labels inverted with probability flip, the field sqrt(q) z of a pattern, multiplied by
 its label, has the density of z times
 
-    W(z) = 2 [(1-flip) H(-k z) + flip H(k z)],   k = R/T        (1 with random labels and on a mixture of two clouds)
+    W(z) = 2 [(1-flip) H(-k z) + flip H(k z)],   k = R/T        (1 with random labels)
 
-On the mixture the label moves the field instead: it is m + sqrt(D q) z, D the clouds' variance.
+The clouds of a mixture shift the field instead: of the patterns with label y it is m + y b + sqrt(D q) z, W = 1, with m the overlap with
+the centre, D the clouds' variance and b a bias (`clouds`, `cloud`).
 """
 
 import math
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import MIXTURE, RANDOM
+from flatphys.kernels.codes import MIXTURE, RANDOM, TEACHER
 from flatphys.numerics.gaussian import density, tail
+
+
+@jit
+def guided(labels):
+    """Whether the overlap with a signal, and its conjugate, are unknowns of their own."""
+    return labels.kind == TEACHER or labels.kind == MIXTURE
+
+
+@jit
+def clouds(labels):
+    """Number of clouds that a pattern average tells apart: those of either label where there is a bias."""
+    return 1 if labels.share == 1.0 else 2
+
+
+@jit
+def cloud(labels, i, m, b):
+    """(share of the patterns, mean of their field) of the cloud i = 0 or 1."""
+    if labels.kind != MIXTURE:
+        return 1.0, 0.0
+    return (labels.share, m + b) if i == 0 else (1.0 - labels.share, m - b)
 
 
 @jit

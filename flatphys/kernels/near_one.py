@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from flatphys._jit import inlined, jit
-from flatphys.kernels.channels import hinge_scalars, squared_hinge_scalars
-from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, SQUARE_ENERGY
+from flatphys.kernels.channels import hinge_scalars, squared_hinge_scalars, walled
+from flatphys.kernels.codes import ERRORS, HINGE_ENERGY
 from flatphys.numerics.gaussian import tail
 
 WEAK = 0.2  # an energy so weak in units of the field's width is integrated over beta
@@ -17,7 +17,7 @@ _WEAK_X, _WEAK_W = 0.5 * (1.0 + _X), 0.5 * _W
 @inlined
 def relative_log_f(ch, x, sigma, log_f):
     """`log_f` of the channel, made good to its last digits where f is close to 1: log(1 - (1-e^-beta) H(-x)), or -Int_0^beta mean(b) db."""
-    if ch.beta == math.inf or ch.energy == SQUARE_ENERGY:
+    if ch.beta == math.inf or not walled(ch.energy):
         return log_f
     if ch.energy == ERRORS:
         return math.log1p(math.expm1(-ch.beta) * tail(-x)) if x < -1.0 or ch.beta < 0.7 else log_f

@@ -35,7 +35,7 @@ RAMP = Traits(margin_fit=True, kinked=True, bend=0.0)
 STEP = RAMP  # counted errors: flat on either side, and a jump is no smoother than a kink
 
 _OF_LOSS = dict(zip(LOSSES, (PARABOLA, SMOOTH, RAMP, HALF_PARABOLA), strict=True))
-_OF_ENERGY = dict(zip(ENERGIES, (STEP, RAMP, HALF_PARABOLA, PARABOLA), strict=True))
+_OF_ENERGY = dict(zip(ENERGIES, (STEP, RAMP, HALF_PARABOLA, PARABOLA, SMOOTH), strict=True))
 
 
 def loss_traits(loss) -> Traits:

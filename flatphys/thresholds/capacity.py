@@ -10,7 +10,7 @@ from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import bracketed, outwards
-from flatphys.problem import problem_of, refuse_square
+from flatphys.problem import problem_of, refuse_unwalled
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
 from flatphys.saddle.equilibrium import limit as margin_limit
@@ -48,7 +48,7 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
     problem = gibbs_problem(model, "capacity", hard=True)
     spherical, random = problem.weights == SPHERICAL, problem.labels.kind == RANDOM
     if ansatz == "1RSB":
-        refuse_square(problem, "the capacity with one step of replica-symmetry breaking")
+        refuse_unwalled(problem, "the capacity with one step of replica-symmetry breaking")
         if not (spherical and random):
             raise InvalidInput(
                 f"ansatz must be 'RS' for {model!r}, got '1RSB': one step of replica-symmetry breaking changes the capacity "
@@ -60,7 +60,7 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
 
 def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
-    refuse_square(problem, NO_SQUARE)
+    refuse_unwalled(problem, NO_SQUARE)
     if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
@@ -90,7 +90,7 @@ def max_margin(model: Model, alpha: float) -> float:
         if random:
             return margin_limit.largest_margin_random(alpha / slope) if slope < math.inf else math.inf
         return margin_limit.largest_margin_teacher(alpha, flip)[0]
-    refuse_square(problem, NO_SQUARE)
+    refuse_unwalled(problem, NO_SQUARE)
     target, clean = math.log(alpha), not random and flip == 0.0
 
     def excess(kappa):

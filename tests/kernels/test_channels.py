@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.special import erfc
 
-from flatphys.kernels.channels import CODES, COUNTED, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features, half
+from flatphys.kernels.channels import CODES, COUNTED, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features
 from flatphys.kernels.codes import Channel
+from flatphys.kernels.halves import half
 from flatphys.kernels.losses import point
+from flatphys.kernels.traits import energy_traits
 from flatphys.model import ENERGIES
 from flatphys.saddle.equilibrium.limit import ground_response
 
@@ -24,6 +26,7 @@ PRICES = {
     "hinge": lambda t: max(t, 0),
     "squared-hinge": lambda t: max(t, 0) ** 2 / 2,
     "square": lambda t: t * t / 2,
+    "logistic": lambda t: mp.log1p(mp.exp(t)) if t < 0 else t + mp.log1p(mp.exp(-t)),
 }
 
 
@@ -87,7 +90,7 @@ def test_a_b_and_the_mean_energy_are_slopes_of_log_f(energy, x, beta, sigma):
     assert mean == pytest.approx(channel_scalars(Channel(code, 0.0, beta), x, sigma)[1], rel=1e-8, abs=1e-8)
 
 
-@pytest.mark.parametrize("energy", [energy for energy in ENERGIES if energy != "square"])
+@pytest.mark.parametrize("energy", [energy for energy in ENERGIES if energy_traits(energy).margin_fit])
 @given(x=st.floats(-20.0, 20.0))
 def test_every_flat_energy_becomes_the_hard_constraint(energy, x):
     """At beta = inf exactly; at a finite beta up to what still lies below the margin, 1/(beta sigma) deep or sqrt(1/beta)/sigma."""
@@ -101,12 +104,15 @@ def test_every_flat_energy_becomes_the_hard_constraint(energy, x):
 @pytest.mark.parametrize("energy", ENERGIES)
 @given(t=st.floats(-5.0, 5.0), x=st.floats(-6.0, 6.0), u=st.floats(-6.0, 6.0), beta=st.floats(0.1, 20.0), sigma=st.floats(0.1, 1.0))
 def test_cost_loss_weight_and_the_halves_say_the_same(energy, t, x, u, beta, sigma):
-    """exp(-beta energy) G(u) = A r G(r (u - mu)) on the side of u; the energy is its loss at margin 1 - t."""
+    """exp(-beta energy) G(u) = A r G(r (u - mu)) on the side of u; the energy is its loss at margin 1 - t (logistic: -t)."""
     code = CODES[energy]
     if LOSS[code] != COUNTED:
-        assert cost(code, t) == pytest.approx(point(LOSS[code], 1.0 - t)[0], rel=1e-12, abs=1e-15)
+        place = 0.0 if energy == "logistic" else 1.0
+        assert cost(code, t) == pytest.approx(point(LOSS[code], place - t)[0], rel=1e-12, abs=1e-15)
     ch = Channel(code, 0.0, beta)
     assert boltzmann(ch, t) == pytest.approx(math.exp(-beta * cost(code, t)), rel=1e-14)
+    if energy == "logistic":
+        return  # one smooth measure, of no halves
     log_a, mu, r = half(ch, x, sigma, sigma * (x - u) > 0.0)  # which may underflow
     whole = log_a + math.log(r) - 0.5 * (r * (u - mu)) ** 2
     assert whole == pytest.approx(-0.5 * u * u - beta * cost(code, sigma * (x - u)), rel=1e-9, abs=1e-9)

@@ -15,8 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, cost, half
+from flatphys.kernels.channels import channel, cost
 from flatphys.kernels.codes import MIXTURE
+from flatphys.kernels.halves import half
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail
 from flatphys.numerics.quadrature import buffers
 from flatphys.observables.margins.distribution import MarginDistribution, skewness

@@ -25,7 +25,8 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, cost, half
+from flatphys.kernels.channels import channel, channel_scalars, cost
+from flatphys.kernels.halves import half
 from flatphys.kernels.labels import label_weight
 from flatphys.kernels.networks import overlap_map
 from flatphys.model import Bayes
@@ -34,15 +35,15 @@ from flatphys.numerics.quadrature import buffers, gaussian_nodes, panel_nodes
 from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.limit import limit_law
 from flatphys.problem import problem_of
-from flatphys.saddle.equilibrium.averages import (
+from flatphys.saddle.equilibrium.averages import fields, weights_average
+from flatphys.saddle.equilibrium.rule import (
     Fields,
-    fields,
+    channel_width,
     pattern_poles,
     pattern_reach,
     pattern_rule,
     teacher_ratio,
     teacher_scale,
-    weights_average,
 )
 
 
@@ -196,7 +197,8 @@ def _smeared(problem, f, slopes, nodes, inner):
 def overlaps(state) -> Fields:
     """Overlaps of the fields behind a Gibbs or Bayes state's network, from its conjugates so that nothing cancels."""
     problem = problem_of(state.model)
-    return fields(problem, weights_average(problem, state.q_hat, state.order.get("R_hat", 0.0), 0, buffers()))
+    signal = state.order.get("m_hat", state.order.get("R_hat", 0.0))
+    return fields(problem, weights_average(problem, state.q_hat, signal, 0, buffers()), buffers())
 
 
 class GibbsMargins(MarginDistribution):

@@ -17,6 +17,13 @@ sigma = sqrt v (`kernels.channels`):
     R_hat = alpha B / sqrt v,                 B = (sqrt q / T) Int Dz W'(z R/T) a
     G_E = Int Dz W log f,  E[g'^2] = C / v^2, C = Int Dz W b^2,  share below the margin and mean energy likewise
 
+On a mixture of variance D and centre overlap m (`kernels.labels`), each cloud has x = (kappa - m -+ b - sqrt(D q) z)/sqrt(D v) and the
+channel sigma = sqrt(D v); A as above, averaged over the clouds, and
+
+    m_hat = alpha B/sqrt v,     B = Int Dz a/sqrt D      (in place of R_hat; the weights' equations are those of a teacher, R = m)
+
+A bias b is stationary where the share-weighted Int Dz a of both clouds agree.
+
 With a tree committee (`kernels.networks`, random labels) the patterns see c(q) and 1-c(q) in place of q and v (`fields`), and the
 chain rule gives q_hat = alpha c'(q) A / (1-c).
 
@@ -27,13 +34,14 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, features, growth
+from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import NISHIMORI, RANDOM, SPHERICAL, TEACHER
-from flatphys.kernels.labels import label_slope, label_weight
+from flatphys.kernels.labels import cloud, clouds, guided, label_weight, signal_slope
 from flatphys.kernels.near_one import relative_log_f
 from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.kernels.weights import BRANCH_POINT, binary_beside
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes
+from flatphys.saddle.equilibrium.rule import Fields, channel_width, pattern_rule, stationary_bias, teacher_ratio
 
 
 class WeightMoments(NamedTuple):
@@ -46,24 +54,6 @@ class WeightMoments(NamedTuple):
     one_minus_r: float
     entropic: float
     t4: float
-
-
-class Fields(NamedTuple):
-    """Overlaps of the fields that patterns see; v = 1-q and t2 = q - R^2."""
-
-    v: float
-    q: float
-    r: float
-    t2: float
-
-
-class PatternRule(NamedTuple):
-    """n nodes u of a pattern average (-1: none): z = origin + u, x = x0 + dx u."""
-
-    n: int
-    x0: float
-    dx: float
-    origin: float
 
 
 class PatternMoments(NamedTuple):
@@ -109,7 +99,7 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
     r, t2, one_minus_r = 0.0, q, 1.0
     if kind == NISHIMORI:
         r, t2, one_minus_r = q, q * v, v
-    elif kind == TEACHER:
+    elif guided(problem.labels):
         r, one_minus_r, t2 = 1.0 - up, up, 0.0
         near_zero = up > 0.5
         if near_zero:
@@ -128,94 +118,55 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
 
 
 @jit
-def fields(problem, weight):
-    """The overlaps of the fields behind the network."""
+def fields(problem, weight, nodes):
+    """The overlaps of the fields behind the network, and the stationary bias."""
     q, v = overlap_map(problem.net, weight.q, weight.v)
-    return Fields(v, q, weight.r, weight.t2)
-
-
-@jit
-def teacher_scale(problem, f):
-    """(growth off the axis, width of a panel's share) of Dz H(-Rz/T): both as a Gaussian of variance T^2/q."""
-    if problem.labels.kind == RANDOM:
-        return 1.0, math.inf
-    return f.q / f.t2, 3.0 * math.sqrt(f.t2) / max(f.r, 1e-300)
-
-
-@jit
-def teacher_ratio(problem, f):
-    """k = R/T of the labels' weight; 0 with random labels."""
-    return f.r / math.sqrt(f.t2) if problem.labels.kind != RANDOM else 0.0
-
-
-@jit
-def pattern_reach(margin):
-    """How far a pattern average reaches: far negative margins are felt only in the measure's own tail."""
-    return REACH + max(0.0, -margin - 2.0 if margin > -32.0 else 30.0)
-
-
-@jit
-def pattern_poles(problem, x0, c, sigma):
-    """The channel's singularities in u, x = x0 - c u."""
-    re, im, re2, im2 = features(problem.channel, sigma)
-    return (x0 - re) / c, im / c, (x0 - re2) / c, im2 / c
-
-
-@jit
-def pattern_rule(problem, f, level, nodes):
-    """`PatternRule` of an average in fields of overlaps `f`."""
-    kappa, sigma = problem.channel.margin, math.sqrt(f.v)
-    c = math.sqrt(f.q / f.v)
-    reach = pattern_reach(kappa)
-    origin = kappa / math.sqrt(f.q) if kappa * kappa < reach * reach * f.q else 0.0
-    # nodes are exact relative to the sharper step: the student's at z = kappa/sqrt(q), or the teacher's at z = 0
-    if problem.labels.kind == TEACHER and f.t2 < f.v * f.r * f.r:
-        origin = 0.0
-    x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / sigma
-    rise, narrow = teacher_scale(problem, f)
-    steep = growth(problem.channel, sigma)
-    own = 3.0 / (c * math.sqrt(steep)) if steep > 0.0 else math.inf
-    marks = (-origin, narrow, x0 / c if steep > 0.0 else 0.0, own)
-    n = gaussian_nodes(level, reach, rise + steep * c * c, origin, pattern_poles(problem, x0, c, sigma), marks, nodes[0], nodes[1])
-    return PatternRule(n, x0, -c, origin)
+    seen = Fields(v, q, weight.r, weight.t2, 0.0)
+    if clouds(problem.labels) == 1:
+        return seen
+    return Fields(v, q, weight.r, weight.t2, stationary_bias(problem, seen, nodes))
 
 
 @jit
 def pattern_saddle(problem, f, level, nodes):
     """(A, B) of the module's docstring: all that the saddle-point equations need."""
     u, w = nodes
-    rule = pattern_rule(problem, f, level, nodes)
-    labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
+    labels, k, sigma = problem.labels, teacher_ratio(problem, f), channel_width(problem, f)
     sum_a = sum_b = 0.0
-    for i in range(rule.n):
-        a = channel(problem.channel, rule.x0 + rule.dx * u[i], sigma)[1]
-        z = rule.origin + u[i]
-        sum_a += w[i] * label_weight(labels, k, z) * a * a
-        if labels.kind == TEACHER:
-            sum_b += w[i] * label_slope(labels, k, z) * a
-    return sum_a, math.sqrt(f.q / f.t2) * sum_b if labels.kind == TEACHER else 0.0
+    for i in range(clouds(labels)):
+        share, mean = cloud(labels, i, f.r, f.b)
+        rule = pattern_rule(problem, f, mean, level, nodes)
+        for j in range(rule.n):
+            a = channel(problem.channel, rule.x0 + rule.dx * u[j], sigma)[1]
+            z = rule.origin + u[j]
+            sum_a += share * w[j] * label_weight(labels, k, z) * a * a
+            if guided(labels):
+                sum_b += share * w[j] * signal_slope(labels, k, z) * a
+    return sum_a, math.sqrt(f.q / f.t2) * sum_b if labels.kind == TEACHER else sum_b
 
 
 @jit
 def pattern_moments(problem, f, level, nodes):
     """`PatternMoments`: read off once, at the saddle."""
     u, w = nodes
-    rule = pattern_rule(problem, f, level, nodes)
-    labels, k, sigma = problem.labels, teacher_ratio(problem, f), math.sqrt(f.v)
+    labels, k, sigma = problem.labels, teacher_ratio(problem, f), channel_width(problem, f)
     sum_a = sum_b = energetic = curvature = below = loss = 0.0
-    for i in range(rule.n):
-        x = rule.x0 + rule.dx * u[i]
-        z = rule.origin + u[i]
-        log_f, a, b = channel(problem.channel, x, sigma)
-        share, cost = channel_scalars(problem.channel, x, sigma)
-        weight = w[i] * label_weight(labels, k, z)
-        sum_a += weight * a * a
-        energetic += weight * relative_log_f(problem.channel, x, sigma, log_f)
-        curvature += weight * b * b
-        below += weight * share
-        loss += weight * cost
-        if labels.kind == TEACHER:
-            sum_b += w[i] * label_slope(labels, k, z) * a
+    for i in range(clouds(labels)):
+        share, mean = cloud(labels, i, f.r, f.b)
+        rule = pattern_rule(problem, f, mean, level, nodes)
+        for j in range(rule.n):
+            x = rule.x0 + rule.dx * u[j]
+            z = rule.origin + u[j]
+            log_f, a, b = channel(problem.channel, x, sigma)
+            under, cost = channel_scalars(problem.channel, x, sigma)
+            weight = share * w[j] * label_weight(labels, k, z)
+            sum_a += weight * a * a
+            energetic += weight * relative_log_f(problem.channel, x, sigma, log_f)
+            curvature += weight * b * b
+            below += weight * under
+            loss += weight * cost
+            if guided(labels):
+                sum_b += share * w[j] * signal_slope(labels, k, z) * a
     if labels.kind == TEACHER:
         sum_b *= math.sqrt(f.q / f.t2)
     return PatternMoments(sum_a, sum_b, energetic, curvature, below, loss)
@@ -232,9 +183,9 @@ def log_alphas(problem, log_q_hat, log_r_hat, level, nodes):
     q_hat = math.exp(log_q_hat)
     r_hat = 0.0 if kind == RANDOM else (q_hat if kind == NISHIMORI else math.exp(log_r_hat))
     weight = weights_average(problem, q_hat, r_hat, level, nodes)
-    f = fields(problem, weight)
+    f = fields(problem, weight, nodes)
     a, b = pattern_saddle(problem, f, level, nodes)
     la = log_q_hat + math.log(f.v) - math.log(a * overlap_slope(problem.net, weight.q, weight.v))
-    if kind == TEACHER:
+    if guided(problem.labels):
         return la, log_r_hat + 0.5 * math.log(weight.v) - math.log(b)
     return la, la

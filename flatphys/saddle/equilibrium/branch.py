@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel
-from flatphys.kernels.codes import BINARY, ERRORS, NISHIMORI, RANDOM, TEACHER
+from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, NISHIMORI, RANDOM
+from flatphys.kernels.labels import guided
 from flatphys.kernels.networks import overlap_curvature, overlap_slope
 from flatphys.numerics.secant import CONVERGED, advance, begin, inside
 from flatphys.saddle.equilibrium.averages import fields, log_alphas, pattern_moments, weights_average
@@ -50,9 +51,10 @@ class ReadOff(NamedTuple):
     share: float
     loss: float
     replicon: float
+    b: float
 
 
-NOTHING = ReadOff(*(math.nan,) * 13)
+NOTHING = ReadOff(*(math.nan,) * 14)
 
 
 @jit
@@ -63,14 +65,14 @@ def teacher_state_exists(problem):
     An energy that grows continuously from 0 costs only eps there: its weights leave the teacher at every beta.
     """
     labels, channel = problem.labels, problem.channel
-    exact = problem.weights == BINARY and labels.kind != RANDOM and channel.margin == 0.0 and channel.energy == ERRORS
+    exact = problem.weights == BINARY and labels.kind != RANDOM and labels.kind != MIXTURE and channel.margin == 0.0 and channel.energy == ERRORS
     return exact and (labels.flip == 0.0 or channel.beta < math.inf)
 
 
 @jit
 def curve_point(problem, s, r, nodes):
     """(log alpha, r, disagreement of the two loads) at the curve's parameter s; r is the guess, then the value."""
-    if problem.labels.kind != TEACHER:
+    if not guided(problem.labels):
         return log_alphas(problem, s, s, 0, nodes)[0], s, 0.0
     # F(log q_hat) = log alpha_q - log alpha_R rises from -inf to +inf.
     la, lr = log_alphas(problem, r, s, 0, nodes)
@@ -134,11 +136,11 @@ def read_off(problem, log_alpha, s, r, level, nodes):
     alpha = math.exp(log_alpha)
     q_hat, r_hat = conjugates(problem, s, r)
     weight = weights_average(problem, q_hat, r_hat, level, nodes)
-    f = fields(problem, weight)
+    f = fields(problem, weight, nodes)
     slope, bend = overlap_slope(problem.net, weight.q, weight.v), overlap_curvature(problem.net, weight.q, weight.v)
     pattern = pattern_moments(problem, f, level, nodes)
     residual = abs(math.log(alpha * slope * pattern.a / (f.v * q_hat)))
-    if problem.labels.kind == TEACHER:
+    if guided(problem.labels):
         residual = max(residual, abs(math.log(alpha * pattern.b / (math.sqrt(weight.v) * r_hat))))
     term = 0.5 * q_hat * weight.v  # of the entropic part, with the sign of its kind of weights
     return ReadOff(
@@ -155,6 +157,7 @@ def read_off(problem, log_alpha, s, r, level, nodes):
         pattern.share,
         pattern.loss,
         1.0 - alpha * (slope * slope * pattern.curvature / (f.v * f.v) + bend * pattern.a / f.v) * weight.t4,
+        f.b,
     )
 
 

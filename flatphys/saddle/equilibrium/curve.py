@@ -9,13 +9,16 @@ import numpy as np
 from flatphys._jit import direct
 from flatphys.errors import NotConverged
 from flatphys.kernels.channels import channel
-from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, TEACHER, Channel, Problem
-from flatphys.kernels.labels import label_slope
-from flatphys.kernels.networks import first_slope, last_slope
+from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, RANDOM, SPHERICAL, TEACHER, Channel, Labels, Problem
+from flatphys.kernels.labels import clouds, guided, label_slope
+from flatphys.kernels.networks import PERCEPTRON_NET, first_slope, last_slope
 from flatphys.numerics.quadrature import buffers
+from flatphys.saddle.equilibrium.averages import pattern_saddle
 from flatphys.saddle.equilibrium.branch import Root, root_at_load, teacher_state_exists
 from flatphys.saddle.equilibrium.follow import CLOSE, Chord, chord_fold, chord_point, follow, root_on_chord
 from flatphys.saddle.equilibrium.limit import capacity_teacher, random_label_capacity
+from flatphys.saddle.equilibrium.rule import Fields, stationary_bias
+from flatphys.saddle.minimiser.largest_margin import mixture_capacity
 
 _root_at_load, _root_on_chord = direct(root_at_load), direct(root_on_chord)
 MOST_POINTS = 4096
@@ -24,12 +27,13 @@ LOG_LARGE = 14.0  # a million patterns per weight
 NOISE = 1e-11  # differences of log alpha below this have no sign
 MOST_FOLDS = 40  # turns of the load along a curve: a true one has a few, one made of rounding errors thousands
 ROUNDS, FINEST = 12, 1e-3  # folds closer than this along the curve differ by 1e-9 in the load
+UNINFORMED = Fields(1.0, 1e-16, 0.0, 1e-16, 0.0)
 SAFE = 0.4  # estimated least slope inside a step, in units of the step's own, above which there is no fold in it
 
 
 def branch_names(kind) -> tuple[str, str]:
     """Names of the branches of low and of high overlap."""
-    return ("typical", "condensed") if kind == RANDOM else ("student", "teacher")
+    return ("typical", "condensed") if kind in (RANDOM, MIXTURE) else ("student", "teacher")
 
 
 class Piece(NamedTuple):
@@ -165,10 +169,13 @@ class Curve:
 
 
 def start(problem: Problem) -> tuple[float, float]:
-    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0.
+    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0 (mixture: alpha a0/sqrt D).
 
     The square at margin 0 is even and has a0 = 0: its curve leaves the solution q = 0 at a load that is not small.
     """
+    if problem.labels.kind == MIXTURE:
+        square, first = first_pull(problem.labels, problem.channel)
+        return math.log(square) - 18.0, math.log(first) - 18.0
     a0 = abs(first_field(problem.channel))
     if a0 == 0.0:
         return ALMOST_ZERO, ALMOST_ZERO
@@ -181,6 +188,22 @@ def first_field(ch: Channel) -> float:
     """a of a pattern where q = 0; 0 where its square would underflow."""
     a = channel(ch, ch.margin, 1.0)[1]
     return a if a * a > 1e-250 else 0.0
+
+
+@lru_cache(maxsize=512)
+def first_bias(labels: Labels, ch: Channel) -> float:
+    """The stationary bias where q = m = 0; 0 without one, nan where it runs away."""
+    if clouds(labels) == 1:
+        return 0.0
+    return stationary_bias(Problem(SPHERICAL, labels, ch, PERCEPTRON_NET), UNINFORMED, buffers())
+
+
+@lru_cache(maxsize=512)
+def first_pull(labels: Labels, ch: Channel) -> tuple[float, float]:
+    """(E a^2, E a/sqrt D) over the patterns of a mixture where q = m = 0; 0 where they would underflow."""
+    seen = UNINFORMED._replace(b=first_bias(labels, ch))
+    square, first = pattern_saddle(Problem(SPHERICAL, labels, ch, PERCEPTRON_NET), seen, 0, buffers())
+    return (0.0, 0.0) if square <= 1e-250 else (square, first)
 
 
 def curve_of(problem: Problem, whole: bool = True) -> Curve:
@@ -204,6 +227,8 @@ def branch_end(problem: Problem) -> float:
     binary, random = problem.weights == BINARY, problem.labels.kind == RANDOM
     if problem.channel.beta < math.inf or (binary and not random):
         return math.inf
+    if problem.labels.kind == MIXTURE:
+        return mixture_capacity(problem.labels.variance, problem.labels.share, problem.channel.margin)
     if not random:
         return capacity_teacher(problem.channel.margin, problem.labels.flip)[0]
     end = random_label_capacity(problem.channel.margin) * last_slope(problem.net)
@@ -253,7 +278,7 @@ def _root_beyond(problem: Problem, log_alpha: float, piece: Piece) -> Root:
     end = branch_end(problem)
     if end < math.inf:
         ahead_r = stretch(problem, math.exp(log_alpha)) - stretch(problem, min(math.exp(la[-1]), end * (1.0 - 1e-15)))
-        ahead_s = 0.5 * ahead_r if problem.labels.kind == TEACHER else ahead_r  # R_hat = R/(1-q), q_hat of the order of (1-q)^-2
+        ahead_s = 0.5 * ahead_r if guided(problem.labels) else ahead_r  # R_hat = R/(1-q), q_hat of the order of (1-q)^-2
     else:
         ahead_s, ahead_r = ((x[-1] - x[-2]) / (la[-1] - la[-2]) * (log_alpha - la[-1]) for x in (s, r))
     return _root_at_load(problem, log_alpha, (s[-1] + ahead_s, r[-1] + ahead_r), (s[-1], math.inf), 1.0, buffers())

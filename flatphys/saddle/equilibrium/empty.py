@@ -23,9 +23,11 @@ class Empty(NamedTuple):
 def empty(problem: Problem, alpha: float) -> Empty:
     """The limit q_hat -> 0: constraints that (almost) every weight obeys or violates alike, and an even energy."""
     ch = problem.channel
-    (log_f, a, b), (share, loss) = channel(ch, ch.margin, 1.0), channel_scalars(ch, ch.margin, 1.0)
+    width = math.sqrt(problem.labels.variance)
+    x = ch.margin / width
+    (log_f, a, b), (share, loss) = channel(ch, x, width), channel_scalars(ch, x, width)
     slope, bend = first_slope(problem.net), overlap_curvature(problem.net, 0.0, 1.0)
-    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * relative_log_f(ch, ch.margin, 1.0, log_f)
+    free = (math.log(2.0) if problem.weights == BINARY else 0.0) + alpha * relative_log_f(ch, x, width, log_f)
     pull = slope * slope * b * b + bend * a * a
     entropy = free if ch.beta == math.inf else free + ch.beta * alpha * loss
     return Empty(free, entropy, share, loss, 1.0 - alpha * pull, 1.0 / pull if pull > 0.0 else math.inf)

@@ -16,14 +16,14 @@ import math
 from typing import TYPE_CHECKING
 
 from flatphys import validate
-from flatphys.kernels.codes import RANDOM, TEACHER
-from flatphys.kernels.labels import label_slope
+from flatphys.kernels.codes import MIXTURE, RANDOM
+from flatphys.kernels.labels import guided, label_slope
 from flatphys.kernels.networks import first_slope, overlap_slope
 from flatphys.model import Bayes, Gibbs, Model, check_model
 from flatphys.numerics.quadrature import buffers
 from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium.averages import fields, pattern_saddle, weights_average
-from flatphys.saddle.equilibrium.curve import first_field
+from flatphys.saddle.equilibrium.curve import first_field, first_pull
 
 if TYPE_CHECKING:
     import xarray
@@ -37,14 +37,14 @@ def state_evolution(model: Model, alpha: float, iterations: int = 100) -> "xarra
     Parameters
     ----------
     model : Model
-        Of a Gibbs or Bayes learner on random labels or a teacher.
+        Of a Gibbs learner, or a Bayes learner with a teacher.
     alpha : float > 0
     iterations : int >= 1
 
     Returns
     -------
     xarray.Dataset over "iteration" 0 ... iterations
-        q = |m|^2/N and, with a teacher, R = m.teacher/N before the iteration; q_hat, R_hat that follow from them.
+        q = |m|^2/N and, with a teacher, R = m.teacher/N before the iteration; q_hat, R_hat that follow from them (mixture: m, m_hat).
         At a fixed point these are the order parameters of `solve` on the branch that messages reach.
 
     Raises
@@ -62,7 +62,8 @@ def state_evolution(model: Model, alpha: float, iterations: int = 100) -> "xarra
     problem = problem_of(model)
     random = problem.labels.kind == RANDOM
     rows = _walk(problem, alpha, iterations)
-    names = ("q", "q_hat") if random else ("q", "q_hat", "R", "R_hat")
+    signal = ("m", "m_hat") if problem.labels.kind == MIXTURE else ("R", "R_hat")
+    names = ("q", "q_hat", *(() if random else signal))
     table = xarray.Dataset(
         {name: ("iteration", [row[i] for row in rows]) for i, name in enumerate(names)}, {"iteration": range(iterations + 1)}
     )
@@ -72,22 +73,25 @@ def state_evolution(model: Model, alpha: float, iterations: int = 100) -> "xarra
 
 def _walk(problem, alpha: float, iterations: int) -> list:
     """(q, q_hat, R, R_hat) at every iteration."""
-    a0 = first_field(problem.channel)
+    labels, a0 = problem.labels, first_field(problem.channel)
     q_hat, r_hat = alpha * first_slope(problem.net) * a0 * a0, alpha * label_slope(problem.labels, 0.0, 0.0) * a0
+    if labels.kind == MIXTURE:
+        square, first = first_pull(labels, problem.channel)
+        q_hat, r_hat = alpha * square, alpha * first
     rows = [(0.0, q_hat, 0.0, r_hat)]
     for _ in range(iterations):
         if q_hat == 0.0 and r_hat == 0.0:
             rows.append(rows[-1])
             continue
-        bound = q_hat if problem.labels.kind not in (RANDOM, TEACHER) else r_hat
+        bound = r_hat if guided(labels) else q_hat
         weight = weights_average(problem, q_hat, bound if problem.labels.kind != RANDOM else 0.0, 0, buffers())
         if not weight.v > TEACHER_REACHED:
             rows.append((1.0, math.inf, 1.0, math.inf))
             q_hat = r_hat = 0.0
             continue
-        seen = fields(problem, weight)
+        seen = fields(problem, weight, buffers())
         a, b = pattern_saddle(problem, seen, 0, buffers())
         q_hat = alpha * overlap_slope(problem.net, weight.q, weight.v) * a / seen.v
-        r_hat = alpha * b / math.sqrt(weight.v) if problem.labels.kind == TEACHER else q_hat
+        r_hat = alpha * b / math.sqrt(weight.v) if guided(labels) else q_hat
         rows.append((weight.q, q_hat, weight.r, r_hat))
     return rows

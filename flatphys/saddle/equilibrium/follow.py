@@ -21,7 +21,7 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.codes import TEACHER
+from flatphys.kernels.labels import guided
 from flatphys.numerics.secant import CONVERGED, advance, begin
 from flatphys.saddle.equilibrium.averages import log_alphas, weights_average
 from flatphys.saddle.equilibrium.branch import Root, conjugates, teacher_state_exists
@@ -97,7 +97,7 @@ def crossing(problem, line, guess, cap, target, side, nodes):
     `guess` is of y; the first steps are no longer than `cap`, the disagreement sought is `target`.
     """
     s, r, ns, nr = line
-    if problem.labels.kind != TEACHER:
+    if not guided(problem.labels):
         return log_alphas(problem, s, s, 0, nodes)[0], 0.0, 0.0
     la, lr = log_alphas(problem, r + guess * nr, s + guess * ns, 0, nodes)
     sign = -1.0 if side < 0.0 else 1.0
@@ -132,7 +132,7 @@ def chord_point(problem, chord, t, guess, target, side, nodes):
     length = math.sqrt(ds * ds + dr * dr)
     line = Line(chord.s0 + t * ds, chord.r0 + t * dr, -dr / length, ds / length)
     la, y, inner = crossing(problem, line, guess, 0.25 * length, target, side, nodes)
-    if problem.labels.kind != TEACHER:
+    if not guided(problem.labels):
         return ChordPoint(la, line.s, line.s, 0.0, 0.0)
     return ChordPoint(la, line.s + y * line.ns, line.r + y * line.nr, inner, y)
 
@@ -140,7 +140,7 @@ def chord_point(problem, chord, t, guess, target, side, nodes):
 @jit
 def tangent(problem, s, r, nodes):
     """(unit tangent, d log alpha/d length) at a point of the curve, by central differences; F rises on its left."""
-    if problem.labels.kind != TEACHER:
+    if not guided(problem.labels):
         ahead, _ = log_alphas(problem, s + NEAR, s + NEAR, 0, nodes)
         behind, _ = log_alphas(problem, s - NEAR, s - NEAR, 0, nodes)
         return math.sqrt(0.5), math.sqrt(0.5), math.sqrt(0.5) * (ahead - behind) / (2.0 * NEAR)
@@ -166,7 +166,7 @@ def _try_step(problem, last, pace, step, side, nodes):
     value, y, inner = crossing(problem, line, 0.0, 0.25 * step, CLOSE, side, nodes)
     missed = math.isnan(value) or inner > 1e4 * CLOSE or abs(y) > BESIDE * step
     new_s = line.s - y * tr
-    new_r = line.r + y * ts if problem.labels.kind == TEACHER else new_s
+    new_r = line.r + y * ts if guided(problem.labels) else new_s
     ds, dr = new_s - s, new_r - r
     length = math.sqrt(ds * ds + dr * dr)
     ds, dr = ds / length, dr / length
@@ -194,7 +194,7 @@ def _end_reached(problem, s, r, value, before, v_min, nodes):
     q_hat, r_hat = conjugates(problem, s, r)
     v = weights_average(problem, q_hat, r_hat, 0, nodes).v
     still = abs(value - before) < 1e-9
-    return v < v_min or (v < 1e-6 and still) or (value > largest and (problem.labels.kind == TEACHER or v < 1e-6))
+    return v < v_min or (v < 1e-6 and still) or (value > largest and (guided(problem.labels) or v < 1e-6))
 
 
 @jit
@@ -205,7 +205,7 @@ def follow(problem, start, ends, points, nodes):
     """
     s, r, la = points
     v_min, whole = ends
-    teacher = problem.labels.kind == TEACHER
+    teacher = guided(problem.labels)
     value, y, inner = crossing(problem, Line(start[0], start[1], 0.0, 1.0), 0.0, 1.0, CLOSE, 1.0, nodes)
     if math.isnan(value) or inner > 1e4 * CLOSE:
         return 0, False, 1.0

@@ -32,7 +32,7 @@ from flatphys._jit import jit
 from flatphys.errors import NoSolution, NotConverged
 from flatphys.kernels import channels, losses
 from flatphys.kernels.channels import COUNTED
-from flatphys.kernels.codes import RANDOM, TEACHER, Labels, Loss
+from flatphys.kernels.codes import LOGISTIC, RANDOM, TEACHER, Labels, Loss
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, density, mills, tail
 from flatphys.numerics.quadrature import buffers, panel_nodes
@@ -80,7 +80,7 @@ def hard(margin: float) -> Response:
 
 def ground_response(channel, c: float) -> Response:
     """The response of an energy's patterns at zero temperature."""
-    return Response(channels.LOSS[channel.energy], channel.margin, c)
+    return Response(channels.LOSS[channel.energy], channel.margin + channels.PLACE.get(channel.energy, 0.0), c)
 
 
 @jit
@@ -93,7 +93,7 @@ def moved(response, e):
             return Moved(e, 1.0, 0.0, 0.0)
         return Moved(0.0, 0.0, 1.0, 1.0)
     t, f, k, loss = losses.response(Loss(response.loss, 0.0), e, response.c)
-    return Moved(response.c * f, response.c * k, loss, 1.0 if t < 1.0 else 0.0)
+    return Moved(response.c * f, response.c * k, loss, 1.0 if t < (0.0 if response.loss == LOGISTIC else 1.0) else 0.0)
 
 
 @jit
@@ -194,7 +194,7 @@ def error_mass(top, k, flip, u, w):
     n = window_nodes(lowest(top), min(top, FARTHEST), k, 1.5, u, w)
     total = 0.0
     for i in range(n):
-        total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip, 1.0), k, u[i])
+        total += w[i] * density(u[i]) * label_weight(Labels(TEACHER, flip, 1.0, 1.0), k, u[i])
     return total
 
 

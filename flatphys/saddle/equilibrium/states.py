@@ -18,6 +18,8 @@ Saddles apart.  All of these lie on the curve that starts at small loads.  With 
 there is one more family of saddles, detached from it, with q_hat of the order of R_hat^2 at R != q.  Its entropy is negative, while
 at these margins the teacher's neighbourhood has one that is not: it never dominates, and is not listed.
 
+On a mixture the centre of the clouds stands where the teacher did, m for R; its weights are never the centre itself.
+
 Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Barkai, Hansel & Sompolinsky 1992;
 Seung, Sompolinsky & Tishby 1992.
 """
@@ -27,7 +29,8 @@ import warnings
 
 from flatphys._jit import direct
 from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.kernels.codes import ERRORS, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
+from flatphys.kernels.channels import walled
+from flatphys.kernels.codes import ERRORS, MIXTURE, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
 from flatphys.kernels.networks import first_slope
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
@@ -36,8 +39,9 @@ from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
-from flatphys.saddle.equilibrium.curve import LOG_LARGE, branch_end, branch_names, curve_of, first_field, roots, stretch
+from flatphys.saddle.equilibrium.curve import LOG_LARGE, branch_end, branch_names, curve_of, first_bias, first_field, first_pull, roots, stretch
 from flatphys.saddle.equilibrium.empty import empty
+from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.state import State
 
 # The equations, and two quadrature rules: where q -> 1 the free entropy cancels terms of size 1/(1-q).
@@ -71,6 +75,7 @@ def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
         train_error=flip,
         train_loss=None if isinstance(model.learner, Bayes) else flip,
         generalization_error=0.0,
+        centre_generalization_error=0.0,
         bayes_error=0.0,
         cosine=1.0,
         at_eigenvalue=1.0,
@@ -88,8 +93,9 @@ def empty_state(model: Model, problem: Problem, alpha: float) -> State:
     found = empty(problem, alpha)
     order = {"q": 0.0, "one_minus_q": 1.0, "q_hat": 0.0}
     half = cosine = None
+    mixture = problem.labels.kind == MIXTURE
     if problem.labels.kind != RANDOM:
-        order |= {"R": 0.0, "R_hat": 0.0}
+        order |= {"m": 0.0, "m_hat": 0.0} if mixture else {"R": 0.0, "R_hat": 0.0}
         half, cosine = 0.5, 0.0
     return _exact(
         model,
@@ -102,13 +108,16 @@ def empty_state(model: Model, problem: Problem, alpha: float) -> State:
         train_error=found.share,
         train_loss=found.loss,
         generalization_error=half,
-        bayes_error=half,
+        centre_generalization_error=half,
+        bayes_error=None if mixture else half,
         cosine=cosine,
         at_eigenvalue=found.replicon,
     )
 
 
 def _underflows(problem: Problem, alpha: float) -> bool:
+    if problem.labels.kind == MIXTURE:
+        return alpha * first_pull(problem.labels, problem.channel)[0] < 1e-280
     a0 = first_field(problem.channel)
     return alpha * first_slope(problem.net) * a0 * a0 < 1e-280
 
@@ -121,11 +130,17 @@ def state_at(model: Model, problem: Problem, alpha: float, name: str, s: float, 
 def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, worth: float) -> State:
     """The state that was read off with this quadrature error."""
     order = {"q": out.q, "one_minus_q": out.v, "q_hat": out.q_hat}
-    generalization = vote = cosine = None
-    if problem.labels.kind != RANDOM:
+    generalization = centre = vote = cosine = None
+    if problem.labels.kind == MIXTURE:
+        order |= {"m": out.r, "m_hat": out.r_hat} | ({"b": out.b} if model.learner.bias else {})
+        generalization, centre = (
+            mixture_error(model.data.positive, out.r, out.b, math.sqrt(model.data.variance * norm)) for norm in (1.0, out.q)
+        )
+        cosine = out.r
+    elif problem.labels.kind != RANDOM:
         order |= {"R": out.r, "R_hat": out.r_hat}
         generalization = 2.0 / math.pi * math.asin(math.sqrt(0.5 * out.one_minus_r))
-        vote = math.atan2(math.sqrt(out.t2), out.r) / math.pi
+        centre = vote = math.atan2(math.sqrt(out.t2), out.r) / math.pi
         cosine = out.r
     error, loss = out.share, out.loss
     if isinstance(model.learner, Bayes):
@@ -143,6 +158,7 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
         train_error=error,
         train_loss=loss,
         generalization_error=generalization,
+        centre_generalization_error=centre,
         bayes_error=vote,
         cosine=cosine,
         at_eigenvalue=out.replicon,
@@ -160,10 +176,15 @@ def branches(model: Model, alpha: float) -> list[State]:
 def solvable(model: Model) -> Problem:
     """The problem of a model whose weights have a volume at some load."""
     problem = problem_of(model)
-    if problem.channel.energy == SQUARE_ENERGY and problem.channel.beta == math.inf:
+    if not walled(problem.channel.energy) and problem.channel.beta == math.inf:
         raise Unsatisfiable(
-            f"at beta = inf weights of {model!r} must have every stability equal to the margin: that is the state of least energy, "
-            f"see ground_state(model, alpha), and capacity(model) for the load up to which it is zero"
+            f"at beta = inf only the weights of least energy of {model!r} are left, and every pattern costs what it can: that is the state "
+            f"ground_state(model, alpha); give a finite beta for weights with a volume"
+        )
+    if math.isnan(first_bias(problem.labels, problem.channel)):
+        raise NoSolution(
+            f"{model!r} has no stationary bias at small loads: beyond some bias every pattern of the rarer class is given up at the same "
+            f"cost; raise beta, take another energy, or bias=False"
         )
     return problem
 

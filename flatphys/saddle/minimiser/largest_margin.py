@@ -31,7 +31,7 @@ from flatphys._jit import jit
 from flatphys.errors import NotConverged
 from flatphys.model import GaussianMixture
 from flatphys.numerics.gaussian import mills, tail
-from flatphys.numerics.roots import bracketed
+from flatphys.numerics.roots import bracketed, outwards
 
 ROUNDS = 200
 SQUARED = 1e-8  # a step of Newton's method whose square is below rounding
@@ -130,6 +130,19 @@ def mixture_margin(data, bias: bool, alpha: float) -> Largest:
     orthogonal = alpha * sum(share * math.exp(log_excess(a)[1]) for share, a in ((rho, ap), (1.0 - rho, am)))
     support = rho * tail(ap) + (1.0 - rho) * tail(am)
     return Largest(t - 0.5 * root * (ap + am), t, b, support, orthogonal, residual)
+
+
+@functools.lru_cache(maxsize=256)
+def mixture_capacity(variance: float, share: float, margin: float) -> float:
+    """The load up to which weights on the sphere reach a margin on every pattern of the mixture; `share` of `kernels.codes.Labels`."""
+    rho, root = share if share < 1.0 else 0.5, math.sqrt(variance)
+
+    def excess(log_alpha):
+        _, _, t, ap, am = largest(variance, rho, log_alpha)
+        return t - 0.5 * root * (ap + am) - margin
+
+    what = f"the capacity of the mixture at margin {margin:g}"
+    return math.exp(bracketed(excess, *outwards(excess, -1.0, 1.0, (-600.0, 600.0), what), what))
 
 
 def mixture_threshold(data, bias: bool = False) -> float:
