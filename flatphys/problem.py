@@ -6,7 +6,7 @@ from flatphys.errors import InvalidInput
 from flatphys.kernels.channels import CODES, walled
 from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, NISHIMORI, RANDOM, SPHERICAL, SQUARE_ENERGY, TEACHER, Channel, Labels, Problem
 from flatphys.kernels.networks import PERCEPTRON_NET, network_code
-from flatphys.model import Bayes, GaussianMixture, Gibbs, Model, RandomLabels, Teacher, TreeCommittee
+from flatphys.model import Bayes, GaussianMixture, Model, RandomLabels, Teacher, TreeCommittee
 
 
 def problem_of(model: Model) -> Problem:

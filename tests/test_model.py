@@ -25,7 +25,7 @@ def test_equal_models_are_one_key_and_survive_pickling():
 def test_numbers_become_floats_whatever_they_came_as():
     learner = fp.Gibbs(np.str_("binary"), np.float32(0.5), np.int64(3))
     assert (type(learner.weights), type(learner.margin), type(learner.beta)) == (str, float, float)
-    assert repr(learner) == "Gibbs(weights='binary', margin=0.5, beta=3.0, network=Perceptron(), energy='errors')"
+    assert repr(learner) == "Gibbs(weights='binary', margin=0.5, beta=3.0, network=Perceptron(), energy='errors', bias=False)"
     assert eval(repr(fp.Teacher(0.25)), {"Teacher": fp.Teacher}) == fp.Teacher(0.25)
 
 

@@ -275,6 +275,8 @@ def features(ch, sigma):
 @jit
 def growth(ch, sigma):
     """log f, a, b, share and mean grow as exp(growth y^2/2) at height y over the real axis of x; 0 where poles alone bound them."""
+    if ch.energy == LOGISTIC_ENERGY:
+        return 1.0  # the share alone, a cut through a measure that is smooth otherwise
     return 1.0 / (1.0 + ch.beta * sigma * sigma) if ch.energy == SQUARE_ENERGY else 0.0  # the share H(-x/r)
 
 

@@ -21,6 +21,7 @@ from flatphys.numerics.gaussian import LOG_SQRT_2PI, tail
 FAINT = 40.0  # an integrand e^-40 below its maximum is left out
 STEEPEST = 0.55  # step in units of the narrowest width: an error of e^-60
 FREE_STEP, HELD_STEP = 0.36, 4.5  # the step in units of 1/sigma: singularities at pi, where the integrand grows as cos(1.3)^-beta
+H_ZERO_RE = -1.916  # as in `kernels.channels`
 ORDER = 16
 _X, _W = np.polynomial.legendre.leggauss(ORDER)
 LEGENDRE_X, LEGENDRE_W = _X.copy(), _W.copy()
@@ -100,8 +101,13 @@ def soft_scalars(x, beta, sigma):
 
 @jit
 def soft_features(beta, sigma):
-    """Zeros of f: near those of H, or farther off, and their mirror images (f is its own at beta sigma - x, but for a factor)."""
-    return -1.916, 2.8, beta * sigma + 1.916, 2.8
+    """Zeros of f: those of H, farther off where the energy bends more slowly than the field is wide, and their mirror images.
+
+    f(beta sigma - x) is f(x) but for a factor.  Measured at beta = 0.01 ... 100, sigma = 0.05 ... 10: 2.85 for sigma = 10, 3.0 to 4.1 for
+    4, 3.5 to 4.9 for 2, and beyond pi/sigma, where the energy itself is singular, at every sigma.
+    """
+    im = max(2.8, math.pi / sigma)
+    return H_ZERO_RE, im, beta * sigma - H_ZERO_RE, im
 
 
 @jit

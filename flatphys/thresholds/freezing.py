@@ -13,7 +13,8 @@ from flatphys.problem import problem_of
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import branch_end, branch_names, curve_of, roots
 from flatphys.saddle.equilibrium.ground import solve_ground_state
-from flatphys.saddle.equilibrium.states import solvable, state_at, warn
+from flatphys.saddle.equilibrium.states import solvable, state_at
+from flatphys.saddle.equilibrium.warn import warn
 from flatphys.state import State
 from flatphys.thresholds.capacity import capacity_state
 from flatphys.thresholds.walk import first_zero, gibbs_problem, unfollowed

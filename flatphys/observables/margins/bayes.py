@@ -10,9 +10,9 @@ from flatphys.numerics.quadrature import REACH, buffers, panel_nodes
 from flatphys.observables.margins.distribution import MarginDistribution, skewness
 from flatphys.observables.margins.gibbs import overlaps
 from flatphys.problem import problem_of
-from flatphys.saddle.equilibrium.rule import pattern_rule, teacher_ratio
 from flatphys.saddle.equilibrium.bayes import field_of, stability
 from flatphys.saddle.equilibrium.limit import error_mass
+from flatphys.saddle.equilibrium.rule import pattern_rule, teacher_ratio
 
 
 class BayesMargins(MarginDistribution):
@@ -23,7 +23,7 @@ class BayesMargins(MarginDistribution):
         self._labels, self._channel, self._fields = problem.labels, problem.channel, overlaps(state)
         self._k = teacher_ratio(problem, self._fields)
         u, w = buffers()
-        rule = pattern_rule(problem, self._fields, 0.0, 0, (u, w))
+        rule = pattern_rule(problem, self._fields, 0.0, True, 0, (u, w))
         z = rule.origin + u[: rule.n]
         weight = w[: rule.n] * np.array([self._weight(x) for x in z])
         t = np.array([self._stability(x)[0] for x in z])

@@ -135,7 +135,7 @@ def pattern_saddle(problem, f, level, nodes):
     sum_a = sum_b = 0.0
     for i in range(clouds(labels)):
         share, mean = cloud(labels, i, f.r, f.b)
-        rule = pattern_rule(problem, f, mean, level, nodes)
+        rule = pattern_rule(problem, f, mean, False, level, nodes)
         for j in range(rule.n):
             a = channel(problem.channel, rule.x0 + rule.dx * u[j], sigma)[1]
             z = rule.origin + u[j]
@@ -153,7 +153,7 @@ def pattern_moments(problem, f, level, nodes):
     sum_a = sum_b = energetic = curvature = below = loss = 0.0
     for i in range(clouds(labels)):
         share, mean = cloud(labels, i, f.r, f.b)
-        rule = pattern_rule(problem, f, mean, level, nodes)
+        rule = pattern_rule(problem, f, mean, True, level, nodes)
         for j in range(rule.n):
             x = rule.x0 + rule.dx * u[j]
             z = rule.origin + u[j]

@@ -65,7 +65,13 @@ def teacher_state_exists(problem):
     An energy that grows continuously from 0 costs only eps there: its weights leave the teacher at every beta.
     """
     labels, channel = problem.labels, problem.channel
-    exact = problem.weights == BINARY and labels.kind != RANDOM and labels.kind != MIXTURE and channel.margin == 0.0 and channel.energy == ERRORS
+    exact = (
+        problem.weights == BINARY
+        and labels.kind != RANDOM
+        and labels.kind != MIXTURE
+        and channel.margin == 0.0
+        and channel.energy == ERRORS
+    )
     return exact and (labels.flip == 0.0 or channel.beta < math.inf)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, features, growth
-from flatphys.kernels.codes import MIXTURE, NISHIMORI, RANDOM, TEACHER
+from flatphys.kernels.codes import LOGISTIC_ENERGY, MIXTURE, NISHIMORI, RANDOM, TEACHER
 from flatphys.numerics.quadrature import REACH, gaussian_nodes
 
 FARTHEST_BIAS = 1e3  # a bias beyond tells the classes apart without weights
@@ -64,8 +64,11 @@ def channel_width(problem, f):
 
 
 @jit
-def pattern_rule(problem, f, mean, level, nodes):
-    """`PatternRule` of an average in fields of overlaps `f` around a cloud's `mean` (0 where there is none)."""
+def pattern_rule(problem, f, mean, shares, level, nodes):
+    """`PatternRule` of an average in fields of overlaps `f` around a cloud's `mean` (0 where there is none).
+
+    `shares`: whether the share of patterns below the margin is averaged too, which of a logistic energy is less smooth than all else.
+    """
     kappa, sigma = (problem.channel.margin - mean) / math.sqrt(problem.labels.variance), math.sqrt(f.v)
     c = math.sqrt(f.q / f.v)
     reach = pattern_reach(kappa)
@@ -76,7 +79,7 @@ def pattern_rule(problem, f, mean, level, nodes):
     x0 = 0.0 if origin != 0.0 or kappa == 0.0 else kappa / sigma
     rise, narrow = teacher_scale(problem, f)
     sigma = channel_width(problem, f)
-    steep = growth(problem.channel, sigma)
+    steep = growth(problem.channel, sigma) if shares or problem.channel.energy != LOGISTIC_ENERGY else 0.0
     own = 3.0 / (c * math.sqrt(steep)) if steep > 0.0 else math.inf
     marks = (-origin, narrow, x0 / c if steep > 0.0 else 0.0, own)
     n = gaussian_nodes(level, reach, rise + steep * c * c, origin, pattern_poles(problem, x0, c, sigma), marks, nodes[0], nodes[1])
@@ -87,7 +90,7 @@ def pattern_rule(problem, f, mean, level, nodes):
 def _cloud_slope(problem, f, i, mean, nodes):
     """(Int Dz a, -Int Dz da/dx = Int Dz b) of one cloud."""
     u, w = nodes
-    rule, sigma = pattern_rule(problem, f, mean, 0, nodes), channel_width(problem, f)
+    rule, sigma = pattern_rule(problem, f, mean, False, 0, nodes), channel_width(problem, f)
     first = bend = 0.0
     for j in range(rule.n):
         _, a, b = channel(problem.channel, rule.x0 + rule.dx * u[j], sigma)
@@ -97,19 +100,25 @@ def _cloud_slope(problem, f, i, mean, nodes):
 
 
 @jit
+def bias_gap(problem, f, b, nodes):
+    """(log ratio in which the clouds pull a bias up and down, its slope in b)."""
+    share = problem.labels.share
+    up, up_bend = _cloud_slope(problem, f, 0, f.r + b, nodes)
+    down, down_bend = _cloud_slope(problem, f, 1, f.r - b, nodes)
+    return math.log(share * up / ((1.0 - share) * down)), (up_bend / up + down_bend / down) / channel_width(problem, f)
+
+
+@jit
 def stationary_bias(problem, f, nodes):
     """The bias b at which both clouds pull alike, share Int Dz a(m+b) = (1-share) Int Dz a(m-b); nan where there is none.
 
     The logarithm of the ratio falls with b where log f is concave: Newton's method, halved where it overshoots.
     """
-    sigma, share = channel_width(problem, f), problem.labels.share
-    b, best, last = 0.0, math.inf, math.inf
-    step = 0.0
+    sigma = channel_width(problem, f)
+    b = last = step = 0.0
+    best = math.inf
     for _ in range(100):
-        up, up_bend = _cloud_slope(problem, f, 0, f.r + b, nodes)
-        down, down_bend = _cloud_slope(problem, f, 1, f.r - b, nodes)
-        gap = math.log(share * up / ((1.0 - share) * down))
-        slope = (up_bend / up + down_bend / down) / sigma
+        gap, slope = bias_gap(problem, f, b, nodes)
         if math.isnan(gap) or not abs(b) < FARTHEST_BIAS:
             return math.nan
         if abs(gap) < 0.9 * best or best == math.inf:

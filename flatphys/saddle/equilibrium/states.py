@@ -25,12 +25,12 @@ Seung, Sompolinsky & Tishby 1992.
 """
 
 import math
-import warnings
 
 from flatphys._jit import direct
-from flatphys.errors import NegativeEntropyWarning, NoSolution, NotConverged, ReplicaSymmetryWarning, Unsatisfiable
-from flatphys.kernels.channels import walled
+from flatphys.errors import NoSolution, NotConverged, Unsatisfiable
+from flatphys.kernels.channels import log_concave, walled
 from flatphys.kernels.codes import ERRORS, MIXTURE, RANDOM, SPHERICAL, SQUARE_ENERGY, TABLE, Problem
+from flatphys.kernels.labels import clouds
 from flatphys.kernels.networks import first_slope
 from flatphys.model import Bayes, Model
 from flatphys.numerics.quadrature import buffers
@@ -39,8 +39,20 @@ from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
-from flatphys.saddle.equilibrium.curve import LOG_LARGE, branch_end, branch_names, curve_of, first_bias, first_field, first_pull, roots, stretch
+from flatphys.saddle.equilibrium.curve import (
+    LOG_LARGE,
+    branch_end,
+    branch_names,
+    curve_of,
+    first_bias,
+    first_field,
+    first_pull,
+    roots,
+    stretch,
+)
+from flatphys.saddle.equilibrium.direct import Place, solve_mixture
 from flatphys.saddle.equilibrium.empty import empty
+from flatphys.saddle.equilibrium.warn import warn
 from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.state import State
 
@@ -50,7 +62,8 @@ ADVICE = "it lies too close to the end of a branch or to the teacher, move alpha
 COLD = "its entropy is what is left of beta times a large energy, lower beta or the load, or see ground_state(model, alpha)"
 UNIT = 2.0**-52  # of one term, relative
 ROUNDING = 32.0 * 2.0**-52  # of a sum over nodes, relative: measured against 25 digits up to beta = 1e10
-_read_off_twice, _solve_at_load = direct(read_off_twice), direct(solve_at_load)
+_read_off_twice, _solve_at_load, _solve_mixture = direct(read_off_twice), direct(solve_at_load), direct(solve_mixture)
+INFORMED, SAME = 6.0, 1e-6  # log of a head start of m_hat; relative difference of 1-q up to which two saddles are one
 TINY = 1e-3  # margin up to which a branch next to the teacher has nearly the teacher's own free entropy
 # With random labels and |kappa| up to this, alpha(s) is monotone at every beta (a test scans it), but for the square and, maybe, a user's
 # own activation.
@@ -241,6 +254,10 @@ def _found(model: Model, alpha: float, stable_only: bool) -> list[State]:
     ch = problem.channel
     if _underflows(problem, alpha) and ch.energy != SQUARE_ENERGY:
         return [empty_state(model, problem, alpha)]
+    if problem.labels.kind == MIXTURE and (log_concave(ch) or clouds(problem.labels) == 2):
+        found = _on_mixture(model, problem, alpha)
+        if len(found) == 1:
+            return found
     if problem.labels.kind == RANDOM and abs(ch.margin) <= UNIQUE_MARGIN and problem.net[0] != TABLE and ch.energy != SQUARE_ENERGY:
         _raise_beyond_capacity(model, problem, alpha)
         read = _solve_at_load(problem, math.log(alpha), stretch(problem, alpha), buffers())
@@ -248,35 +265,25 @@ def _found(model: Model, alpha: float, stable_only: bool) -> list[State]:
     return _ordered(model, problem, alpha, stable_only)
 
 
+def _on_mixture(model: Model, problem: Problem, alpha: float) -> list[State]:
+    """The saddles that a start without and, for binary weights, one with knowledge of the centre lead to."""
+    _raise_beyond_capacity(model, problem, alpha)
+    square, first = first_pull(problem.labels, problem.channel)
+    blind = Place(math.log(alpha * square), math.log(alpha * first), first_bias(problem.labels, problem.channel))
+    starts = [blind] if problem.weights == SPHERICAL else [blind, blind._replace(r=blind.r + INFORMED)]
+    found = []
+    for start in starts:
+        out, worth = _solve_mixture(problem, math.log(alpha), start, buffers())
+        if not any(abs(out.v / other.v - 1.0) < SAME for other, _ in found):
+            found.append((out, worth))
+    return [_state_of(model, problem, alpha, "typical", out, worth) for out, worth in found]
+
+
 def solve(model: Model, alpha: float) -> State:
     """The dominant saddle point; warns where its entropy or its replicon is negative."""
     state = dominant(model, alpha)
     warn(state, stacklevel=4)
     return state
-
-
-def warn(state: State, stacklevel: int = 3) -> None:
-    """The warnings that a state calls for."""
-    if state.phase == "unsat":
-        warnings.warn(
-            f"the entropy of binary weights is negative ({state.entropy:.6g} nats per weight) at alpha={state.alpha:g}: "
-            f"no such weights exist, the values are the formal continuation; see capacity, max_margin or freezing_beta",
-            NegativeEntropyWarning,
-            stacklevel,
-        )
-    if state.at_eigenvalue == -math.inf:
-        warnings.warn(
-            f"the ground state with errors at alpha={state.alpha:g} breaks replica symmetry: its train error is a lower bound",
-            ReplicaSymmetryWarning,
-            stacklevel,
-        )
-    elif state.stable is False:
-        warnings.warn(
-            f"replica symmetry is unstable at alpha={state.alpha:g} (replicon {state.at_eigenvalue:.4g} < 0): "
-            f'the values are approximations or bounds; see at_line, and solve(..., ansatz="1RSB") where one step is offered',
-            ReplicaSymmetryWarning,
-            stacklevel,
-        )
 
 
 def _raise_beyond_capacity(model: Model, problem: Problem, alpha: float) -> None:
