@@ -82,7 +82,9 @@ def load(path: str | os.PathLike) -> Instances | Found:
     try:
         return _made(meta, _unbits(arrays))
     except (KeyError, AttributeError, TypeError) as error:
-        raise InvalidInput(f"path {path} names what {fp.__version__} does not have ({error}); flatphys {meta['version']} wrote it") from None
+        raise InvalidInput(
+            f"path {path} names what {fp.__version__} does not have ({error}); flatphys {meta['version']} wrote it"
+        ) from None
 
 
 def _made(meta, arrays) -> Instances | Found:

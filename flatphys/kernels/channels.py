@@ -24,7 +24,8 @@ Each form keeps its digits where the two terms cancel: no difference of large nu
 energy with a flat side (`walled`) is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
 
 To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one
-line in each ladder (and in that of `kernels.halves`), its name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
+line in each ladder (and in that of `kernels.halves`), its
+name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
 temperature in `LOSS`.
 
 Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);

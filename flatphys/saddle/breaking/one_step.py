@@ -73,7 +73,7 @@ def spherical_point(channel, net, v, log_ratio, log_m, level, room):
     m = math.exp(log_m)
     s = v + m * gap
     seen = block_overlaps(net, v, q0, gap)
-    patterns = Patterns(channel, Labels(RANDOM, 0.0, 1.0), seen.v, seen.q0, 0.0, gap / v * seen.stretch)
+    patterns = Patterns(channel, Labels(RANDOM, 0.0, 1.0, 1.0), seen.v, seen.q0, 0.0, gap / v * seen.stretch)
     means = pattern_average(patterns, m, level, room)
     alpha = q0 * seen.v / (s * s * seen.rise0 * means.a0)
     first = math.log(gap * seen.v / (s * v * alpha * (seen.rise1 * means.a1 - seen.rise0 * means.a0)))

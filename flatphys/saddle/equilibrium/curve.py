@@ -169,7 +169,9 @@ class Curve:
 
 
 def start(problem: Problem) -> tuple[float, float]:
-    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0 (mixture: alpha a0/sqrt D).
+    """(log q_hat, log R_hat) at alpha = 1.5e-8: at small loads q_hat = alpha c'(0) a0^2 and R_hat = alpha W'(0) a0.
+
+    On a mixture m_hat = alpha a0/sqrt D.
 
     The square at margin 0 is even and has a0 = 0: its curve leaves the solution q = 0 at a load that is not small.
     """
