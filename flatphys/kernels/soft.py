@@ -68,7 +68,7 @@ def soft_sums(x, beta, sigma):
                 p = 1.0 / (1.0 + e)
                 loss -= delta
             exponent = -beta * loss - 0.5 * (u0 + v) * (u0 + v) - top
-            if exponent < -FAINT:
+            if not exponent >= -FAINT:  # nan ends it too
                 break
             w = math.exp(exponent)
             d = p - p0
