@@ -20,6 +20,7 @@ from flatphys.thresholds.capacity import capacity_state
 from flatphys.thresholds.walk import first_zero, gibbs_problem, unfollowed
 
 # log beta up to which freezing is sought: continuous energies freeze later, next to capacity; that of the square grows as 2 log 2/alpha
+VANISHED = 1e-12  # an entropy this small may have either sign by rounding: next to the teacher it never leaves 0
 COLDEST = {ERRORS: 9.0, HINGE_ENERGY: 14.0, SQUARED_HINGE_ENERGY: 14.0, SQUARE_ENERGY: 600.0}
 
 
@@ -75,7 +76,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
             )
     # Downwards to a positive entropy, then upwards to a negative one, in shorter steps where the branch ends.
     lo, warmest = 0.0, -12.0 - 0.5 * math.log(max(alpha, 1.0))
-    while (now := state(lo)) is None or not now.entropy > 0.0:
+    while (now := state(lo)) is None or not now.entropy > VANISHED:
         lo -= 0.7
         if lo < warmest:
             raise NotConverged(f"no positive entropy of {model!r} at alpha={alpha:g} was found down to beta={math.exp(lo):.1e}", None)
@@ -91,7 +92,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
                 )
             continue
         hi, last = hi + step, now
-        if now.entropy < 0.0:
+        if now.entropy < -VANISHED:
             break
         lo, step = hi, min(1.1 * step, 20.0) if hi > 7.0 else step
         if hi > COLDEST[energy]:

@@ -24,6 +24,7 @@ LONGEST = (math.inf, math.inf, 2.0)  # step of the unknowns on the way: sums are
 ON_THE_WAY = OPTIONS._replace(goal=COARSE.residual, tolerance=COARSE.residual, steps=12, tries=(3, 1), longest=LONGEST)
 NEAR = 1e-3  # where coarse sums stall closer than this, full ones go on
 CLOSED = 3e-2  # v1/(1-p^2) below which the load is taken to end where it vanishes linearly: no numerical obstacle
+STEADY = 0.5  # of the room that is left: how well two estimates of the end agree (they do not where v1 falls like a power only)
 SHORTEST = 1e-4  # step of the load, as a share of it
 SHORT = 0.5  # first step of the logarithm of the load after a first load that was too much
 FIRST = 0.3  # B/(1-p^2) that the first load would reach if nothing resisted
@@ -119,7 +120,7 @@ def solve_point(equations: Equations, guess=None) -> Point | None:
 def _loaded(equations: Equations, first: float) -> Point | None:
     """The saddle from no constraints to all of them: the load of the counted constraint grows from `first`, the reference stays."""
     alpha, hard, target, stride, room = equations.alpha, equations.channel.beta == math.inf, first, math.log(3.0), math.inf
-    loads, openness, points, jacobian = [0.0], [1.0], [], None
+    loads, openness, points, jacobian, steady = [0.0], [1.0], [], None, False
     while loads[-1] < alpha:
         load = loads[-1]
         if points:  # unknowns in units of sqrt B follow powers of the load
@@ -136,8 +137,9 @@ def _loaded(equations: Equations, first: float) -> Point | None:
             openness.append(1.0 - equations.unscaled(z)[2] / equations.gap)
             jacobian = found
             if hard and openness[-1] < 0.5:
-                room = vanishing(loads, openness)
-            if openness[-1] < CLOSED and alpha - target > 1.5 * room:
+                before, room = load + room, vanishing(loads, openness)
+                steady = abs(target + room - before) < STEADY * room
+            if openness[-1] < CLOSED and alpha - target > 1.5 * room and steady:
                 return None
             continue
         if not points and target > SHORTEST * first:
@@ -145,7 +147,7 @@ def _loaded(equations: Equations, first: float) -> Point | None:
             continue
         stride = 0.4 * math.log(target / load) if points else 0.0
         if stride < SHORTEST * min(1.0, 10.0 * openness[-1]):
-            if hard and openness[-1] < CLOSED:
+            if hard and openness[-1] < CLOSED and steady:
                 return None
             raise NotConverged(
                 f"the local entropy at overlap {equations.p:.6g} was followed only up to a fraction {load / alpha:.3g} of the constraints; "

@@ -10,6 +10,8 @@ from adversary.trained import law_below, prox, variance_of
 
 import flatphys as fp
 
+STIFF = 1e9  # V D from which a squared hinge's patterns lie so close to 1 that a density there has lost the digits of 1 - t
+
 
 def state_without_words(problem):
     return value_of(state_of, problem)
@@ -29,6 +31,11 @@ def sharp(state):
             0.0 if "V" in state.order else (state.q if isinstance(learner, fp.Bayes) else 1.0) * variance_of(state.model.data) / state.alpha
         )
         places += [(state.m + y * state.b + own, 0.2 * width) for y in (-1.0, 1.0)]
+    beta = getattr(learner, "beta", math.inf)
+    if isinstance(learner, fp.Gibbs) and learner.energy == "errors" and 1.0 < beta < math.inf:
+        # where it costs as much to obey as not to; the turn has the width sigma/sqrt(2 beta)
+        sigma = math.sqrt(max(state.order.get("one_minus_q", 1.0), 1e-24))
+        places.append((kink - sigma * math.sqrt(max(2.0 * beta - math.log(4.0 * math.pi * beta), 0.0)), sigma / math.sqrt(2.0 * beta)))
     if "V" in state.order:
         places += [(math.log1p(c), 0.5), (1.0, 1.0 / (1.0 + c))]
     return places
@@ -77,7 +84,8 @@ def margins(problem, law):
     yield None if pdf.min() >= 0.0 else f"pdf is {pdf.min()!r} at {x[int(np.argmin(pdf))]!r}"
     # integrals
     spread = math.sqrt(max(law.variance, 1e-300))
-    if spread < 1e-8 * max(1.0, abs(law.mean)):
+    c = state.order.get("V", 0.0) * variance_of(state.model.data)
+    if spread < 1e-8 * max(1.0, abs(law.mean)) or c > STIFF:
         yield from formulas(state, x, cdf, pdf)
         return
     low, high = law.mean - 12.0 * spread, law.mean + 12.0 * spread

@@ -134,7 +134,7 @@ def largest_overlap(problem, top):
     """Just below it solutions surround the rule, just beyond it none."""
     state = state_without_words(problem)
     yield within("largest overlap", top, -1.0, 1.0)
-    if state is None or top == 1.0:
+    if state is None or 1.0 - top < 1e-12:
         return
     for sign, want in ((-1.0, "ok"), (1.0, "unsat")):
         p = top + sign * 1e-3 * (1.0 - abs(top))

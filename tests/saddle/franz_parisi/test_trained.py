@@ -240,3 +240,16 @@ def test_a_point_next_to_its_reach_is_solved_along_the_logarithm_of_the_load():
     assert 0.0 < 1.0 - here["q1"][0] < 1e-2 and here["quadrature_error"][0] < 1e-9
     slope = (high["free_entropy"][0] - low["free_entropy"][0]) / 2e-5
     assert here["slope"][0] == pytest.approx(slope, rel=1e-6)
+
+
+def test_the_largest_overlap_is_followed_on_its_own_branch_and_overlaps_below_it_are_never_called_unsatisfiable_by_a_power_law():
+    tops, model = [], fp.Model(fp.Teacher(), fp.ERM("hinge", 1.0))
+    for alpha in (30.0, 60.0, 120.0, 240.0):
+        state = fp.solve(model, alpha)
+        tops.append(largest_overlap(state, 0.0))
+        try:
+            assert neighbourhood(state, [1.0 - 1.3 * (1.0 - tops[-1])], 0.0, math.inf)["status"][0] == "ok"
+        except NotConverged as error:
+            assert "out of reach" in str(error)
+    gaps = [1.0 - top for top in tops]
+    assert all(0.4 < b / a < 0.6 for a, b in zip(gaps, gaps[1:]))  # the rule and the weights around it learn: about 1/alpha
