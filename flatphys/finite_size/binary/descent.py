@@ -20,9 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.finite_size.binary.hidden import add, closest_wrong, refresh, shuffled, start
+from flatphys.finite_size.binary.hidden import closest_wrong, push, refresh, shuffled, start, with_signs
 from flatphys.finite_size.binary.layout import count_errors, look, rights
 from flatphys.finite_size.binary.search import SignSearch
+from flatphys.finite_size.binary.vectors import LANES, draw
 from flatphys.finite_size.descent.schedule import Schedule
 
 BATCH, EPOCHS, RATE, PULL = 80, 1000, 1.0, 0.75
@@ -31,7 +32,10 @@ CHUNK = 200_000  # presentations between two looks
 
 
 class Replicas(NamedTuple):
-    """Hidden weights (y, units, lanes), their bits (y, units, words) and signs; the centre's likewise, of shape 1 in front."""
+    """Hidden weights (y, units, lanes), their bits (y, units, words) and signs; the centre's likewise, of shape 1 in front.
+
+    sums : (units, lanes) int8 of the replicas' signs; aside : (lanes,) a place for sums that nobody needs
+    """
 
     h: np.ndarray
     words: np.ndarray
@@ -40,6 +44,7 @@ class Replicas(NamedTuple):
     centre_words: np.ndarray
     centre_signs: np.ndarray
     sums: np.ndarray
+    aside: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -57,57 +62,45 @@ class Plan(NamedTuple):
 def learn(patterns, mus, h, words, signs, rate, fields):
     """H += eta z for the wrong patterns of a batch; how many there are."""
     look(patterns, mus, words, signs, fields)
-    wrong = 0
+    threshold, needed, wrong = patterns.threshold, patterns.needed, 0
     for k in range(mus.size):
-        right = rights(fields[k], patterns.threshold)
-        if right < patterns.needed:
-            wrong += 1
-            for _ in range(patterns.needed - right):
-                unit = closest_wrong(fields[k], patterns.threshold)
-                if unit >= 0:
-                    add(h[unit], patterns.x[mus[k], unit], rate)
+        right = rights(fields, k, threshold)
+        wrong += right < needed
+        while right < needed:
+            unit = closest_wrong(fields, k, threshold)
+            if unit < 0:
+                break
+            push(patterns, h, mus[k], unit, rate)
+            right += 1
     return wrong
 
 
 @jit
-def attract(state, a, plan, pulls):
-    """The centre's hold on replica a; pulls[S + y] = lam tanh(gamma S)."""
-    y, lam = state.h.shape[0], np.float32(plan.pull)
+def attract(patterns, state, a, plan, pulls):
+    """The centre's hold on replica a: by the sums of the weights (y + 1 pulls), or by an explicit centre's own (2 pulls)."""
     for unit in range(state.h.shape[1]):
-        sums, own = state.sums[unit], state.centre_signs[0, unit]
-        h, signs = state.h[a, unit], state.signs[a, unit]
-        if plan.explicit:
-            for i in range(h.size):
-                h[i] += pulls[y + y * own[i]] - lam * np.float32(signs[i])
-        else:
-            for i in range(h.size):
-                h[i] += pulls[y + sums[i]] - lam * np.float32(signs[i])
+        by = state.centre_signs[0, unit] if plan.explicit else state.sums[unit]
+        for k in range(patterns.valid.size):
+            draw(state.h[a, unit], by, LANES * k, pulls, np.float32(plan.pull))
 
 
 @jit
-def follow(state, plan):
+def renew(patterns, state, a):
+    """Bits, signs and their sums after a step of replica a."""
+    for unit in range(state.h.shape[1]):
+        refresh(patterns.valid, state.h[a, unit], state.words[a, unit], state.signs[a, unit], state.sums[unit])
+
+
+@jit
+def follow(patterns, state, plan):
     """The centre moves with its replicas: its own hidden weights, or their majority."""
     y, lam = np.float32(state.h.shape[0]), np.float32(plan.pull)
     for unit in range(state.h.shape[1]):
         sums, own, centre = state.sums[unit], state.centre_signs[0, unit], state.centre[0, unit]
-        if plan.explicit:
-            for i in range(sums.size):
-                centre[i] += lam * (np.float32(sums[i]) / y - np.float32(own[i]))
-        else:
-            for i in range(sums.size):
-                centre[i] = np.float32(sums[i])
-
-
-@jit
-def renew(valid, state, a):
-    """Bits, signs and sums after a step of replica a."""
-    for unit in range(state.h.shape[1]):
-        sums, signs = state.sums[unit], state.signs[a, unit]
         for i in range(sums.size):
-            sums[i] -= signs[i]
-        refresh(valid, state.h[a, unit], state.words[a, unit], signs)
-        for i in range(sums.size):
-            sums[i] += signs[i]
+            total = np.float32(sums[i])
+            centre[i] = centre[i] + lam * (total / y - np.float32(own[i])) if plan.explicit else total
+        refresh(patterns.valid, centre, state.centre_words[0, unit], own, state.aside)
 
 
 @jit
@@ -126,14 +119,14 @@ def run_epochs(patterns, state, plan, pulls, first):
                 mus = orders[a, lo : lo + plan.batch]
                 moved = learn(patterns, mus, state.h[a], state.words[a], state.signs[a], np.float32(plan.rate), fields)
                 if moved:
-                    renew(patterns.valid, state, a)
+                    renew(patterns, state, a)
                 if y > 1:
-                    attract(state, a, plan, pulls[epoch])
-                    renew(patterns.valid, state, a)
-            if y > 1:
-                follow(state, plan)
-                for unit in range(state.h.shape[1]):
-                    refresh(patterns.valid, state.centre[0, unit], state.centre_words[0, unit], state.centre_signs[0, unit])
+                    attract(patterns, state, a, plan, pulls[epoch])
+                    renew(patterns, state, a)
+            if y > 1 and plan.explicit:
+                follow(patterns, state, plan)
+        if y > 1 and not plan.explicit:
+            follow(patterns, state, plan)
         for a in range(y):
             if count_errors(patterns, state.words[a], state.signs[a], 1) == 0:
                 return epoch + 1, a
@@ -162,7 +155,7 @@ class HiddenDescent(SignSearch):
         """So many epochs as make 200000 presentations; True at the end."""
         y, first = len(self.state.h), self.iterations
         count = min(max(1, CHUNK // (self.patterns.x.shape[0] * y)), self.budget - first)
-        overlaps = np.arange(-y, y + 1)
+        overlaps = np.array([-y, y]) if self.plan.explicit else np.arange(-y, y + 1, 2)
         gammas = self.gamma.table(np.arange(first, first + count))
         pulls = (self.plan.pull * np.tanh(gammas[:, None] * overlaps)).astype(np.float32)
         done, who = run_epochs(self.patterns, self.state, self.plan, pulls, first)
@@ -173,8 +166,9 @@ class HiddenDescent(SignSearch):
     def _hold(self, h, centre):
         """Everything that follows from hidden weights."""
         valid = self.patterns.valid
-        own, others = _with_signs(valid, h), _with_signs(valid, centre)
-        self.state = Replicas(*own, *others, own[2].sum(axis=0, dtype=np.int16))
+        own, others = with_signs(valid, h), with_signs(valid, centre)
+        sums = own[2].sum(axis=0, dtype=np.int8)
+        self.state = Replicas(*own, *others, sums, np.zeros(sums.shape[1], np.int8))
 
     def _choose(self):
         """Look at every replica and the centre."""
@@ -206,12 +200,3 @@ class HiddenDescent(SignSearch):
         super().restore(arrays)
         self._hold(arrays["h"], arrays["centre"])
         self._choose()
-
-
-def _with_signs(valid, h):
-    """Copies of hidden weights, with their bits and signs."""
-    h, words, signs = np.array(h), np.empty((*h.shape[:2], valid.size), np.uint64), np.empty(h.shape, np.int8)
-    for row in range(len(h)):
-        for unit in range(h.shape[1]):
-            refresh(valid, h[row, unit], words[row, unit], signs[row, unit])
-    return h, words, signs

@@ -7,59 +7,52 @@ largest field, H_l += step z_l.  Of a perceptron that is the perceptron's rule.
 import math
 
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
+from flatphys.finite_size.binary.layout import words_of
+from flatphys.finite_size.binary.vectors import LANES, add_signs, sign_word, turn
 from flatphys.finite_size.chains.metropolis import below
-from flatphys.finite_size.chains.moves import LANES
 from flatphys.finite_size.chains.philox import fill
 
 # What random numbers are for: the last word of Philox's counter (0 and 1 are those of chains).
 START, ORDER, SECURE, MOVE = np.uint64(16), np.uint64(17), np.uint64(18), np.uint64(19)
 
 
-@intrinsic
-def sign_word(typingctx, h, at):
-    """A word of ones where h[at : at+64] >= 0."""
-
-    def codegen(context, builder, signature, args):
-        array, place = args
-        data = context.make_array(signature.args[0])(context, builder, array).data
-        vector = ir.VectorType(ir.FloatType(), LANES)
-        values = builder.load(builder.bitcast(builder.gep(data, [place]), vector.as_pointer()))
-        values.align = 4
-        return builder.bitcast(builder.fcmp_ordered(">=", values, ir.Constant(vector, [0.0] * LANES)), ir.IntType(64))
-
-    return types.uint64(h, types.intp), codegen
-
-
 @jit
-def refresh(valid, h, words, signs):
-    """Bits and signs of one unit's hidden weights."""
+def refresh(valid, h, words, signs, sums):
+    """Bits and signs of one unit after its hidden weights have moved, and the sums that the signs are part of."""
     for k in range(valid.size):
         words[k] = sign_word(h, LANES * k) & valid[k]
-    for i in range(h.size):
-        signs[i] = np.int8(1) if h[i] >= np.float32(0.0) else np.int8(-1)
+        turn(signs, sums, LANES * k, words[k])
+
+
+def with_signs(valid, h):
+    """Copies of hidden weights (rows, units, lanes), with their bits (rows, units, words) and signs (int8)."""
+    words = words_of(h >= 0.0) & valid
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=-1, bitorder="little")
+    return np.array(h), words, (2 * bits.astype(np.int8) - 1)
 
 
 @jit
-def add(h, x, step):
-    """h += step x."""
-    for i in range(h.size):
-        h[i] += step * np.float32(x[i])
+def push(patterns, h, mu, unit, step):
+    """H_unit += step z of pattern mu (+-1 patterns: with any value beyond the inputs, where nobody looks)."""
+    row, words = h[unit], patterns.bits.shape[2]
+    for k in range(words):
+        add_signs(row, LANES * k, patterns.bits[mu, unit, k], step)
+    if words == 0:
+        for i in range(row.size):
+            row[i] += step * np.float32(patterns.x[mu, unit, i])
 
 
-@jit
-def closest_wrong(fields, threshold):
-    """The wrong unit of the largest field, -1 without one; the field is struck off."""
+@inlined
+def closest_wrong(fields, k, threshold):
+    """The wrong unit of the largest field in row k, -1 without one; the field is struck off."""
     unit, largest = -1, -math.inf
-    for one in range(fields.size):
-        if largest < fields[one] < threshold:
-            unit, largest = one, fields[one]
+    for one in range(fields.shape[1]):
+        if largest < fields[k, one] < threshold:
+            unit, largest = one, fields[k, one]
     if unit >= 0:
-        fields[unit] = -math.inf
+        fields[k, unit] = -math.inf
     return unit
 
 

@@ -30,7 +30,7 @@ class Patterns(NamedTuple):
 
     x : (p, units, 64 words) int8 or real, signed, 0 beyond the inputs
     bits : (p, units, words) uint64, one where x > 0; no words for real patterns
-    valid : (words,) uint64, a one for every input; no words for real patterns
+    valid : (words,) uint64, a one for every input
     size : inputs of a unit
     threshold : float that the field of a right unit reaches
     needed : right units of a right pattern
@@ -64,7 +64,7 @@ def patterns_of(instances, k: int) -> Patterns:
         x *= (instances.labels[k][:, None] * output_signs(units)).astype(x.dtype)[:, :, None]
     whole = instances.kind == "sign"
     bits = words_of(x > 0) if whole else np.empty((p, units, 0), np.uint64)
-    valid = words_of(np.arange(LANES * words) < size)[: bits.shape[2]]
+    valid = words_of(np.arange(LANES * words) < size)
     if instances.hidden is None:
         threshold = float(integer_threshold(learner.margin, size)) if whole else learner.margin * math.sqrt(size)
         return Patterns(x, bits, valid, size, threshold, 1)
@@ -86,9 +86,8 @@ def words_of(positive: np.ndarray) -> np.ndarray:
 @jit
 def look(patterns, mus, words, signs, fields):
     """fields[k, unit] = h of pattern mus[k], of weights given as bits and as +-1."""
-    units, count = words.shape
+    bits, units, count = patterns.bits, words.shape[0], patterns.bits.shape[2]
     if count:
-        bits = patterns.bits
         for k in range(mus.size):
             mu = mus[k]
             for unit in range(units):
@@ -109,11 +108,11 @@ def look(patterns, mus, words, signs, fields):
 
 
 @inlined
-def rights(fields, threshold):
-    """How many units are right."""
+def rights(fields, k, threshold):
+    """How many units are right in row k of the fields."""
     right = 0
-    for unit in range(fields.size):
-        right += fields[unit] >= threshold
+    for unit in range(fields.shape[1]):
+        right += fields[k, unit] >= threshold
     return right
 
 
@@ -126,7 +125,7 @@ def count_errors(patterns, words, signs, most):
         mus = np.arange(lo, min(p, lo + BLOCK))
         look(patterns, mus, words, signs, fields)
         for k in range(mus.size):
-            wrong += rights(fields[k], patterns.threshold) < patterns.needed
+            wrong += rights(fields, k, patterns.threshold) < patterns.needed
         if wrong >= most:
             break
     return wrong

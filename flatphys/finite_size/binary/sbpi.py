@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys import validate
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.errors import InvalidInput
-from flatphys.finite_size.binary.hidden import SECURE, add, closest_wrong, refresh, shuffled, start
+from flatphys.finite_size.binary.hidden import SECURE, closest_wrong, push, refresh, shuffled, start, with_signs
 from flatphys.finite_size.binary.layout import check_binary, count_errors, look, rights
 from flatphys.finite_size.binary.search import SignSearch
 from flatphys.finite_size.chains.philox import MASK, SHIFT, philox
@@ -94,48 +94,56 @@ class Rule(NamedTuple):
     k1: int
 
 
-@jit
-def _strengthen(h, x):
-    """H_i += 2 x_i where both have one sign."""
-    for i in range(h.size):
-        z = np.float32(x[i])
-        h[i] += STEP * z if h[i] * z > np.float32(0.0) else np.float32(0.0)
+@inlined
+def _strengthen(h, x, mu, unit):
+    """H_i += 2 z_i where both have one sign."""
+    for i in range(h.shape[1]):
+        z = np.float32(x[mu, unit, i])
+        h[unit, i] += STEP * z if h[unit, i] * z > np.float32(0.0) else np.float32(0.0)
+
+
+@inlined
+def _surer(fields, k, unit, threshold, theta):
+    """Whether a right unit is close enough to the threshold."""
+    return threshold <= fields[k, unit] <= threshold + theta
 
 
 @jit
-def _present(patterns, mu, fields, hidden, rule, step):
-    """One pattern of these fields; whether a sign may have changed."""
-    h, words, signs = hidden
-    right, changed = rights(fields, patterns.threshold), False
-    if right < patterns.needed:
-        for _ in range(patterns.needed - right):
-            unit = closest_wrong(fields, patterns.threshold)
-            if unit >= 0:
-                add(h[unit], patterns.x[mu, unit], STEP)
-                _bounded(h[unit], rule.bound)
-                refresh(patterns.valid, h[unit], words[unit], signs[unit])
-                changed = True
-    elif right == patterns.needed:
-        for unit in range(fields.size):
-            if patterns.threshold <= fields[unit] <= patterns.threshold + rule.theta:
+def _present(patterns, mu, fields, k, hidden, rule, step):
+    """Pattern mu, of the fields in row k; whether a sign may have changed."""
+    h, words, signs, aside = hidden
+    x, threshold, needed, changed = patterns.x, patterns.threshold, patterns.needed, False
+    right = rights(fields, k, threshold)
+    if right == needed:
+        for unit in range(h.shape[0]):
+            if _surer(fields, k, unit, threshold, rule.theta):
                 word, _, _, _ = philox(step & MASK, step >> SHIFT, np.uint64(unit), SECURE, rule.k0, rule.k1)
                 if word < rule.secure:
-                    _strengthen(h[unit], patterns.x[mu, unit])
-                    _bounded(h[unit], rule.bound)
+                    _strengthen(h, x, mu, unit)
+                    _bounded(h, unit, rule.bound)
+    while right < needed:
+        unit = closest_wrong(fields, k, threshold)
+        if unit < 0:
+            break
+        push(patterns, h, mu, unit, STEP)
+        _bounded(h, unit, rule.bound)
+        refresh(patterns.valid, h[unit], words[unit], signs[unit], aside)
+        right += 1
+        changed = True
     return changed
 
 
-@jit
-def _bounded(h, bound):
+@inlined
+def _bounded(h, unit, bound):
     if bound < np.inf:
-        for i in range(h.size):
-            h[i] = min(max(h[i], np.float32(-bound)), np.float32(bound))
+        for i in range(h.shape[1]):
+            h[unit, i] = min(max(h[unit, i], np.float32(-bound)), np.float32(bound))
 
 
 @jit
 def run_epochs(patterns, hidden, rule, first, count):
     """Epochs first, ..., first + count - 1; (epochs done, whether no error is left)."""
-    p, (h, words, signs) = patterns.x.shape[0], hidden
+    p, (h, words, signs, _) = patterns.x.shape[0], hidden
     order, draws, fields = np.empty(p, np.int32), np.empty((4, (p + 3) // 4), np.uint64), np.empty((AHEAD, h.shape[0]))
     for epoch in range(first, first + count):
         shuffled(order, draws, epoch, 0, rule.k0, rule.k1)
@@ -145,7 +153,7 @@ def run_epochs(patterns, hidden, rule, first, count):
             look(patterns, mus, words, signs, fields)
             for k in range(mus.size):
                 at += 1
-                if _present(patterns, mus[k], fields[k], hidden, rule, np.uint64(epoch * p + at)):
+                if _present(patterns, mus[k], fields, k, hidden, rule, np.uint64(epoch * p + at)):
                     break
         if count_errors(patterns, words, signs, 1) == 0:
             return epoch - first + 1, True
@@ -164,14 +172,11 @@ class _Search(SignSearch):
 
     def _hold(self, h):
         """Everything that follows from hidden weights."""
-        words, signs = np.empty((len(h), self.patterns.valid.size), np.uint64), np.empty(h.shape, np.int8)
-        for unit in range(len(h)):
-            refresh(self.patterns.valid, h[unit], words[unit], signs[unit])
-        self.hidden = h, words, signs
+        self.hidden = (*with_signs(self.patterns.valid, h), np.zeros(h.shape[-1], np.int8))
         self._look()
 
     def _look(self):
-        _, words, signs = self.hidden
+        _, words, signs, _ = self.hidden
         self.errors = int(self.errors_of(words[None], signs[None])[0])
         self.keep(signs, self.errors)
 
@@ -193,4 +198,4 @@ class _Search(SignSearch):
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         super().restore(arrays)
-        self._hold(np.array(arrays["h"]))
+        self._hold(arrays["h"])

@@ -14,6 +14,7 @@ from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.search import Algorithm, Search
 from flatphys.model import Gibbs, Model
 
+MOST = 127  # replicas of binary weights: their sums are bytes
 CENTRES = ("traced", "explicit")
 
 
@@ -169,5 +170,6 @@ def _check_binary(algorithm: SGD | ReplicatedSGD, model: Model) -> None:
 
     check_binary(model, type(algorithm).__name__)
     refuse(algorithm, ("sigma", "slack"), "binary")
+    validate.integer("replicas", getattr(algorithm, "replicas", 1), 1, MOST)
     if isinstance(algorithm.learning_rate, Schedule):
         raise InvalidInput(f"learning_rate must be a number for binary weights, got {algorithm.learning_rate!r}")

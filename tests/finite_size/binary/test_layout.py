@@ -32,7 +32,7 @@ def test_errors_are_those_of_the_stabilities(n, hidden, margin, kind):
     for w, errors in zip(weights[0], wrong):
         signs = -np.ones(patterns.x.shape[1:], np.int8)  # the padding must not count
         signs[:, :size] = w.reshape(-1, size)
-        words = words_of(signs > 0)[:, : patterns.valid.size] & patterns.valid
+        words = words_of(signs > 0) & patterns.valid
         assert count_errors(patterns, words, signs, 10**6) == errors
         fields = np.empty((3, len(signs)))
         look(patterns, np.array([2, 0, 1]), words, signs, fields)
