@@ -122,6 +122,8 @@ STATE = (
 # Of finite systems: what is called otherwise, or means something else, than in a state.
 SAMPLE = (
     _Q("sample.overlap", "overlap of two chains of an instance", symbol="q", remark="between two chains of an instance", theory="q"),
+    _Q("mutual_overlap", "overlap of two replicas that are coupled", symbol="q_1", remark="of coupled replicas"),
+    _Q("centre_train_error", "training error of the centre of the replicas", PATTERNS, remark="of the sum of the replicas"),
     _Q("teacher_overlap", "overlap with the teacher", symbol="R", remark="with the teacher", theory="R"),
     _Q("sample.cosine", "cosine of the angle to the teacher or the centre", remark="with the teacher or the centre"),
     _Q("sample.m", "overlap with the teacher or the centre", symbol="m", remark="w.v/N"),

@@ -35,7 +35,7 @@ class Job:
             raise InvalidInput(f"sweeps must be an integer >= {self.done}, those of the run itself, which it counts too, got {sweeps!r}")
         plan = self.plan._replace(sweeps=int(sweeps))
         memory.draws_fit(plan, self.instances.n, len(self.betas))
-        job = Job(self.model, self.instances, plan, self.betas, self.start, self.options, {**self.call, "sweeps": plan.sweeps})
+        job = type(self)(self.model, self.instances, plan, self.betas, self.start, self.options, {**self.call, "sweeps": plan.sweeps})
         job.saved = self.saved
         return job
 
@@ -51,19 +51,31 @@ class Job:
 
     def _begin(self, checkpoint):
         """The chains at their start, or where the checkpoint (or the run that is extended) left them."""
-        from flatphys.finite_size.chains.ensemble import Chains
-
         instances, plan = self.instances, self.plan
         saved = (None if checkpoint is None else store.load(checkpoint, self.call, "sweeps")) or self.saved
-        self.record = Record(instances, self.model.learner, plan.replicas, self.betas, plan.draws)
+        self.record = self._record()
         first = "random"
         if saved is None:
             first = starting_weights(instances, self.betas, self.cold, self.options, self.seed, max(1, plan.burn_in // 2))
-        self.chains = Chains(instances, betas=self.betas, replicas=plan.replicas, seed=self.seed, start=first, **self.options)
+        self.chains = self._chains(first)
         if saved is not None:
             self.chains.restore({name[7:]: array for name, array in saved.items() if name.startswith("chains/")})
             self.record.restore({name[7:]: array for name, array in saved.items() if name.startswith("record/")})
             self.done = int(saved["sweeps"])
+
+    def _record(self):
+        """What is written down, empty."""
+        return Record(self.instances, self.model.learner, self.plan.replicas, self.betas, self.plan.draws)
+
+    def _chains(self, first):
+        """The chains at their start."""
+        from flatphys.finite_size.chains.ensemble import Chains
+
+        return Chains(self.instances, betas=self.betas, replicas=self.plan.replicas, seed=self.seed, start=first, **self.options)
+
+    def _independent(self, name: str) -> int:
+        """How many chains, or pairs of them, an estimate is made of that know nothing of each other."""
+        return self.plan.chains // 2 if name == "overlap" else self.plan.chains
 
     def _arrays(self):
         """What `_begin` goes on from."""
@@ -127,7 +139,7 @@ class Job:
         plan, record = self.plan, self.record
         frozen = int(record.frozen.sum())
         wrong = [f"{frozen} of {plan.chains} chains never moved between their first draw and their last"] if frozen else []
-        counts = {name: plan.chains // 2 if name == "overlap" else plan.chains for name in found if name not in SAME}
+        counts = {name: self._independent(name) for name in found if name not in SAME}
         wrong += [text for name, count in counts.items() for text in complaints(name, found[name], count)]
         if wrong:
             hint = "raise sweeps" + ("" if len(record.betas) > 1 else " or use exchange=True")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size import checkpoint as store, memory
+from flatphys.finite_size.coupled import CoupledJob, checked_coupling, coupled_schedule
 from flatphys.finite_size.instances import KINDS, Instances
 from flatphys.finite_size.job import Job
 from flatphys.finite_size.run import Run
@@ -45,6 +46,7 @@ def sample(
     instances: Instances | None = None,
     patterns: str | None = None,
     replicas: int = 2,
+    coupling: float | None = None,
     burn_in: int | None = None,
     every: int | None = None,
     exchange: bool | Sequence[float] | None = None,
@@ -79,7 +81,10 @@ def sample(
         Components +-1 or standard normal.  Default: +-1 where their lattice does no harm (spherical weights; binary ones at margin 0
         and odd n), else Gaussian.
     replicas : int >= 2
-        Chains per instance.
+        Chains per instance; with a coupling the y weights of a system, two systems on each of chains/(2 y) instances (rounded down).
+    coupling : float, optional
+        J: the replicas of a system have the weight exp(-beta sum of energies + J sum_{a<b} w_a.w_b) (perceptrons, on the CPU, without
+        exchange).  At J = -2 slope/(y-1) they lie at the mutual overlap of `replicated_entropy` with that slope.
     every : int, optional
         Sweeps between draws (default: 200 draws).
     exchange : None, bool or ascending inverse temperatures, optional
@@ -100,6 +105,7 @@ def sample(
     Returns
     -------
     Run
+        (With a coupling CoupledRun: energy, mutual_overlap, R or m1, cosine and centre_train_error of the centre, ...)
         With train_error, train_loss, energy, overlap, teacher_overlap, generalization_error, margins, entropy, ... each with errors;
         `run.extend(sweeps=...)` goes on with its chains.
 
@@ -130,16 +136,20 @@ def sample(
     if p < 1:
         raise InvalidInput(f"alpha must give at least one pattern, got {alpha!r} at n = {n}")
     if not isinstance(model.learner, Gibbs):
-        _refuse(model, patterns, exchange=exchange, hidden=hidden, checkpoint=checkpoint, instances=instances)
+        _refuse(model, patterns, exchange=exchange, hidden=hidden, checkpoint=checkpoint, instances=instances, coupling=coupling)
         return train_run(model, n, p, validate.integer("chains", chains, 2), seed, progress)
     learner = model.learner
-    plan = schedule(chains, replicas, sweeps, burn_in, every, (2, 1))
+    if coupling is None:
+        plan = schedule(chains, replicas, sweeps, burn_in, every, (2, 1))
+    else:
+        coupling = checked_coupling(model, coupling, exchange, n, device)
+        plan = coupled_schedule(chains, replicas, sweeps, burn_in, every)
     care = upkeep(plan, checkpoint, interval, progress)
     start = validate.choice("start", start, STARTS)
     channel = sampled_channel(learner.energy, learner.margin, learner.beta)
     kind = default_patterns(model, n) if patterns is None else validate.choice("patterns", patterns, KINDS)
     memory.instances_fit(plan.count, n, p, kind)
-    betas = choose_betas(exchange, channel, p)
+    betas = choose_betas(exchange if coupling is None else False, channel, p)
     memory.draws_fit(plan, n, len(betas))
     hidden = hidden_units(model, hidden)
     memory.walkers_fit(plan.chains * len(betas), n, p, hidden)
@@ -157,7 +167,10 @@ def sample(
         "hidden": hidden,
         "instances": store.digest({"patterns": instances.patterns}),
     }
-    return Job(model, instances, plan, betas, start, options, call).run(care)
+    if coupling is None:
+        return Job(model, instances, plan, betas, start, options, call).run(care)
+    options["device"] = "cpu"
+    return CoupledJob(model, instances, plan, betas, start, options, {**call, "coupling": coupling}).run(care)
 
 
 def _refuse(model, patterns, **given):

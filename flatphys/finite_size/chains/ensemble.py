@@ -136,13 +136,17 @@ class Chains(Table):
         self.reference = starts.reference_weights(instances, reference, binary)
         first, self.overlap, agree = starts.starting_weights(instances, start, binary, self.reference, overlap, self._shape, self.seed)
         fixed = self.reference if overlap is not None else None
-        make = backend_on(device, threads)  # before the arrays: a missing device is reported at once
         law = Law(binary, channels.CODES[self.cost], self.margin, self.betas)
-        self._walkers = Walkers(instances, law, Start(first, fixed, agree), self.replicas, key_of(self.seed))
-        self._backend = make(self._walkers)
+        self._walkers, self._backend = self._engine(law, Start(first, fixed, agree), key_of(self.seed), device, threads)
         if recompute_every is None and self._walkers.kind != "bits":
             recompute_every = max(1, REFRESH_STEPS // self._walkers.steps)
         self.recompute_every = recompute_every
+
+    def _engine(self, law, start, key, device, threads):
+        """The state and what advances it."""
+        make = backend_on(device, threads)  # before the arrays: a missing device is reported at once
+        walkers = Walkers(self.instances, law, start, self.replicas, key)
+        return walkers, make(walkers)
 
     # --- running ------------------------------------------------------------------------------------
     def advance(self, sweeps: int) -> "Chains":

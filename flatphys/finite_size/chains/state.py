@@ -44,15 +44,16 @@ class Start(NamedTuple):
 
 
 class Walkers:
-    """Flat state and parameters of `replicas` chains per instance and temperature."""
+    """Flat state and parameters of `replicas` chains per instance and temperature; `whole`: integer fields and bits where they can be."""
 
-    def __init__(self, instances, law: Law, start: Start, replicas: int, key):
+    def __init__(self, instances, law: Law, start: Start, replicas: int, key, whole: bool = True):
         self.instances, self.law, self.betas, self.binary, self.key = instances, law, law.betas, law.binary, key
         self.n, self.p, self.hidden = instances.n, instances.p, instances.hidden
         self.per_instance = replicas * len(self.betas)
         self.count = instances.count * self.per_instance
         self.groups = instances.count * replicas
-        bits = law.binary and instances.kind == "sign" and law.energy == ERRORS
+        self.whole = whole
+        bits = whole and law.binary and instances.kind == "sign" and law.energy == ERRORS
         self.kind = "committee" if self.hidden else ("bits" if bits else "real")
         mode = ROTATE if not law.binary else (FLIP if start.reference is None else PAIR)
         self.steps = {FLIP: self.n, PAIR: (self.n + 1) // 2, ROTATE: max(1, self.n // 2)}[mode]
@@ -108,7 +109,7 @@ class Walkers:
         """The patterns, turned where the weights are."""
         x, bits, valid = self.instances.patterns, np.zeros((self.instances.count, 0, 0), np.uint64), np.zeros(0, np.uint64)
         self.width = self.p
-        if self.instances.kind == "sign" and reference is None and self.kind != "committee" and self.law.energy == ERRORS:
+        if self.whole and self.instances.kind == "sign" and reference is None and self.kind != "committee" and self.law.energy == ERRORS:
             bits, valid = _packed(x), _packed(np.ones(self.p))
             self.width = valid.size * moves.LANES
         if reference is not None:
