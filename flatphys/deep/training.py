@@ -116,10 +116,10 @@ def train(network, data: Data, algorithm, budget: int, seed: int = 0, loss="cros
 class Training:
     """Systems of one shape, one for each seed, that are trained by one algorithm side by side."""
 
-    def __init__(self, networks, data, algorithm, budget, seeds, loss, checkpoint=None):
+    def __init__(self, networks, data, algorithm, budget, seeds, loss, checkpoint=None, stop_loss=None):
         self.algorithm = validate.instance("algorithm", algorithm, tuple(BY_NAME.values()))
         self.budget = validate.integer("budget", budget, 1)
-        self.loss, self.seeds, self.path = loss_of(loss), seeds, checkpoint
+        self.loss, self.seeds, self.path, self.stop_loss = loss_of(loss), seeds, checkpoint, stop_loss
         self.steps = self.budget // algorithm.cost
         if not self.steps:
             raise InvalidInput(f"budget must be at least {algorithm.cost}, the gradients of one step of {algorithm!r}, got {budget}")
@@ -168,14 +168,14 @@ class Training:
 
     def _go_on(self, show):
         step, every, began = self.step, max(1, self.steps // LINES), time.perf_counter() - self.seconds
-        while step.t < self.steps:
+        while step.t < self.steps and not self._arrived():
             torch.manual_seed(mixed(*self.rows[0], step.t))  # of dropout: a run that goes on draws what it would have drawn
             self.algorithm.step(self.state, step)
             step.t += 1
             self._watch()
             self.since += torch.stack([step.losses.double(), step.errors.double()]).cpu()
             if step.t % every == 0 or step.t == self.steps:
-                self._write(every)
+                self._write()
             self.seconds = time.perf_counter() - began
             try:
                 show(step.t * self.algorithm.cost)
@@ -184,6 +184,15 @@ class Training:
                 raise
             if step.t % KEEP == 0 or step.t == self.steps:
                 self._keep()
+        if not self.lines or self.lines[-1]["t"] < step.t:
+            self._write()
+
+    def _arrived(self):
+        """Whether the training loss is at `stop_loss`, looked at after every epoch."""
+        if self.stop_loss is None or self.step.t % self.step.minibatches.epoch or not self.step.t:
+            return False
+        found = self.algorithm.found(self.state)
+        return float(self.step.gradients.loss_of(found, self.data.train_x, self.data.train_y, BATCH).max()) <= self.stop_loss
 
     def _watch(self):
         """Whether a row has run away; the last good weights are those of an epoch's end."""
@@ -202,7 +211,7 @@ class Training:
         if not bool(self.above.any()) and step.t - self.good[0] >= epoch:
             self.good = step.t, self.state["w"].clone()
 
-    def _write(self, every):
+    def _write(self):
         """A line of the history."""
         lines = self.step.t - (self.lines[-1]["t"] if self.lines else 0)
         loss, error = (self.since / max(1, lines)).view(2, len(self.seeds), -1).mean(dim=2)
@@ -251,7 +260,7 @@ class Training:
         replicas = [centre] if y == 1 else [self._network(w) for w in self.state["w"][k * y : (k + 1) * y]]
         scores = [*error_and_loss(centre, data.train_x, data.train_y, self.loss)]
         scores += [*error_and_loss(centre, data.test_x, data.test_y, self.loss)] if data.test_x is not None else [float("nan")] * 2
-        done = self.steps * self.algorithm.cost
+        done = self.step.t * self.algorithm.cost
         return Trained(
             centre, replicas, done, *scores, self._history(k), self.algorithm, self.seeds[k], self.budget, self.seconds / len(self.seeds)
         )
