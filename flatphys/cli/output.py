@@ -64,6 +64,8 @@ def command(app: typer.Typer, name: str, *lines: str):
         def run(**given):
             try:
                 return function(**given)
+            except typer.Exit:
+                raise
             except InvalidInput as error:
                 fail(error, 2)
             except FlatphysError as error:

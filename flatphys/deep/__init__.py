@@ -15,6 +15,9 @@ if importlib.util.find_spec("torch") is None:
 
 from flatphys.deep import optim
 from flatphys.deep.algorithms import SAM, SGD, EntropySGD, ReplicatedSGD
+from flatphys.deep.columns import measures
+from flatphys.deep.comparison import compare
+from flatphys.deep.correlation import correlate
 from flatphys.deep.curvature import RelativeFlatness, relative_flatness
 from flatphys.deep.data import Data, load_data
 from flatphys.deep.networks import network
@@ -30,8 +33,11 @@ __all__ = [
     "RelativeFlatness",
     "ReplicatedSGD",
     "Trained",
+    "compare",
+    "correlate",
     "load_data",
     "local_energy",
+    "measures",
     "network",
     "optim",
     "relative_flatness",

@@ -1,7 +1,6 @@
-"""`compare`: algorithms on the same data at one budget, over seeds.  `correlate`: what of a network's flatness goes with its errors, over
-random hyperparameters.  Both are stored, resumable sweeps.
+"""`compare`: algorithms on the same data at one budget, over seeds, as a stored, resumable sweep.
 
-A point of a comparison is one algorithm on one network with all its seeds: small dense networks are trained side by side.  Every measure
+A point of the sweep is one algorithm on one network with all its seeds: small dense networks are trained side by side.  Every measure
 follows the training loss, so that an undertrained network is flatter: the training error and loss stand beside each of them, and
 `stop_loss` compares networks of one training loss (the protocol of the relative-flatness paper) instead of one budget.
 """
@@ -14,11 +13,11 @@ import torch
 
 import flatphys as fp
 from flatphys import validate
-from flatphys.deep.algorithms import BY_NAME, SGD
+from flatphys.deep.algorithms import BY_NAME
+from flatphys.deep.columns import SIGMA, UNITS, check_sigma, measures
 from flatphys.deep.data import Data
 from flatphys.deep.evaluate import generator_kept
 from flatphys.deep.losses import loss_of
-from flatphys.deep.measures import SIGMA, UNITS, check_sigma, measures
 from flatphys.deep.training import Training
 from flatphys.errors import InvalidInput
 from flatphys.model import Model
@@ -26,12 +25,7 @@ from flatphys.questions.question import own_question
 from flatphys.sweeps.driver import sweep
 
 VERSION = "1"  # of what a point holds
-BOOTSTRAP = 2000  # samples of runs behind an interval
-MEASURES = ("relative_flatness", "trace", "norm", "margin", "train_loss", "train_error")
-TARGETS = ("test_error", "gap", "test_loss", "gap_loss")
 ALONG_SIGMA = ("local_energy", "local_energy_loss")
-LR, DECAY, BATCHES = (0.01, 0.3), (1e-4, 1e-2), (20, 50, 100)  # ranges of random hyperparameters (logarithmic), sizes of minibatches
-MOMENTA, SCALES = (0.0, 0.9), (0.6, 4.0)  # at one training loss, too: momenta, factors of the initial weights (logarithmic)
 
 
 def compare(
@@ -78,7 +72,7 @@ def compare(
     Returns
     -------
     xarray.Dataset
-        Dimensions network, algorithm, seed (and sigma for the local energy): the columns of `flatphys.deep.measures`, `gradients`,
+        Dimensions network, algorithm, seed (and sigma for the local energy): the columns of `flatphys.deep.columns`, `gradients`,
         `seconds`, `distance` of replicas; for each the mean over seeds and its standard error as `..._mean`, `..._error`.
 
     Raises
@@ -90,26 +84,26 @@ def compare(
     SweepWarning
         After Ctrl-C, or where a run ran away: its point has the status "failed" and the sentence, the others go on.
     """
-    builders, named = _builders(builders), _algorithms(algorithms)
+    networks, named = builders_of(builders), _algorithms(algorithms)
     seeds = list(range(validate.integer("seeds", seeds, 1))) if np.ndim(seeds) == 0 else [validate.seed(one) for one in seeds]
     if len(set(seeds)) < len(seeds) or not seeds:
         raise InvalidInput(f"seeds must be different integers, got {validate.shown(seeds)}")
-    task = _Task(_drawn(data, subset), budget, stop_loss, loss, sigma, draws)
-    for builder in builders.values():
+    task = Task(drawn(data, subset), budget, stop_loss, loss, sigma, draws)
+    for builder in networks.values():
         for algorithm in named.values():
             task.training(builder, algorithm, seeds[:1])  # refuses what does not fit, before any work
     keys = {f"{name}: {one!r}": one for name, one in named.items()}
-    question = own_question("deep.compare", _Compared(task, builders, keys), vectors=("seed",), version=VERSION)
+    question = own_question("deep.compare", _Compared(task, networks, keys), vectors=("seed",), version=VERSION)
     table = sweep(
         Model(),
         question=question,
-        network=list(builders),
+        network=list(networks),
         algorithm=list(keys),
         seed=[float(one) for one in seeds],
         **task.told(),
-        **_how(store, executor, **how),
+        **swept_by(store, executor, **how),
     )
-    table = _tidy(table.assign_coords(algorithm=list(named), seed=seeds), task, "deep.compare")
+    table = tidy(table.assign_coords(algorithm=list(named), seed=seeds), task, "deep.compare")
     for name in [name for name in table.data_vars if "seed" in table[name].dims and table[name].dtype.kind == "f"]:
         table[f"{name}_mean"] = table[name].mean("seed")
         table[f"{name}_error"] = (
@@ -118,79 +112,7 @@ def compare(
     return table
 
 
-def correlate(
-    builder,
-    data: Data,
-    runs: int = 42,
-    budget: int = 120_000,
-    stop_loss: float | None = None,
-    *,
-    seed: int = 0,
-    subset=None,
-    sigma=(0.1, 0.2, 0.3, 0.5),
-    draws: int = 32,
-    loss="cross-entropy",
-    **how,
-):
-    """Kendall's tau between measures of flatness and errors, over networks trained by SGD with random hyperparameters.
-
-    Run k draws lr (0.01 to 0.3), weight decay (1e-4 to 1e-2), both logarithmic, and the minibatch (20, 50 or 100) from (seed, k); with
-    `stop_loss` also the momentum (0 or 0.9) and a factor of the initial weights (0.6 to 4), because there the budget is no scale.
-
-    Parameters
-    ----------
-    builder : function that builds a network
-    runs : int >= 3
-    budget : int
-        Gradients of examples for each run; with `stop_loss` the most it may take.
-    stop_loss : float > 0, optional
-        Training loss at which each run is stopped: without it every measure mostly reads the training loss.
-    store, executor, workers, progress
-        As for `compare`.
-    subset, sigma, draws, loss
-        As for `compare`.
-
-    Returns
-    -------
-    xarray.Dataset
-        Over run: hyperparameters and measures; over measure and target (test_error, gap, test_loss, gap_loss): `tau`, `tau_low` and
-        `tau_high`, Kendall's tau with its bootstrap interval at 95% over runs that did not run away.
-    """
-    task = _Task(_drawn(data, subset), budget, stop_loss, loss, sigma, draws)
-    count = validate.integer("runs", runs, 3)
-    question = own_question("deep.correlate", _Correlated(task, _builders(builder), validate.seed(seed)), version=VERSION)
-    table = sweep(Model(), question=question, run=list(range(count)), seed=float(seed), **task.told(), **_how(**how))
-    return with_taus(_tidy(table.assign_coords(run=range(count)), task, "deep.correlate"))
-
-
-def with_taus(table):
-    """The table of runs with Kendall's taus of every measure with every target, and their bootstrap intervals."""
-    import xarray
-
-    columns = {name: table[name].values for name in MEASURES if name in table and "sigma" not in table[name].dims}
-    for name in ALONG_SIGMA:
-        if name in table:
-            columns |= {f"{name}({s:g})": table[name].sel(sigma=s).values for s in table.sigma.values}
-    targets = [name for name in TARGETS if name in table]
-    rows = np.array([*columns.values(), *(table[name].values for name in targets)], dtype=float)
-    rows = rows[:, np.isfinite(rows).all(axis=0)]
-    rng, count = np.random.default_rng(0), rows.shape[1]
-    samples = [np.arange(count), *rng.integers(0, count, (BOOTSTRAP, count))]
-    taus = np.array([kendall(rows[: len(columns), one], rows[len(columns) :, one]) for one in samples])
-    low, high = np.nanquantile(taus[1:], (0.025, 0.975), axis=0)
-    dims = ("measure", "target")
-    found = {"tau": (dims, taus[0]), "tau_low": (dims, low), "tau_high": (dims, high)}
-    return table.merge(xarray.Dataset(found, {"measure": list(columns), "target": targets}))
-
-
-def kendall(a, b) -> np.ndarray:
-    """Kendall's tau-b of every row of a with every row of b: (concordant - discordant pairs) / sqrt(pairs untied in a, pairs untied in b)."""
-    a, b = (np.sign(x[:, :, None] - x[:, None, :]).reshape(len(x), -1) for x in (a, b))
-    with np.errstate(invalid="ignore"):
-        return (a @ b.T) / np.sqrt((a * a).sum(axis=1)[:, None] * (b * b).sum(axis=1))
-
-
-class _Task:
+class Task:
     """What all runs of a comparison share."""
 
     def __init__(self, data, budget, stop_loss, loss, sigma, draws):
@@ -238,44 +160,11 @@ class _Compared:
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-class _Correlated:
-    """The question of `correlate`: one network, its hyperparameters drawn."""
-
-    def __init__(self, task, builders, seed):
-        self.task, self.builders, self.seed = task, builders, seed
-
-    def __call__(self, model, run, **_):
-        rng = np.random.default_rng([self.seed, int(run), 5])
-        lr, decay, scale = (math.exp(rng.uniform(*np.log(ends))) for ends in (LR, DECAY, SCALES))
-        batch, momentum = int(rng.choice(BATCHES)), float(rng.choice(MOMENTA))
-        if self.task.stop_loss is None:
-            momentum, scale = 0.9, 1.0
-        algorithm = SGD(lr=lr, momentum=momentum, weight_decay=decay, batch=min(batch, len(self.task.data.train_y)))
-        (builder,) = self.builders.values()
-        with generator_kept():
-            found = self.task.columns(self.task.training(_Scaled(builder, scale), algorithm, [int(run)]).run(False)[0])
-        return {"lr": lr, "weight_decay": decay, "batch": float(batch), "momentum": momentum, "scale": scale, **found}
-
-
-class _Scaled:
-    """A builder whose weights are multiplied by a factor."""
-
-    def __init__(self, builder, factor):
-        self.builder, self.factor = builder, factor
-
-    def __call__(self):
-        network = self.builder()
-        with torch.no_grad():
-            for w in network.parameters():
-                w.mul_(self.factor)
-        return network
-
-
-def _how(store=None, executor=None, workers=1, progress=None) -> dict:
+def swept_by(store=None, executor=None, workers=1, progress=None) -> dict:
     return {"store": store, "executor": executor, "workers": workers, "progress": progress}
 
 
-def _tidy(table, task, title):
+def tidy(table, task, title):
     """Columns at each sigma become one along it; units, and what was done instead of the placeholder of a model."""
     import xarray
 
@@ -292,14 +181,14 @@ def _tidy(table, task, title):
     return table
 
 
-def _drawn(data, subset) -> Data:
+def drawn(data, subset) -> Data:
     validate.instance("data", data, (Data,))
     if subset is None:
         return data
     return data.subset(*subset) if isinstance(subset, tuple) and len(subset) == 2 else data.subset(subset)
 
 
-def _builders(builders) -> dict:
+def builders_of(builders) -> dict:
     found = dict(builders) if isinstance(builders, dict) else {getattr(builders, "__name__", "network"): builders}
     for name, one in found.items():
         if not callable(one) or isinstance(one, torch.nn.Module):

@@ -4,7 +4,10 @@ LeNet: LeCun et al. 1998 (with one hidden dense layer).  ResNet-18: He et al. 20
 32 x 32 images.  EfficientNet-B0: Tan & Le 2019, table 1, with a stem of stride 1 for the same reason and without stochastic depth.
 """
 
+import importlib
+import inspect
 import math
+import sys
 
 import torch
 from torch import nn
@@ -185,3 +188,41 @@ BUILDERS = {
     "resnet18": (_resnet18, ()),
     "efficientnet-b0": (_efficientnet, ()),
 }
+
+
+class Builder:
+    """A function that builds a network, named on the command line: one of the papers', or MODULE:FUNCTION of one's own.
+
+    The function is called as f(input_shape, classes) where it has parameters of these names, as f(num_classes=classes) where it has that
+    one (torchvision, timm), else without arguments.
+    """
+
+    def __init__(self, name: str, input_shape, classes: int):
+        self.name, self.input_shape, self.classes = validate.text("network", name), _shape(input_shape), classes
+        self.__name__ = name
+        if ":" not in name:
+            validate.choice("network", name, tuple(BUILDERS))
+        elif not callable(self._function()):
+            raise InvalidInput(f"network must be MODULE:FUNCTION, got {name!r}, which is no function")
+
+    def _function(self):
+        module, _, function = self.name.partition(":")
+        sys.path.insert(0, "")  # a file beside the caller
+        try:
+            return getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise InvalidInput(f"network must be one of {', '.join(BUILDERS)} or MODULE:FUNCTION, got {self.name!r} ({error})") from None
+        finally:
+            sys.path.remove("")
+
+    def __call__(self) -> nn.Module:
+        if ":" not in self.name:
+            return network(self.name, self.input_shape, self.classes)
+        function = self._function()
+        try:
+            names = set(inspect.signature(function).parameters)
+        except (TypeError, ValueError):
+            names = set()
+        if {"input_shape", "classes"} <= names:
+            return function(input_shape=self.input_shape, classes=self.classes)
+        return function(num_classes=self.classes) if "num_classes" in names or "kwargs" in names else function()
