@@ -48,6 +48,8 @@ _LAZY = {
     "separability_threshold": "flatphys.thresholds",
     "optimal_l2": "flatphys.thresholds",
     "smoothed": "flatphys.model_losses",
+    "GradientDescent": "flatphys.finite_size.descent.entropic",
+    "EntropySGD": "flatphys.finite_size.descent.entropic",
     "online_learning": "flatphys.saddle.online",
     "sweep": "flatphys.sweeps.driver",
     "Store": "flatphys.sweeps.store",
@@ -94,6 +96,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.finite_size.binary.sbpi import SBPI as SBPI
     from flatphys.finite_size.chains.ensemble import Chains as Chains
     from flatphys.finite_size.descent.algorithms import SGD as SGD, ReplicatedSGD as ReplicatedSGD
+    from flatphys.finite_size.descent.entropic import EntropySGD as EntropySGD, GradientDescent as GradientDescent
     from flatphys.finite_size.descent.schedule import Schedule as Schedule
     from flatphys.finite_size.enumeration import enumerate_weights as enumerate_weights
     from flatphys.finite_size.estimate import extrapolate as extrapolate

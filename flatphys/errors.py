@@ -89,5 +89,9 @@ class NotMixedWarning(UserWarning):
     """Markov chains too short, or that remember how they started: their averages are not those of the ensemble."""
 
 
+class DivergenceWarning(UserWarning):
+    """A descent went up for too long, or beyond what numbers can hold: the last good weights are kept; says at which step."""
+
+
 class InterruptedRunWarning(UserWarning):
     """A run stopped by Ctrl-C: what it returns is an estimate from the part that was done."""

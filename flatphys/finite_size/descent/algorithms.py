@@ -9,13 +9,18 @@ from dataclasses import dataclass
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.finite_size.binary.descent import HiddenDescent
+from flatphys.finite_size.descent.gradient import check_real
+from flatphys.finite_size.descent.real import BATCH, RealDescent, pace_of
 from flatphys.finite_size.descent.schedule import Schedule, schedule
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.search import Algorithm, Search
 from flatphys.model import Gibbs, Model
+from flatphys.model_losses import put
 
 MOST = 127  # replicas of binary weights: their sums are bytes
 CENTRES = ("traced", "explicit")
+EPOCHS = 1000  # of real weights
 
 
 def has_binary_weights(model: Model) -> bool:
@@ -65,7 +70,7 @@ class SGD(Algorithm):
     slack: float | None = None
 
     def __post_init__(self) -> None:
-        _check_common(self)
+        check_descent(self)
 
     def check(self, instances: Instances) -> None:
         """`InvalidInput` for a model whose weights this does not find, and for a field of the other kind of weights."""
@@ -73,13 +78,13 @@ class SGD(Algorithm):
         if has_binary_weights(model):
             _check_binary(self, model)
             return
-        raise InvalidInput(f"learner must have binary weights for SGD, got {model.learner!r}")
+        check_real(model, type(self).__name__)
 
     def begin(self, instances: Instances, k: int, seed: int) -> Search:
         """A search on instance k; its random numbers depend on (seed, k) alone."""
-        from flatphys.finite_size.binary.descent import HiddenDescent
-
-        return HiddenDescent(self, instances, k, seed)
+        if has_binary_weights(instances.model):
+            return HiddenDescent(self, instances, k, seed)
+        return RealDescent(self, instances, k, seed, pace_of(self, instances.p, EPOCHS, BATCH))
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,8 @@ class ReplicatedSGD(Algorithm):
     slack: float | None = None
 
     def __post_init__(self) -> None:
-        _check_common(self)
-        _set(
+        check_descent(self)
+        put(
             self,
             replicas=validate.integer("replicas", self.replicas, 2),
             gamma=schedule("gamma", self.gamma),
@@ -133,32 +138,29 @@ class ReplicatedSGD(Algorithm):
         if has_binary_weights(model):
             _check_binary(self, model)
             return
-        raise InvalidInput(f"learner must have binary weights for ReplicatedSGD, got {model.learner!r}")
+        check_real(model, type(self).__name__)
+        refuse(self, ("centre", "pull"), "real")
 
     def begin(self, instances: Instances, k: int, seed: int) -> Search:
         """A search on instance k; its random numbers depend on (seed, k) alone."""
-        from flatphys.finite_size.binary.descent import HiddenDescent
-
-        return HiddenDescent(self, instances, k, seed)
-
-
-def _set(record: object, **values: object) -> None:
-    for name, value in values.items():
-        object.__setattr__(record, name, value)
+        if has_binary_weights(instances.model):
+            return HiddenDescent(self, instances, k, seed)
+        return RealDescent(self, instances, k, seed, pace_of(self, instances.p, EPOCHS, BATCH))
 
 
-def _check_common(algorithm: SGD | ReplicatedSGD) -> None:
-    """The fields that both have."""
+def check_descent(algorithm: object) -> None:
+    """Check the fields that all descents have: learning_rate, batch (where there is one), epochs, sigma, slack."""
     rate = algorithm.learning_rate
+    if hasattr(algorithm, "batch"):
+        put(algorithm, batch=optional(validate.integer, "batch", algorithm.batch, 1))
     if isinstance(rate, Schedule):
         if not rate.gamma0 > 0.0:
             raise InvalidInput(f"learning_rate must start > 0, got {rate!r}")
     else:
         rate = optional(validate.number, "learning_rate", rate, 0.0)
-    _set(
+    put(
         algorithm,
         learning_rate=rate,
-        batch=optional(validate.integer, "batch", algorithm.batch, 1),
         epochs=optional(validate.integer, "epochs", algorithm.epochs, 1),
         sigma=schedule("sigma", algorithm.sigma),
         slack=optional(validate.number, "slack", algorithm.slack, 0.0, closed="["),
