@@ -132,7 +132,13 @@ RIGHT |= {
     "sample_local_entropy.overlap": {"negative"},
     "exchange": {"True", "inf"},
 }
-RIGHT |= {"algorithm": set(), "self_field": {"negative", "-1"}, "State.alpha": {"inf"}, "Instances.seed": {"None"}}
+RIGHT |= {
+    "algorithm": set(),
+    "m0": {"negative", "-1"},
+    "self_field": {"negative", "-1"},
+    "State.alpha": {"inf"},
+    "Instances.seed": {"None"},
+}
 SPELLED = {"phase_diagram.name": "phase diagram", "sweep.axes": "margin"}
 
 
