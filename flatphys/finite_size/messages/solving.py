@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.finite_size.messages.patterns import majority, perceptron
+from flatphys.finite_size.messages.patterns import majority, slopes
 from flatphys.finite_size.messages.products import along_patterns, along_weights
 from flatphys.finite_size.messages.sites import star
 
@@ -144,7 +144,7 @@ def iterate(patterns, to, kind, strengths, looks):
                 to.v[unit, mu] = v
                 to.omega[unit, mu] = patterns.scale * float(line[mu]) * patterns.signs[unit, mu] - v * float(to.g[unit, mu])
         if units == 1:
-            perceptron(patterns.channel, to.omega, to.v, to.fresh, to.slope)
+            slopes(patterns.channel, to.omega[0], to.v[0, 0], to.fresh[0], to.slope[0])
         else:
             majority(patterns.channel, to.omega, to.v, to.fresh, to.slope)
         for unit in range(units):
