@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flatphys.finite_size.found import Found
 
 KINDS = ("sign", "gaussian")
+BLOCK = 2**26  # components of patterns that are in double precision at a time
 _CENTRE = 0xC0FFEE  # stream of the mixture's centre, which all instances of a seed share
 
 
@@ -188,7 +189,9 @@ class Instances(Table):
 
     def _one(self, k, rows):
         if self.hidden is None:
-            return rows @ self.patterns[k].astype(np.float64) / math.sqrt(self.n)
+            width = max(1, BLOCK // self.n)  # patterns in double precision at a time
+            blocks = [self.patterns[k, :, low : low + width] for low in range(0, self.p, width)]
+            return np.concatenate([rows @ block.astype(np.float64) for block in blocks], axis=1) / math.sqrt(self.n)
         network = self.model.learner.network
         total = outputs(layer_of(network, self.n, self.hidden), rows, self.patterns[k])
         return self.labels[k] * total / committee_unit(network, self.hidden)
