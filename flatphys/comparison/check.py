@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatphys import quantities, validate
+from flatphys.comparison.replicated import replicated_items
 from flatphys.comparison.report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
+from flatphys.finite_size.coupled import CoupledRun
 from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
 from flatphys.finite_size.run import Run, SampledLocalEntropy
 from flatphys.model import Bayes, Gibbs, MaxMargin
@@ -27,6 +29,7 @@ from flatphys.numerics.roots import bracketed
 from flatphys.observables.local_energy import local_energy
 from flatphys.observables.local_entropy import LocalEntropy, local_entropy
 from flatphys.observables.margins import margins
+from flatphys.observables.replicated_entropy import ReplicatedEntropy
 from flatphys.saddle.dispatch import branches
 from flatphys.saddle.franz_parisi.reference import is_teacher, teacher_state
 from flatphys.state import State
@@ -38,7 +41,7 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribut
 
 
 def check(
-    theory: State | LocalEntropy,
+    theory: State | LocalEntropy | ReplicatedEntropy,
     run: Run | SampledLocalEntropy | Sequence,
     bound: float = BOUND,
     *,
@@ -51,11 +54,13 @@ def check(
 
     Parameters
     ----------
-    theory : State, or LocalEntropy
-        Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`.  Where a run's load or overlaps
+    theory : State, or LocalEntropy, or ReplicatedEntropy
+        Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`, or of `replicated_entropy` at a distance whose
+        coupling -2 slope/(y-1) is that of the run.  Where a run's load or overlaps
         differ from it by the rounding to whole patterns or flips, the theory is asked again there.
     run : Run, or SampledLocalEntropy, or a sequence of them
-        Of `sample` (`sample_local_entropy`).  Several sizes: their extrapolation to N = infinity is compared.
+        Of `sample` (for replicas with a coupling), or of `sample_local_entropy`.
+        Several sizes: their extrapolation to N = infinity is compared.
     bound : float
         Largest |z| that passes.
     finite_size : float >= 0
@@ -86,14 +91,18 @@ def check(
     finite_size, order = validate.number("finite_size", finite_size, 0.0, closed="["), validate.integer("order", order, 1)
     sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True, dimensions=1))
     distance = np.atleast_1d(validate.array("distance", distance, 0.0, 1.0, closed="[]", empty=True, dimensions=1))
-    validate.instance("theory", theory, (State, LocalEntropy))
+    validate.instance("theory", theory, (State, LocalEntropy, ReplicatedEntropy))
     runs = list(run) if isinstance(run, (list, tuple)) else [run]
     if not runs:
         raise InvalidInput("run must be at least one run, got an empty sequence")
     for one in runs:
-        validate.instance("run", one, (Run,) if isinstance(theory, State) else (SampledLocalEntropy,))
+        validate.instance("run", one, (SampledLocalEntropy,) if isinstance(theory, LocalEntropy) else (Run,))
     runs.sort(key=lambda r: r.n)
-    items = _state_items(theory, runs, sigma, distance) if isinstance(theory, State) else _local_entropy_items(theory, runs)
+    _same(theory, runs)
+    if isinstance(theory, State):
+        items = _state_items(theory, runs, sigma, distance)
+    else:
+        items = _local_entropy_items(theory, runs) if isinstance(theory, LocalEntropy) else replicated_items(theory, runs)
     rows = [_row(name, pairs, runs, finite_size, order) for name, pairs in items]
     if not rows:
         raise InvalidInput("theory and simulation have no quantity in common")
@@ -106,7 +115,7 @@ def check(
 
 def _same(theory, runs):
     """Refuse runs of another model or load."""
-    model, alpha = model_of(theory), theory.alpha if isinstance(theory, State) else theory.reference.alpha
+    model, alpha = model_of(theory), theory.reference.alpha if isinstance(theory, LocalEntropy) else theory.alpha
     for run in runs:
         if run.model != model:
             raise InvalidInput(f"run must be of the theory's model {model!r}, got {run.model!r}")
@@ -130,7 +139,8 @@ def _at_load(state, alpha):
 
 def _state_items(state, runs, sigma, distance):
     """(name, [(theory, estimate) of each run]) of a state."""
-    _same(state, runs)
+    if any(isinstance(run, CoupledRun) for run in runs):
+        raise InvalidInput("run must be of independent chains for a State, got coupled replicas: their theory is a ReplicatedEntropy")
     out, states = [], [_at_load(state, run.alpha) for run in runs]
     for name in runs[0].estimates:
         attribute, repeats = quantities.of(name, "sample").theory or name, name == "cosine" and "teacher_overlap" in runs[0].estimates
@@ -186,7 +196,6 @@ def _element(estimate: Estimate, i: int) -> Estimate:
 
 
 def _local_entropy_items(theory, runs):
-    _same(theory, runs)
     teacher = is_teacher(theory.reference)
     overlap = theory.overlap.ravel()
     for run in runs:

@@ -8,14 +8,14 @@ import numpy as np
 
 from flatphys.display import Table
 from flatphys.finite_size.estimate import Extrapolation
-from flatphys.observables.local_entropy import local_entropy
+from flatphys.observables.local_entropy import LocalEntropy, local_entropy
 from flatphys.observables.margins import margins
 from flatphys.state import State
 
 
 def model_of(theory):
-    """The model of a State, or of the reference of a LocalEntropy."""
-    return theory.model if isinstance(theory, State) else theory.reference.model
+    """The model of a State or of replicas, or of the reference of a LocalEntropy."""
+    return theory.reference.model if isinstance(theory, LocalEntropy) else theory.model
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class CheckReport(Table):
 
         left, right = axes
         run = self.runs[-1]
-        if isinstance(self.theory, State):
-            law = margins(self.theory)
+        if not isinstance(self.theory, LocalEntropy):
+            law = margins(self.theory) if isinstance(self.theory, State) else self._replica()
             x, density = run.margins.density(40)
             grid = np.linspace(x[0], x[-1], 400)
             left.plot(grid, law.pdf(grid), color="#0072B2", label=r"theory, $N = \infty$")
@@ -148,6 +148,10 @@ class CheckReport(Table):
         right.set_yticks(places, [row.quantity for row in self.rows], fontsize=6.5)
         reach = max(1.25 * self.bound, 1.1 * float(np.abs(shown).max()))
         right.set(xlabel="(simulation - theory) / error", xlim=(-reach, reach), ylim=(-0.7, len(self.rows) - 0.3))
+
+    def _replica(self):
+        """The law of a replica's stabilities at the distance that the last run is nearest to."""
+        return self.theory.margins(int(np.argmin(np.abs(self.theory.overlap - self.runs[-1].mutual_overlap.mean))))
 
     def _curve(self):
         """(distance, value) of the theory on a grid around the points that were compared."""

@@ -108,6 +108,9 @@ class CoupledJob(Job):
         self.y = plan.replicas // SYSTEMS
         self.cold = {"both": np.arange(plan.replicas) >= self.y}.get(start, np.full(plan.replicas, start == "cold"))
 
+    def _hint(self) -> str:
+        return "raise sweeps"
+
     def _independent(self, name: str) -> int:
         return super()._independent(name) // self.y
 

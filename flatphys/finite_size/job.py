@@ -73,6 +73,10 @@ class Job:
 
         return Chains(self.instances, betas=self.betas, replicas=self.plan.replicas, seed=self.seed, start=first, **self.options)
 
+    def _hint(self) -> str:
+        """What helps chains that have not mixed."""
+        return "raise sweeps" + ("" if len(self.betas) > 1 else " or use exchange=True")
+
     def _independent(self, name: str) -> int:
         """How many chains, or pairs of them, an estimate is made of that know nothing of each other."""
         return self.plan.chains // 2 if name == "overlap" else self.plan.chains
@@ -142,8 +146,7 @@ class Job:
         counts = {name: self._independent(name) for name in found if name not in SAME}
         wrong += [text for name, count in counts.items() for text in complaints(name, found[name], count)]
         if wrong:
-            hint = "raise sweeps" + ("" if len(record.betas) > 1 else " or use exchange=True")
-            warnings.warn(f"the chains have not mixed: {'; '.join(wrong)}: {hint}", NotMixedWarning, stacklevel=5)
+            warnings.warn(f"the chains have not mixed: {'; '.join(wrong)}: {self._hint()}", NotMixedWarning, stacklevel=5)
         if record.betas[0] == 0.0 and record.betas[-1] == math.inf and "entropy" not in found:
             wrong.append("entropy: some instance has no draw without violations on the last finite rung")
             warnings.warn(f"the entropy cannot be estimated: {wrong[-1]}: raise sweeps", NotMixedWarning, stacklevel=5)

@@ -21,7 +21,7 @@ import numpy as np
 from flatphys import validate
 from flatphys._jit import jit
 from flatphys.finite_size.chains import moves
-from flatphys.finite_size.chains.cpu import SHARES, SMALL, CpuBackend, _finish, _shares
+from flatphys.finite_size.chains.cpu import SHARES, SMALL, CpuBackend, finish, shared_out
 from flatphys.finite_size.chains.ensemble import Chains
 from flatphys.finite_size.chains.layout import Span
 from flatphys.finite_size.chains.metropolis import BATCH, choose, turned
@@ -94,7 +94,7 @@ class SystemsBackend(CpuBackend):
             self._range(0, systems, sweeps)
             return
         with futures.ThreadPoolExecutor(self.threads) as pool:
-            _finish([pool.submit(self._range, lo, hi, sweeps) for lo, hi in _shares(systems, SHARES * self.threads)])
+            finish([pool.submit(self._range, lo, hi, sweeps) for lo, hi in shared_out(systems, SHARES * self.threads)])
 
     def _range(self, lo, hi, sweeps):
         s = self.walkers

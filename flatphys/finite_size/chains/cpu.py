@@ -62,8 +62,8 @@ class CpuBackend:
             if many and s.groups < self.threads:  # few groups: their walkers are shared out between two exchanges
                 self._in_step(pool, first, sweeps)
                 return
-            shares = _shares(s.groups, SHARES * self.threads)
-            _finish([pool.submit(self._groups, lo, hi, first, sweeps) for lo, hi in shares])
+            shares = shared_out(s.groups, SHARES * self.threads)
+            finish([pool.submit(self._groups, lo, hi, first, sweeps) for lo, hi in shares])
 
     def _groups(self, lo, hi, first, sweeps):
         b = len(self.walkers.betas)
@@ -76,9 +76,9 @@ class CpuBackend:
 
     def _in_step(self, pool, first, sweeps):
         s = self.walkers
-        shares = _shares(s.count, self.threads)
+        shares = shared_out(s.count, self.threads)
         for sweep in range(first, first + sweeps):
-            _finish([pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares])
+            finish([pool.submit(self._sweep, lo, hi, sweep, 1) for lo, hi in shares])
             self._exchange(0, s.groups, sweep)
 
     def _sweep(self, lo, hi, sweep, sweeps):
@@ -102,14 +102,14 @@ class CpuBackend:
         """Nothing to do: the arrays are the state."""
 
 
-def _shares(count, most):
+def shared_out(count, most):
     """0, ..., count cut into at most so many ranges."""
     shares = min(count, most)
     cuts = [count * k // shares for k in range(shares + 1)]
     return list(zip(cuts[:-1], cuts[1:]))
 
 
-def _finish(jobs):
+def finish(jobs):
     for job in jobs:
         job.result()
 

@@ -48,10 +48,8 @@ class Chains(Table):
     ----------
     instances : Instances
     weights : "binary" or "spherical"
-    margin : float
-        Stabilities below it count as errors (a stability equal to it does not); kappa of the other energies.
-    energy : "errors", "hinge", "squared-hinge" or "square"
-        Of a pattern, as for `Gibbs`.
+    margin : float: stabilities below it count as errors (one equal to it does not); kappa of the other energies
+    energy : of a pattern, as for `Gibbs`
     betas : sequence of float >= 0, ascending; the last may be math.inf
         Several: neighbours exchange configurations after every sweep.
     replicas : int
@@ -59,8 +57,7 @@ class Chains(Table):
     seed : int
     start : "random", "teacher", "reference" or array (count, n) or (count, replicas, betas, n)
         Spherical weights of any norm are rescaled to |w|^2 = N (in a committee every unit to N/K).
-    reference : (count, n) array or "teacher"
-        Any norm for spherical weights, +-1 for binary ones.
+    reference : (count, n) array or "teacher", of any norm for spherical weights, +-1 for binary ones
     overlap : float or None
         w.reference / (|reference| sqrt N) that every configuration keeps: exactly for spherical weights, for binary ones the nearest
         value that flips can reach (`chains.overlap`).  The start is then a random point at that overlap (or an array that has it).
@@ -69,8 +66,7 @@ class Chains(Table):
         On the CPU; None: all cores of this process.
     recompute_every : int or None
         Sweeps between recomputations of the fields from scratch.  None: integer fields never, being exact; float64 ones every 2^20 steps.
-    tune : int
-        Sweeps during which rotations are tuned.
+    tune : int, sweeps during which rotations are tuned
 
     Attributes
     ----------
