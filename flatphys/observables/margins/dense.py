@@ -16,8 +16,9 @@ import numpy as np
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, cost
-from flatphys.kernels.codes import MIXTURE
+from flatphys.kernels.codes import LOGISTIC_ENERGY, MIXTURE
 from flatphys.kernels.halves import half
+from flatphys.kernels.soft import soft_below
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail
 from flatphys.numerics.quadrature import buffers
 from flatphys.observables.margins.distribution import MarginDistribution, skewness
@@ -34,7 +35,7 @@ from flatphys.state import State
 def law_at(ch, sigma, law, deltas, cumulative):
     """Density or distribution function at `deltas`; law: the nodes x and weights of the field's."""
     out = np.zeros(deltas.size)
-    fields, weights = law
+    (fields, weights), soft = law, ch.energy == LOGISTIC_ENERGY
     for j in range(deltas.size):
         below = deltas[j] < ch.margin
         if below and ch.beta == math.inf:
@@ -44,14 +45,15 @@ def law_at(ch, sigma, law, deltas, cumulative):
         total = 0.0
         for i in range(fields.size):
             x = fields[i]
-            y = x + shift
-            if cumulative:  # the mass of the side beyond, seen from the margin
+            y, log_f = x + shift, channel(ch, x, sigma)[0]
+            if cumulative and soft:
+                total += weights[i] * soft_below(x, ch.beta, sigma, log_f, y)
+            elif cumulative:  # the mass of the side beyond, seen from the margin
                 log_a, mu, r = half(ch, x, sigma, below)
-                log_mass = log_a + log_tail(r * (mu - y) if below else r * (y - mu))
+                total += weights[i] * math.exp(log_a + log_tail(r * (mu - y) if below else r * (y - mu)) - log_f)
             else:
-                log_mass = -0.5 * y * y - LOG_SQRT_2PI - penalty
-            total += weights[i] * math.exp(log_mass - channel(ch, x, sigma)[0])
-        out[j] = total / sigma if not cumulative else (total if below else 1.0 - total)
+                total += weights[i] * math.exp(-0.5 * y * y - LOG_SQRT_2PI - penalty - log_f)
+        out[j] = total / sigma if not cumulative else (total if below or soft else 1.0 - total)
     return out
 
 
