@@ -36,6 +36,10 @@ TITLES = {
     "phase-teacher-student": "Phase diagrams of a binary student and teacher: transition, spinodals, metastable regions",
     "phase-gaussian-mixture": "Phase diagrams of the Gaussian mixture: separability, Bayes error, best regularisation",
     "theory-vs-simulation": "Training error, law of stabilities and local entropy: theory at N = infinity beside finite systems",
+    "state-evolution": "Message passing on instances, iteration by iteration, on the curves of state evolution",
+    "self-field-messages": "Infinitely many replicas at one mutual distance: theory beside message passing with a self-field",
+    "found-local-entropy": "Local entropy of what algorithms find, between typical solutions and the best centre",
+    "algorithm-success": "Fraction of instances that a focusing algorithm solves against the load, beside theory's thresholds",
     "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on "
     "theory's branches",
 }
