@@ -131,6 +131,7 @@ RIGHT |= {
     "local_entropy.overlap": {"negative"},
     "sample_local_entropy.overlap": {"negative"},
     "exchange": {"True", "inf"},
+    "sample.coupling": {"negative", "-1"},
 }
 RIGHT |= {
     "algorithm": set(),

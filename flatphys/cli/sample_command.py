@@ -28,6 +28,10 @@ Exchange = Annotated[
 Patterns = Annotated[
     str | None, typer.Option("--patterns", metavar="sign|gaussian", help="Components of the patterns  [default: by the model]")
 ]
+Replicas = Annotated[int, typer.Option("--replicas", metavar="COUNT", help="Chains per instance; with --coupling, of a system.")]
+Coupling = Annotated[
+    float | None, typer.Option("--coupling", metavar="J", help="Replicas attract each other by J sum w.w; two systems per instance.")
+]
 Hidden = Annotated[int | None, typer.Option("--hidden", metavar="K", help="Hidden units of a tree committee.")]
 Around = Annotated[bool, typer.Option("--teacher", help="Local entropy: the teacher as the reference (data teacher).")]
 LOCAL_ENTROPY = QUESTIONS["local_entropy"]
@@ -58,6 +62,7 @@ def read_around(given: dict, teacher: bool) -> dict:
     "sample --data teacher 0.9 --n 501 --chains 64 --sweeps 4000 --checkpoint run.npz",
     "sample --data gaussian-mixture --l2 0.1 2 --n 800 --chains 32 --json",
     "sample --data teacher 0.5 --n 301 --distance 0.05,0.1,0.2 --teacher",
+    "sample --data teacher --weights spherical --beta 1 1 --n 201 --chains 96 --replicas 3 --coupling 0.8",
 )
 @takes_model
 @takes_options(LOCAL_ENTROPY, without=COUNTED)
@@ -74,6 +79,8 @@ def sample(
     exchange: Exchange = None,
     patterns: Patterns = None,
     hidden: Hidden = None,
+    replicas: Replicas = 2,
+    coupling: Coupling = None,
     threads: Threads = None,
     checkpoint: Annotated[
         pathlib.Path | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the state here; the same command continues from it.")
@@ -97,7 +104,7 @@ def sample(
     with collected_warnings() as found:
         if not around:
             more = {"start": start, "exchange": read_exchange(exchange), "hidden": hidden, "checkpoint": checkpoint, "interval": interval}
-            run = fp.sample(model, n, load_, **shared, **more)
+            run = fp.sample(model, n, load_, replicas=replicas, coupling=coupling, **shared, **more)
         else:
             reference = "teacher" if teacher else "learner"
             run = fp.sample_local_entropy(model, n, load_, reference=reference, **around, **shared)

@@ -31,6 +31,16 @@ def test_sample_prints_the_librarys_estimates(tmp_path):
     assert status == 0 and "fraction of patterns" in out and (tmp_path / "a.png").stat().st_size > 10_000 and (tmp_path / "c.npz").exists()
 
 
+def test_coupled_replicas_are_sampled():
+    """Their own estimates, in the record as on the page."""
+    words = "--data teacher --weights spherical --beta 1 0.8 --n 21 --chains 8 --sweeps 400 --replicas 2 --coupling 0.5 --json"
+    status, out, err = cli("sample", *words.split())
+    assert status == 0, err
+    answer = json.loads(out)
+    assert answer["coupling"] == 0.5 and answer["replicas"] == 2
+    assert {"mutual_overlap", "R", "cosine", "centre_train_error"} <= set(answer["estimates"])
+
+
 def test_sample_of_a_local_entropy():
     status, out, err = cli("sample", "--data", "teacher", "0.3", "--teacher", "--distance", "0.1,0.2", *SMALL, "--json")
     assert status == 0, err
