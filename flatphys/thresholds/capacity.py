@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution
-from flatphys.kernels.codes import RANDOM, SPHERICAL, SQUARE_ENERGY, Problem
+from flatphys.kernels.codes import MIXTURE, RANDOM, SPHERICAL, SQUARE_ENERGY, Problem
 from flatphys.kernels.networks import last_slope
 from flatphys.model import MaxMargin, Model, check_model
 from flatphys.numerics.gaussian import log_tail
@@ -13,14 +13,15 @@ from flatphys.numerics.roots import bracketed, outwards
 from flatphys.problem import problem_of, refuse_unwalled
 from flatphys.saddle.breaking import capacity as rsb_capacity
 from flatphys.saddle.dispatch import solve
-from flatphys.saddle.equilibrium import limit as margin_limit
+from flatphys.saddle.equilibrium import cold, limit as margin_limit
 from flatphys.saddle.equilibrium.curve import curve_of
 from flatphys.saddle.equilibrium.ground import spherical_capacity
+from flatphys.saddle.minimiser.largest_margin import mixture_margin
 from flatphys.state import State
 from flatphys.thresholds.separability import separability_threshold
 from flatphys.thresholds.walk import Stretch, Walk, first_zero, gibbs_problem, unfollowed
 
-NO_SQUARE = "the capacity and the largest margin of binary weights, which meet no margin exactly on every pattern"
+NO_SQUARE = "the capacity and the largest margin, but for the square of spherical weights"
 
 
 def capacity(model: Model, ansatz: str = "RS") -> float:
@@ -47,6 +48,8 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
         return separability_threshold(model.data, model.learner.bias)
     problem = gibbs_problem(model, "capacity", hard=True)
     spherical, random = problem.weights == SPHERICAL, problem.labels.kind == RANDOM
+    if problem.channel.energy != SQUARE_ENERGY:
+        refuse_unwalled(problem, "the capacity")
     if ansatz == "1RSB":
         refuse_unwalled(problem, "the capacity with one step of replica-symmetry breaking")
         if not (spherical and random):
@@ -61,10 +64,10 @@ def capacity(model: Model, ansatz: str = "RS") -> float:
 def capacity_state(model: Model, problem: Problem):
     """Binary weights: the state at which the entropy vanishes."""
     refuse_unwalled(problem, NO_SQUARE)
-    if problem.labels.kind != RANDOM and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
+    if problem.labels.kind not in (RANDOM, MIXTURE) and problem.labels.flip == 0.0 and problem.channel.margin <= 0.0:
         order = {"q": 1.0, "R": 1.0}
         return State(model, math.inf, order, branch="teacher", entropy=0.0, free_entropy=0.0, residual=0.0, quadrature_error=0.0)
-    if problem.labels.kind != RANDOM and problem.channel.margin < 0.0 and not curve_of(problem).resolved:
+    if problem.labels.kind not in (RANDOM, MIXTURE) and problem.channel.margin < 0.0 and not curve_of(problem).resolved:
         raise unfollowed(model)  # below margin 0 weights next to the teacher may be the last to survive
     state = first_zero(model, problem, "entropy")
     if state is None:
@@ -84,14 +87,19 @@ def max_margin(model: Model, alpha: float) -> float:
         return solve(model, alpha).margin
     problem = gibbs_problem(model, "max_margin", hard=True)
     slope, random, flip = last_slope(problem.net), problem.labels.kind == RANDOM, problem.labels.flip
+    mixture = problem.labels.kind == MIXTURE
     if problem.channel.energy == SQUARE_ENERGY and problem.weights == SPHERICAL:
+        if mixture:
+            return cold.exact_margin(alpha, problem.labels)
         return margin_limit.exact_margin(alpha / slope, problem.labels) if slope < math.inf else math.inf
+    refuse_unwalled(problem, NO_SQUARE)
+    if problem.weights == SPHERICAL and mixture:
+        return mixture_margin(model.data, model.learner.bias, alpha).margin
     if problem.weights == SPHERICAL:
         if random:
             return margin_limit.largest_margin_random(alpha / slope) if slope < math.inf else math.inf
         return margin_limit.largest_margin_teacher(alpha, flip)[0]
-    refuse_unwalled(problem, NO_SQUARE)
-    target, clean = math.log(alpha), not random and flip == 0.0
+    target, clean = math.log(alpha), not (random or mixture) and flip == 0.0
 
     def excess(kappa):
         """Falls with the margin; with a clean teacher margin 0 stands for the limit from above, where the student alone counts."""
@@ -106,7 +114,9 @@ def max_margin(model: Model, alpha: float) -> float:
         if alpha >= student:
             return 0.0  # past the transition no margin above the teacher's own survives
     # Spherical weights, or for a committee the annealed average, reach more: a bracket from above, then down until the load fits.
-    if not random:
+    if mixture:
+        hi = mixture_margin(model.data, False, alpha).margin
+    elif not random:
         hi = margin_limit.largest_margin_teacher(alpha, flip)[0]
     else:
         hi = margin_limit.largest_margin_random(alpha) if slope == 1.0 else _annealed_margin(alpha)

@@ -5,8 +5,18 @@ from dataclasses import replace
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NoSolution, NotConverged
-from flatphys.kernels.channels import CODES
-from flatphys.kernels.codes import BINARY, ERRORS, HINGE_ENERGY, RANDOM, SPHERICAL, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
+from flatphys.kernels.channels import CODES, log_concave, walled
+from flatphys.kernels.codes import (
+    BINARY,
+    ERRORS,
+    HINGE_ENERGY,
+    LOGISTIC_ENERGY,
+    MIXTURE,
+    RANDOM,
+    SPHERICAL,
+    SQUARE_ENERGY,
+    SQUARED_HINGE_ENERGY,
+)
 from flatphys.model import Model, check_model
 from flatphys.numerics.roots import bracketed
 from flatphys.problem import problem_of
@@ -21,7 +31,7 @@ from flatphys.thresholds.walk import first_zero, gibbs_problem, unfollowed
 
 # log beta up to which freezing is sought: continuous energies freeze later, next to capacity; that of the square grows as 2 log 2/alpha
 VANISHED = 1e-12  # an entropy this small may have either sign by rounding: next to the teacher it never leaves 0
-COLDEST = {ERRORS: 9.0, HINGE_ENERGY: 14.0, SQUARED_HINGE_ENERGY: 14.0, SQUARE_ENERGY: 600.0}
+COLDEST = {ERRORS: 9.0, HINGE_ENERGY: 14.0, SQUARED_HINGE_ENERGY: 14.0, SQUARE_ENERGY: 600.0, LOGISTIC_ENERGY: 600.0}
 
 
 def at_line(model: Model) -> float:
@@ -35,7 +45,7 @@ def at_line(model: Model) -> float:
     solvable(model)
     state = first_zero(model, problem, "replicon")
     random, curve = problem.labels.kind == RANDOM, curve_of(problem)
-    if not random and problem.weights == BINARY and not (curve.resolved or curve.has_teacher):
+    if not random and problem.labels.kind != MIXTURE and problem.weights == BINARY and not (curve.resolved or curve.has_teacher):
         if state is None:
             raise unfollowed(model)
         equilibrium.dominant(model, state.alpha)  # raises where the branch next to the teacher, which is not known, may dominate
@@ -49,6 +59,8 @@ def _low_branch(model: Model, alpha: float) -> State | None:
     problem = problem_of(model)
     if problem.labels.kind == RANDOM:
         return equilibrium.dominant(model, alpha) if alpha < branch_end(problem) else None
+    if problem.labels.kind == MIXTURE and log_concave(problem.channel) and problem.channel.beta < math.inf:
+        return equilibrium.dominant(model, alpha)
     for name, root in roots(problem, math.log(alpha), stable_only=True, whole=False)[:1]:
         if name == branch_names(problem.labels.kind)[0]:
             return state_at(model, problem, alpha, name, root.s, root.r)
@@ -67,7 +79,7 @@ def _freezing_state(model: Model, alpha: float) -> State:
     def state(log_beta):
         return _low_branch(replace(model, learner=replace(model.learner, beta=math.exp(log_beta))), alpha)
 
-    if energy != SQUARE_ENERGY:  # the square has no solutions at zero temperature
+    if walled(energy):  # others have no solutions at zero temperature
         coldest = _low_branch(replace(model, learner=replace(model.learner, beta=math.inf)), alpha)
         if coldest is not None and coldest.entropy > 0.0:
             raise NoSolution(
@@ -132,7 +144,7 @@ def ground_state(model: Model, alpha: float) -> State:
         state = solve_ground_state(model, alpha)
         warn(state)
         return state
-    limit = 0.0 if problem.channel.energy == SQUARE_ENERGY else capacity_state(model, problem).alpha
+    limit = 0.0 if not walled(problem.channel.energy) else capacity_state(model, problem).alpha
     if not alpha > limit:
         raise InvalidInput(
             f"alpha must be > {limit:.10g}, the capacity of {model!r}, got {alpha:g}: at lower loads every pattern can be "

@@ -17,6 +17,7 @@ from flatphys.saddle.accept import Tolerance, good
 from flatphys.saddle.breaking.replicas import TOLERANCE, Point, Replicas
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.curve import roots
+from flatphys.saddle.equilibrium.refuse import beyond
 from flatphys.state import State
 
 STEPS = Steps(first=0.15, longest=0.6, shortest=2e-3)  # in log(V/(1-V))
@@ -49,7 +50,7 @@ def lowest_state(model: Model, alpha: float) -> State:
         return equilibrium.dominant(model, alpha)
     found = roots(problem, math.log(alpha), stable_only=True)
     if not found:
-        raise equilibrium.beyond(model, problem, alpha)
+        raise beyond(model, problem, alpha)
     name, root = found[0]
     return equilibrium.state_at(model, problem, alpha, name, root.s, root.r)
 

@@ -18,6 +18,7 @@ from flatphys.saddle.breaking.frozen import solve_binary
 from flatphys.saddle.breaking.one_step import LOWEST, NARROW, OneStepCurve, curve_at
 from flatphys.saddle.equilibrium import states as equilibrium
 from flatphys.saddle.equilibrium.limit import random_label_capacity
+from flatphys.saddle.equilibrium.refuse import beyond
 from flatphys.state import State
 
 TOLERANCE = Tolerance(residual=1e-10, quadrature=1e-8)
@@ -29,7 +30,7 @@ def _curve_for(model: Model, alpha: float) -> OneStepCurve:
     kappa, net = model.learner.margin, network_code(model.learner.network)
     if kappa >= 0.0 and net[0] == PERCEPTRON:
         if alpha >= random_label_capacity(kappa):
-            raise equilibrium.beyond(model, problem_of(model), alpha)
+            raise beyond(model, problem_of(model), alpha)
         raise NoSolution(
             f"replica symmetry is exact for spherical weights at margin {kappa:g} >= 0: there is no one-step solution; use ansatz='RS'"
         )

@@ -13,13 +13,14 @@ import math
 
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.channels import COUNTED
-from flatphys.kernels.codes import RANDOM, SQUARE_ENERGY, TEACHER, Labels
+from flatphys.kernels.codes import LOGISTIC_ENERGY, MIXTURE, RANDOM, SQUARE_ENERGY, TEACHER, Labels
 from flatphys.kernels.networks import last_slope, overlap_curvature
 from flatphys.model import Model
 from flatphys.numerics.quadrature import buffers
 from flatphys.numerics.roots import bracketed, outwards
 from flatphys.problem import ground_problem
 from flatphys.saddle.accept import Tolerance, accept
+from flatphys.saddle.equilibrium import cold
 from flatphys.saddle.equilibrium.limit import (
     TOO_LARGE,
     capacity_teacher,
@@ -32,6 +33,7 @@ from flatphys.saddle.equilibrium.limit import (
     saddle,
     worth,
 )
+from flatphys.saddle.minimiser.largest_margin import mixture_capacity
 from flatphys.state import State
 
 TOLERANCE = Tolerance(1e-10)
@@ -69,6 +71,10 @@ def solve_max_margin(model: Model, alpha: float) -> State:
 def spherical_capacity(problem) -> float:
     """The load up to which spherical weights of energy 0 exist (replica symmetric)."""
     (energy, margin, _), labels = problem.channel, problem.labels
+    if energy == LOGISTIC_ENERGY:
+        return 0.0  # every pattern costs something
+    if labels.kind == MIXTURE:
+        return cold.exact_capacity(margin, labels) if energy == SQUARE_ENERGY else mixture_capacity(labels.variance, labels.share, margin)
     if energy == SQUARE_ENERGY:
         return last_slope(problem.net) * exact_capacity(margin, labels)
     if labels.kind == RANDOM:
@@ -94,6 +100,8 @@ def solve_ground_state(model: Model, alpha: float) -> State:
             f"alpha must be > {capacity:.10g}, the capacity of {model!r}, got {alpha:g}: "
             f"at lower loads every pattern can be satisfied, use solve"
         )
+    if labels.kind == MIXTURE:
+        return cold.solve_cold(model, alpha, channel, labels)
     load = alpha / slope  # of the perceptron with the same response
 
     def excess(log_c):
@@ -123,6 +131,7 @@ def _ground_state(model, alpha, problem, response, k) -> State:
         train_error=found.below,
         train_loss=found.loss,
         generalization_error=math.atan2(1.0, k) / math.pi if teacher else None,
+        centre_generalization_error=math.atan2(1.0, k) / math.pi if teacher else None,
         cosine=r if teacher else None,
         at_eigenvalue=-math.inf if response.loss == COUNTED else 1.0 - alpha * (found.stiffness + bend * found.second),
         residual=residual,

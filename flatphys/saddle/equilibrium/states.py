@@ -39,19 +39,10 @@ from flatphys.saddle.accept import Tolerance, accept
 from flatphys.saddle.equilibrium.averages import Fields
 from flatphys.saddle.equilibrium.bayes import training_error
 from flatphys.saddle.equilibrium.branch import entropy, read_off_twice, solve_at_load
-from flatphys.saddle.equilibrium.curve import (
-    LOG_LARGE,
-    branch_end,
-    branch_names,
-    curve_of,
-    first_bias,
-    first_field,
-    first_pull,
-    roots,
-    stretch,
-)
+from flatphys.saddle.equilibrium.curve import branch_end, branch_names, curve_of, first_bias, first_field, first_pull, roots, stretch
 from flatphys.saddle.equilibrium.direct import Place, solve_mixture
 from flatphys.saddle.equilibrium.empty import empty
+from flatphys.saddle.equilibrium.refuse import beyond
 from flatphys.saddle.equilibrium.warn import warn
 from flatphys.saddle.minimiser.closed import mixture_error
 from flatphys.state import State
@@ -274,6 +265,8 @@ def _on_mixture(model: Model, problem: Problem, alpha: float) -> list[State]:
     found = []
     for start in starts:
         out, worth = _solve_mixture(problem, math.log(alpha), start, buffers())
+        if not out.residual < math.inf:
+            return []  # the curve says where it ends
         if not any(abs(out.v / other.v - 1.0) < SAME for other, _ in found):
             found.append((out, worth))
     return [_state_of(model, problem, alpha, "typical", out, worth) for out, worth in found]
@@ -289,26 +282,3 @@ def solve(model: Model, alpha: float) -> State:
 def _raise_beyond_capacity(model: Model, problem: Problem, alpha: float) -> None:
     if alpha >= branch_end(problem):
         raise beyond(model, problem, alpha)
-
-
-def beyond(model: Model, problem: Problem, alpha: float) -> Exception:
-    """The error for a load at which no branch was found: physics only where the branches are known to end."""
-    spherical, pieces, end = problem.weights == SPHERICAL, curve_of(problem).pieces, branch_end(problem)
-    ended = pieces[-1].direction < 0.0 or (problem.channel.beta == math.inf and pieces[-1].la[-1] < LOG_LARGE)
-    if end == math.inf and not spherical and ended:  # at a fold, or where q -> 1
-        end = math.exp(max(float(piece.la.max()) for piece in pieces))
-    if not alpha >= end:
-        return NotConverged(
-            f"the state of {model!r} at alpha={alpha:g} could not be found: its branches were followed to smaller loads only, "
-            f"use a smaller load, or the power laws that it approaches"
-        )
-    hint = "a finite beta admits errors"
-    if spherical:
-        return Unsatisfiable(
-            f"alpha={alpha:g} is beyond the capacity {end:.10g} of {model!r}: no weights reach the margin on every pattern; "
-            f"ground_state(model, alpha) gives the least energy, {hint}"
-        )
-    return NoSolution(
-        f"the replica-symmetric branch of {model!r} ends at alpha={end:.10g}, got alpha={alpha:g}; "
-        f"no binary weights exist beyond capacity(model), {hint}, ground_state(model, alpha) gives the least energy"
-    )
