@@ -75,7 +75,7 @@ FIELDS = (
     Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
     Field("loss", "LOSS", f"erm: {_either(LOSSES)}; squares carry 1/2 (LinearSVC: C = 1/(2 l2))  [default: logistic]", _read_text),
     Field("l2", "L2", "erm: regularisation (l2/2)|w|^2 of the sum over patterns  [default: 0.1]"),
-    Field("bias", "", "erm, max-margin, hebb: train a bias too (gaussian-mixture)  [default: no-bias]", None),
+    Field("bias", "", "erm, max-margin, hebb, spherical gibbs: a bias too (gaussian-mixture)  [default: no-bias]", None),
 )
 
 
@@ -95,8 +95,10 @@ class ModelOptions:
     def model(self, data: str = "random-labels", learner: str = "gibbs") -> Model:
         """The model asked for; the arguments are the defaults of the question at hand."""
         data = self.data or data
-        if data == "gaussian-mixture" and learner == "gibbs":
-            learner = "erm"  # the theory of Gibbs learners is for other data
+        if data == "gaussian-mixture" and learner == "gibbs" and self.fields["energy"] is None:
+            learner = "erm"
+        elif self.fields["energy"] is not None:
+            learner = "gibbs"  # the only one that has an energy
         elif data == "random-labels" and learner == "erm":
             learner = "gibbs"  # the only one there
         learner = self.learner or learner
@@ -133,7 +135,7 @@ def _choose(option: str, name: str, table: dict):
 
 def takes_model(command):
     """Give `command` the model options of the table; it receives them as its argument `chosen`, a `ModelOptions`."""
-    learners = f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture]"
+    learners = f"{' or '.join(LEARNERS)}  [default: gibbs; erm on gaussian-mixture without --energy]"
     options = [
         _option("data", str, typer.Option("--data", metavar="DATA", help=f"{' or '.join(DATA)}  [default: random-labels]")),
         _option("learner", str, typer.Option("--learner", metavar="LEARNER", help=learners)),

@@ -44,11 +44,12 @@ def relative_flatness(state: State) -> float:
 
 
 def _of_energy(state, learner) -> float:
-    """E energy''(Delta) on |w|^2 = N."""
+    """D E energy''(Delta) on |w|^2 = N."""
     traits = energy_traits(learner.energy)
     if not traits.bend > 0.0:
         names = " or ".join(repr(one) for one in ENERGIES if energy_traits(one).bend > 0.0)
         raise InvalidInput(f"energy must be {names} for relative flatness, got {learner.energy!r}: it has no Hessian")
     if isinstance(learner.network, TreeCommittee):
         raise InvalidInput(f"network must be Perceptron() for relative flatness, got {learner.network!r}: the formula is that of one layer")
-    return traits.bend * (1.0 if traits.quadratic else state.train_error)
+    scale = getattr(state.model.data, "variance", 1.0) * traits.bend
+    return scale * (1.0 if traits.quadratic else state.train_error)

@@ -15,7 +15,7 @@ from flatphys.questions.question import Question, own_question
 # --- models -----------------------------------------------------------------------------------------------------------------
 _RULES = (ERM, MaxMargin, Hebb)
 _SIGNAL = (Teacher, GaussianMixture)
-_GIBBS = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron))
+_GIBBS = (where(RandomLabels, Gibbs), where(Teacher, Gibbs, network=Perceptron), where(GaussianMixture, Gibbs, network=Perceptron))
 _STATES = (*_GIBBS, where(Teacher, (Bayes, *_RULES)), where(GaussianMixture, (Bayes, *_RULES)))
 
 
@@ -30,7 +30,8 @@ _FLAT = tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
 _COUNTING = _among(_HARD, energy=_FLAT)  # no violation is the same for all of them
 _SMOOTH = tuple(one for one in ENERGIES if energy_traits(one).bend > 0.0)
 _FITTED = tuple(one for one in ENERGIES if energy_traits(one).exact_fit)
-_NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy=_FITTED))  # no weights cost nothing: a ground state is left
+_COSTLY = tuple(one for one in ENERGIES if not energy_traits(one).margin_fit)
+_NO_SQUARES = tuple((one, "Unsatisfiable") for one in _among(_HARD, energy=_COSTLY))  # no weights cost nothing: a ground state is left
 _AROUND_RULES = (  # whose local entropy is known: of spherical weights, on a balanced mixture
     where(Teacher, Bayes, weights="spherical"),
     where(Teacher, _RULES),
@@ -142,7 +143,7 @@ _ENTRIES = (
         needs_vector=True,
         call=calls.vanishing_y,
         read=calls.vanishing_answer,
-        answers=_COUNTING,
+        answers=_COUNTING[:2],
         otherwise=_NO_SQUARES,
         example={"distance": [0.1]},
     ),
@@ -195,8 +196,8 @@ _ENTRIES = (
         "where the learner jumps to its teacher: equal entropies and spinodals",
         "model",
         columns=("transition", "lower_spinodal", "spinodal"),
-        answers=(*_GIBBS[1:], where(Teacher, Bayes)),
-        otherwise=_NO_SQUARES[1:],
+        answers=(_GIBBS[1], where(Teacher, Bayes)),
+        otherwise=_NO_SQUARES[1:2],
     ),
     Question(
         "separability_threshold",
@@ -232,7 +233,7 @@ _ENTRIES = (
         "model",
         options=(o.Y, o.VANISHING),
         read=calls.dense_threshold,
-        answers=_COUNTING,
+        answers=_COUNTING[:2],
         otherwise=_NO_SQUARES,
     ),
 )
