@@ -4,7 +4,20 @@ import math
 
 from flatphys.errors import InvalidInput
 from flatphys.kernels.channels import CODES, walled
-from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, NISHIMORI, RANDOM, SPHERICAL, SQUARE_ENERGY, TEACHER, Channel, Labels, Problem
+from flatphys.kernels.codes import (
+    BINARY,
+    ERRORS,
+    LOGISTIC_ENERGY,
+    MIXTURE,
+    NISHIMORI,
+    RANDOM,
+    SPHERICAL,
+    SQUARE_ENERGY,
+    TEACHER,
+    Channel,
+    Labels,
+    Problem,
+)
 from flatphys.kernels.networks import PERCEPTRON_NET, network_code
 from flatphys.model import Bayes, GaussianMixture, Model, RandomLabels, Teacher, TreeCommittee
 
@@ -50,6 +63,8 @@ def ground_problem(model: Model) -> Problem:
 def channel_of(energy: str, margin: float, beta: float) -> Channel:
     """The channel of an energy by name, hard constraints under one code."""
     code = CODES[energy]
+    if code == LOGISTIC_ENERGY and margin != 0.0:
+        raise InvalidInput(f"margin must be 0 for the energy 'logistic', which knows none, got {margin!r}")
     return Channel(ERRORS if beta == math.inf and walled(code) else code, margin, beta)
 
 

@@ -22,7 +22,8 @@ from flatphys import validate
 from flatphys.answers import answer_for
 from flatphys.display import Table, figure
 from flatphys.errors import NegativeEntropyWarning, Unsatisfiable
-from flatphys.kernels.codes import SQUARE_ENERGY, Channel
+from flatphys.kernels.channels import walled
+from flatphys.kernels.codes import Channel
 from flatphys.model import ENERGIES, Gibbs, Teacher
 from flatphys.problem import channel_of
 from flatphys.saddle.franz_parisi import curve
@@ -137,9 +138,9 @@ def counted_channel(margin, beta, energy="errors") -> Channel:
     margin = validate.number("margin", margin)
     beta = validate.number("beta", beta, 0.0, infinite=True)
     channel = channel_of(validate.choice("energy", energy, ENERGIES), margin, beta)
-    if channel.energy == SQUARE_ENERGY and beta == math.inf:
+    if not walled(channel.energy) and beta == math.inf:
         raise Unsatisfiable(
-            "energy 'square' at beta = inf asks for weights whose stability is the margin on every pattern, of which there are none: "
+            f"energy {energy!r} at beta = inf asks for weights that cost nothing on every pattern, of which there are none: "
             "give a finite beta, or energy 'squared-hinge'"
         )
     return channel

@@ -28,7 +28,10 @@ COSTLY = (
 def models():
     """One of every kind that the matrix may tell apart; labels are flipped, so that a teacher's pupil has a capacity."""
     kinds = itertools.product(("binary", "spherical"), NETWORKS, ENERGIES, (math.inf, 2.0))
-    gibbs = [fp.Gibbs(weights, 0.0 if energy in ("errors", "logistic") else 0.2, beta, network, energy) for weights, network, energy, beta in kinds]
+    gibbs = [
+        fp.Gibbs(weights, 0.0 if energy in ("errors", "logistic") else 0.2, beta, network, energy)
+        for weights, network, energy, beta in kinds
+    ]
     yield from (fp.Model(data, learner) for data in (fp.RandomLabels(), fp.Teacher(0.1), fp.GaussianMixture()) for learner in gibbs)
     rules = [*map(fp.ERM, LOSSES), fp.MaxMargin(), fp.Hebb(), fp.Bayes(), fp.Bayes("binary")]
     for data in (fp.Teacher(), fp.GaussianMixture(), fp.GaussianMixture(1.0, 0.3)):

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from flatphys.errors import NotConverged
-from flatphys.kernels.codes import SPHERICAL, Channel
+from flatphys.kernels.codes import MIXTURE, SPHERICAL, Channel
 from flatphys.numerics.continuation import vanishing
 from flatphys.numerics.newton import largest
 from flatphys.saddle.accept import accept_point
@@ -223,6 +223,7 @@ class Curve:
     def read(self, point: Point) -> dict:
         """Everything that is reported of a point, by both rules; `NotConverged` where they are not good enough."""
         equations, ref, o = self.equations, self.equations.ref, point.weights.overlaps
+        mixture = ref.labels.kind == MIXTURE
         free, slope, replicon = (
             self.free_entropy(point),
             self.slope(point),
@@ -245,7 +246,7 @@ class Curve:
             "train_loss": fine_p.loss,
             "q1": 1.0 - o.v,
             "t": math.nan if equations.flat else ref.q * o.p + o.d * math.sqrt(ref.q * ref.v),
-            "R1": o.p if equations.flat else (point.weights.r1 if equations.teacher else math.nan),
+            "m1" if mixture else "R1": o.p if equations.flat else (point.weights.r1 if equations.teacher else math.nan),
             "at_eigenvalue": replicon,
             "residual": point.residual,
             "quadrature_error": largest(doubts),

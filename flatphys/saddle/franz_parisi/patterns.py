@@ -18,6 +18,9 @@ and the sums are, in the notation of `kernels.channels` at x = (kappa - M)/sqrt 
 (The second: t is the covariance of M with the h of the other references, n-1 -> -1 of them, each a factor f_ref'/f_ref.)
 The nodes are those of `rules`.
 
+On a mixture the fields of either weight are m + sqrt(D) h and m1 + sqrt(D) M: all of the above holds with the margins
+(kappa_ref - m)/sqrt D and (kappa - m1)/sqrt D, the channels as wide as the fields, and m1_hat = alpha <a>/sqrt(D V).
+
 With a teacher a pattern also weighs 2 [flip + (1-2 flip) H(-Y)] (`label`), and R1_hat = alpha <a>_teacher/sqrt V,
 the average with 2 (1-2 flip) G(Y)/sqrt(v0) in its place.  Where its dependence on the field left out is strong, and for references
 whose likelihood is no step, the three-dimensional sums of `explicit` take over.
@@ -35,7 +38,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, channel_scalars, nearest, steps
-from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.codes import MIXTURE, TEACHER
 from flatphys.kernels.labels import label_weight
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH
@@ -105,10 +108,11 @@ def _labelled(ref, g, z, m, e0):
 @jit
 def _line_sums(ref, ch, g, rule, line, y, yw):
     """The averages of `Patterns` over one line, and its weight: (1, aa, a, log f, bb, share, loss, turned, response)."""
-    hard, stepped, labelled = ref.channel.beta == math.inf, steps(ref.channel), ref.labels.kind != RANDOM
+    hard, stepped, labelled = ref.channel.beta == math.inf, steps(ref.channel), ref.labels.kind == TEACHER
+    along = 1.0 / math.sqrt(ref.labels.variance) if ref.labels.kind == MIXTURE else 0.0
     scalars = rule.scalars
     rest = g.rest if rule.narrow > 0.0 else STEP
-    rate, sigma = g.s / g.root_v, g.root_t * rest
+    rate = g.s / g.root_v
     t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_r = 0.0
     t_w = 0.0 * yw[0] if line.count > 0 else 0.0  # spoilt nodes are heard even if they are passed over below
     for j in range(line.count):
@@ -123,14 +127,15 @@ def _line_sums(ref, ch, g, rule, line, y, yw):
             if hard and e0 > 0.0:
                 bound -= 0.5 * e0 * e0
         elif e0 > CERTAIN or not stepped:
-            log_q, a_ref, _ = channel(ref.channel, e0, sigma)
+            log_q, a_ref, _ = channel(ref.channel, e0, g.wide_t * rest)
             bound += log_q
-            push = a_ref / sigma
+            push = a_ref / (g.root_t * rest)
         weight = math.exp(bound) * yw[j]
         turned *= weight
         weight *= likely
+        turned += along * weight
         x = line.x - rate * y[j]
-        log_f, a, b = channel(ch, x, g.root_v)
+        log_f, a, b = channel(ch, x, g.wide_v)
         t_w += weight
         t_aa += weight * a * a
         t_a += weight * a
@@ -140,7 +145,7 @@ def _line_sums(ref, ch, g, rule, line, y, yw):
         if not stepped:
             t_r += weight * push * a
         if scalars:
-            share, loss = channel_scalars(ch, x, g.root_v)
+            share, loss = channel_scalars(ch, x, g.wide_v)
             t_s += weight * share
             t_e += weight * loss
     return t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r
@@ -156,14 +161,14 @@ def pattern_sums(ref, ch, o, level, outer, inner):
     n = 1
     u[0], w[0] = 0.0, 1.0
     if ref.q > 0.0:
-        h, smooth, lean = outer_step(nearest(ch, g.root_v)[1] * g.root_v, g, reference_pole(ref))
+        h, smooth, lean = outer_step(nearest(ch, g.wide_v)[1] * g.root_v, g, reference_pole(ref))
         n = outer_nodes(level, (h, smooth), turn_of(ref, g, lean), ref, rule.reach, u, w)
     mass = aa = ar = log_f = bb = share = loss = turned = response = 0.0
     evaluations = 0
     for i in range(n):
         z = u[i]
         k = (ref.channel.margin - g.root_q * z) / g.root_t
-        log_ref, a_ref, _ = channel(ref.channel, k, g.root_t)
+        log_ref, a_ref, _ = channel(ref.channel, k, g.wide_t)
         x0 = (ch.margin - g.mz * z) / g.root_v
         count, origin, gap = nodes_along(ref, g, rule, (z, k, x0), y, yw)
         evaluations += count
@@ -191,8 +196,8 @@ def boundary_sum(ref, ch, o, level, outer, inner):
     y, yw = inner
     g = fields_of(ref, ch, o)
     root_b = math.sqrt(o.b)
-    width = nearest(ch, g.root_v)[1] * g.root_v
-    labelled = ref.labels.kind != RANDOM
+    width = nearest(ch, g.wide_v)[1] * g.root_v
+    labelled = ref.labels.kind == TEACHER
     tilt_e = o.c / (root_b * g.root_0) if labelled and o.b > 0.0 else 0.0
     h, offset = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e + g.bend * o.b), level)
     half = int(REACH / h)
@@ -214,13 +219,13 @@ def boundary_sum(ref, ch, o, level, outer, inner):
     for i in range(n):
         z = u[i]
         k = (ref.channel.margin - g.root_q * z) / g.root_t
-        a_ref = channel(ref.channel, k, g.root_t)[1]
+        a_ref = channel(ref.channel, k, g.wide_t)[1]
         x0 = (ch.margin - g.mz * z - o.a * k) / g.root_v
         inside = 0.0
         for j in range(2 * half + 1):
             weight = yw[j]
             if labelled:
                 weight *= label_weight(ref.labels, 1.0, g.tilt_z * z + tilt_e * y[j])
-            inside += weight * channel(ch, x0 - root_b / g.root_v * y[j], g.root_v)[1]
+            inside += weight * channel(ch, x0 - root_b / g.root_v * y[j], g.wide_v)[1]
         total += w[i] * a_ref * inside
     return total / (g.root_t * g.root_v)

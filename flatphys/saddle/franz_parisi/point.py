@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from flatphys.kernels.channels import steps
-from flatphys.kernels.codes import PERCEPTRON, RANDOM
+from flatphys.kernels.codes import MIXTURE, PERCEPTRON, RANDOM, TEACHER, Channel
 from flatphys.kernels.networks import overlap_map, overlap_slope
 from flatphys.numerics.newton import Options, newton
 from flatphys.numerics.quadrature import buffers
@@ -48,7 +48,7 @@ class Equations:
         if self.net is not None:
             c_qt, c_vt = overlap_map(net, reference.q, reference.v)
             self.seen_ref = reference._replace(q=c_qt, v=c_vt, R=0.0, t2=c_qt)
-        self.teacher = reference.labels.kind != RANDOM
+        self.teacher, self.labelled = reference.labels.kind != RANDOM, reference.labels.kind == TEACHER
         self.flat = reference.q == 0.0  # no shared field z: the teacher as reference
         self.own = 0.1 if self.flat else 0.5 * reference.v  # distance of two references
         self.active = [1] if self.flat else ([0, 1, 2] if self.teacher else [0, 1])
@@ -63,13 +63,20 @@ class Equations:
             return Seen(weights.overlaps, 1.0, 1.0, 1.0, 0.0)
         return seen_overlaps(self.net, self.ref, self.seen_ref, distance, weights.overlaps)
 
-    def patterns(self, overlaps, level):
+    def counted(self, weights) -> Channel:
+        """The channel of the counted weights, on a mixture at the margin that is left of theirs (`patterns`)."""
+        ch = self.channel
+        if self.ref.labels.kind != MIXTURE:
+            return ch
+        return ch._replace(margin=(ch.margin - weights.r1) / math.sqrt(self.ref.labels.variance))
+
+    def patterns(self, overlaps, weights, level):
         """The averages `patterns.Patterns` at overlaps as the patterns see them."""
-        if self.teacher and (not self.stepped or _gamma(overlaps) > MOST_GAMMA):
+        if self.labelled and (not self.stepped or _gamma(overlaps) > MOST_GAMMA):
             out = teacher_sums(self.ref, self.channel, overlaps, level, buffers(0), buffers(1), scratch())
             self.budget.spend(int(NESTED * out.evaluations))
-        elif overlaps.v0 > 0.0:
-            out = pattern_sums(self.seen_ref, self.channel, overlaps, level, buffers(0), buffers(1))
+        elif overlaps.v0 > 0.0 or not self.labelled:
+            out = pattern_sums(self.seen_ref, self.counted(weights), overlaps, level, buffers(0), buffers(1))
             self.budget.spend(out.evaluations)
         else:  # b = 0 away from the reference's own overlap: no such weights
             return lost(0)
@@ -88,7 +95,7 @@ class Equations:
         conjugates = Conjugates(x[0], max(x[1], 0.0), x[2])
         weights = weights_part(self.ref, distance, conjugates, field, max(level, 0), scratch())
         seen = self.seen(distance, weights)
-        patterns = self.patterns(seen.overlaps, level)
+        patterns = self.patterns(seen.overlaps, weights, level)
         alpha, v = share * self.alpha, seen.overlaps.v
         if not v > 0.0:  # closed in on each other beyond double precision
             return np.full(3, math.nan), weights, patterns
@@ -108,7 +115,7 @@ class Equations:
         """d free entropy / d overlap."""
         seen, moved = self.seen(distance, weights), patterns.response
         if self.stepped:
-            moved = boundary_sum(self.seen_ref, self.channel, seen.overlaps, level, buffers(0), buffers(1))
+            moved = boundary_sum(self.seen_ref, self.counted(weights), seen.overlaps, level, buffers(0), buffers(1))
         return -weights.field - x[0] * self.root_hat + self.alpha * seen.slope_p * moved
 
     def replicon(self, distance, weights, patterns):

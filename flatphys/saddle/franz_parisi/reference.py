@@ -7,7 +7,7 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, Unsatisfiable
-from flatphys.kernels.codes import BINARY, ERRORS, RANDOM, SPHERICAL, TEACHER, Channel, Labels
+from flatphys.kernels.codes import BINARY, ERRORS, MIXTURE, RANDOM, SPHERICAL, TEACHER, Channel, Labels
 from flatphys.kernels.networks import PERCEPTRON_NET
 from flatphys.model import Bayes, Gibbs, Model, Teacher, check_model
 from flatphys.problem import problem_of
@@ -64,6 +64,8 @@ def reference_of(state: State, formal: bool = False) -> tuple[Reference, np.ndar
     overlaps = order["q"], order["one_minus_q"], order["q_hat"]
     if problem.labels.kind == RANDOM:
         return Reference(problem.weights, problem.labels, problem.channel, *overlaps, 0.0, overlaps[0], 0.0), problem.net
+    if problem.labels.kind == MIXTURE:
+        return _on_mixture(state, problem), problem.net
     r = order["R"]
     if r == 0.0:
         raise InvalidInput(
@@ -71,6 +73,21 @@ def reference_of(state: State, formal: bool = False) -> tuple[Reference, np.ndar
         )
     t2 = order.get("q_minus_R2", overlaps[0] - r * r)
     return Reference(problem.weights, Labels(TEACHER, data.flip), problem.channel, *overlaps, r, t2, order["R_hat"]), problem.net
+
+
+def _on_mixture(state: State, problem) -> Reference:
+    """Of a mixture's weights without a bias: the margin is what their mean stability leaves of it, over sqrt D (`patterns`)."""
+    if state.order.get("b", 0.0) != 0.0:
+        raise InvalidInput(f"the reference must have no bias on a mixture, got b = {state.b:g}: use bias=False, or positive = 0.5")
+    order, (energy, margin, beta) = state.order, problem.channel
+    m = order["m"]
+    if m == 0.0:
+        raise InvalidInput(f"the reference has no overlap with the clouds' centre at alpha={state.alpha:g}: raise alpha")
+    channel = Channel(energy, (margin - m) / math.sqrt(problem.labels.variance), beta)
+    labels = problem.labels._replace(share=1.0)
+    return Reference(
+        problem.weights, labels, channel, order["q"], order["one_minus_q"], order["q_hat"], m, order["q"] - m * m, order["m_hat"]
+    )
 
 
 def teacher_state(model: Model, alpha: float) -> State:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.channels import cost, features, growth, nearest, steps
-from flatphys.kernels.codes import RANDOM
+from flatphys.kernels.codes import TEACHER
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
 from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
@@ -29,7 +29,8 @@ STEP = 1e-30  # width of a step that is one
 class Fields(NamedTuple):
     """How the fields of a pattern hang together: M = mz z + s m, u = c m + rest e, teacher's field tilt_z z + tilt_m m - gamma e.
 
-    `bend` is the growth of the counted channel's averages off the axis of M.
+    `bend` is the growth of the counted channel's averages off the axis of M.  On a mixture of variance D these are the fields over sqrt D,
+    measured from their means: the margins are (kappa_ref - m)/sqrt D and (kappa - m1)/sqrt D, and wide_t, wide_v the widths in channels.
     """
 
     root_q: float
@@ -44,6 +45,8 @@ class Fields(NamedTuple):
     gamma: float
     root_0: float
     bend: float
+    wide_t: float
+    wide_v: float
 
 
 class Along(NamedTuple):
@@ -79,12 +82,12 @@ def fields_of(ref, ch, o):
     c = o.a / s if s > 0.0 else 0.0
     rest = math.sqrt(o.b) / s if s > 0.0 else 1.0
     tilt_z = tilt_e = 0.0
-    if ref.labels.kind != RANDOM:
+    if ref.labels.kind == TEACHER:
         tilt_z = ref.R / math.sqrt(ref.q * o.v0)
         tilt_e = o.c / math.sqrt(o.b * o.v0) if o.b > 0.0 else 0.0
-    root_v = math.sqrt(o.v)
-    mz, bend = root_q * o.p + root_t * o.d, growth(ch, root_v) / o.v
-    return Fields(root_q, root_t, root_v, mz, s, c, rest, tilt_z, tilt_e * rest, tilt_e * c, root_0, bend)
+    root_v, unit = math.sqrt(o.v), math.sqrt(ref.labels.variance)
+    mz, bend = root_q * o.p + root_t * o.d, growth(ch, unit * root_v) / o.v
+    return Fields(root_q, root_t, root_v, mz, s, c, rest, tilt_z, tilt_e * rest, tilt_e * c, root_0, bend, unit * root_t, unit * root_v)
 
 
 @jit
@@ -106,7 +109,7 @@ def counted_reach(ch):
 @jit
 def turn_of(ref, g, lean):
     """(centre, width) twice in z of the turn of the teacher's sign: where m leans on z as `lean` z, and along m = c k'."""
-    if ref.labels.kind == RANDOM:
+    if ref.labels.kind != TEACHER:
         return 0.0, math.inf, 0.0, math.inf
     edge = g.tilt_z - g.tilt_m * g.c * g.root_q / g.root_t
     centre = -g.tilt_m * g.c * ref.channel.margin / g.root_t / edge if edge != 0.0 else 0.0
@@ -134,7 +137,7 @@ def outer_nodes(level, steps, turn, ref, reach, u, w):
     ratio = panel_ratio(level)
     root_q, root_t = math.sqrt(ref.q), math.sqrt(ref.v)
     scale = math.sqrt(ref.v / ref.q)
-    re, im, other, other_im = features(ref.channel, root_t)
+    re, im, other, other_im = features(ref.channel, root_t * math.sqrt(ref.labels.variance))
     margin = ref.channel.margin
     marks = ((margin - root_t * re) / root_q, im * scale, (margin - root_t * other) / root_q, other_im * scale, *turn)
     n = panel_nodes(0, -reach, reach, ratio, min(ratio, 3.6 * ratio * smooth), marks, u, w)
@@ -148,7 +151,7 @@ def reference_pole(ref):
     """Distance in z of the singularity of 1/f(k') nearest to the real axis."""
     if ref.q == 0.0:
         return math.inf
-    return nearest(ref.channel, math.sqrt(ref.v))[1] * math.sqrt(ref.v / ref.q)
+    return nearest(ref.channel, math.sqrt(ref.labels.variance * ref.v))[1] * math.sqrt(ref.v / ref.q)
 
 
 @jit
@@ -182,16 +185,16 @@ def outer_step(width, g, pole):
 def rule_along(ref, ch, g, level):
     """The `Along` of fields g for the counted channel ch."""
     reach = counted_reach(ch)
-    width = nearest(ch, g.root_v)[1] * g.root_v
+    width = nearest(ch, g.wide_v)[1] * g.root_v
     grow = g.tilt_m * g.tilt_m + g.bend * g.s * g.s + (1.0 / (g.rest * g.rest) if g.rest > 0.0 else math.inf)
     step = sum_step(width / g.s if g.s > 0.0 else math.inf, grow)
     span = 2.0 * reach * g.rest + reach * abs(g.c)
     sharp = not span <= MOST_SUM * step
     step, offset = finer(step, level)
     narrow = g.rest / abs(g.c) if sharp and g.c != 0.0 else 1.0
-    if not narrow > (SHARP if ref.labels.kind == RANDOM else SHARP_TEACHER):
+    if not narrow > (SHARP_TEACHER if ref.labels.kind == TEACHER else SHARP):
         narrow = 0.0
-    return Along(reach, step, offset, sharp, narrow, panel_ratio(level), features(ch, g.root_v), level > 0 and ch.beta < math.inf)
+    return Along(reach, step, offset, sharp, narrow, panel_ratio(level), features(ch, g.wide_v), level > 0 and ch.beta < math.inf)
 
 
 @jit
@@ -200,7 +203,7 @@ def _panels_along(ref, g, rule, line, ends, y, yw):
     z, k, x0, origin = line
     rate = g.s / g.root_v
     re, im, other, other_im = rule.poles
-    near = 3.0 * rule.narrow if rule.narrow > 0.0 else 2.0 * breadth(ref.channel, g.root_t) / abs(g.c)
+    near = 3.0 * rule.narrow if rule.narrow > 0.0 else 2.0 * breadth(ref.channel, g.wide_t) / abs(g.c)
     tilt = max(abs(g.tilt_m), 1e-3)
     turn = -g.tilt_z * z / math.copysign(tilt, g.tilt_m) - origin
     marks = (0.0, near, (x0 - re) / rate - origin, im / rate, (x0 - other) / rate - origin, other_im / rate, turn, 3.0 / tilt)
