@@ -156,7 +156,7 @@ def sample(
     instances = given_or_fresh(instances, model, n, p, plan, seed, patterns=kind, hidden=hidden)
     options = {"weights": learner.weights, "margin": learner.margin, "energy": energy_name(channel), "device": device, "threads": threads}
     call = {
-        "model": repr(model).replace(", energy='errors'", ""),  # as before there were energies: old checkpoints are read
+        "model": repr(model).replace(", energy='errors'", "").replace(", bias=False", ""),  # as before there were any: old checkpoints
         "n": n,
         "patterns_count": p,
         **plan._asdict(),

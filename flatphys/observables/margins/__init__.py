@@ -2,7 +2,7 @@
 
 from flatphys import validate
 from flatphys.answers import answer_for
-from flatphys.model import ERM, GaussianMixture, Hebb
+from flatphys.model import ERM, GaussianMixture, Gibbs, Hebb
 from flatphys.observables.margins.distribution import MarginDistribution
 from flatphys.state import State
 
@@ -27,6 +27,8 @@ def margins(state: State) -> MarginDistribution:
     # imported here: each road compiles code that the others do not need
     if state.ansatz == "1RSB":
         from flatphys.observables.margins.dense import one_step_margins as law
+    elif isinstance(state.model.learner, Gibbs):
+        from flatphys.observables.margins.gibbs import law
     elif isinstance(state.model.learner, (ERM, Hebb)) or isinstance(state.model.data, GaussianMixture):
         from flatphys.observables.margins.minimiser import law
     else:

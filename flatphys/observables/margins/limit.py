@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
+from flatphys.errors import InvalidInput
+from flatphys.kernels.codes import LOGISTIC, MIXTURE
 from flatphys.kernels.networks import PERCEPTRON_NET, last_slope, overlap_map, overlap_slope
 from flatphys.model import MaxMargin
 from flatphys.numerics.gaussian import INV_SQRT_2PI
@@ -147,6 +149,20 @@ class LimitMargins(MarginDistribution):
         return self._turned((c - pull) / s, pull / s) - self.mass_below_zero
 
 
+class CloudLimitMargins(LimitMargins):
+    """The same in the fields m + sqrt(D) z of a mixture."""
+
+    def __init__(self, pieces, m: float, variance: float):
+        spread, self._variance = math.sqrt(variance), variance
+        moved_to = [Piece((p.low - m) / spread, (p.high - m) / spread, p.slope * spread, p.offset + p.slope * m) for p in pieces]
+        super().__init__(moved_to, 0.0, 0.0)
+
+    def rise_after_turn(self, eps: float) -> float:
+        """P(Delta' < 0) - P(Delta < 0) of weights at the overlap 1 - eps: Delta' = p Delta + sqrt((1-p^2) D) g."""
+        noise = math.sqrt(self._variance * eps * (2.0 - eps))
+        return self._smeared((1.0 - eps) / noise) - self.mass_below_zero if noise > 0.0 else 0.0
+
+
 def limit_law(state) -> LimitMargins:
     """The law of a maximum-margin, ground or teacher state."""
     learner, order = state.model.learner, state.order
@@ -158,5 +174,13 @@ def limit_law(state) -> LimitMargins:
     if state.branch != "ground_state":
         return LimitMargins(FREE, math.inf, flip)
     problem = ground_problem(state.model)
-    response = ground_response(problem.channel, last_slope(problem.net) * state.beta_one_minus_q)
+    variance = problem.labels.variance
+    response = ground_response(problem.channel, last_slope(problem.net) * variance * state.beta_one_minus_q)
+    if response.loss == LOGISTIC or state.order.get("b", 0.0) != 0.0:
+        raise InvalidInput(
+            f"state must be of an energy that moves fields piece by piece, without a bias, for the law of a ground state's stabilities, "
+            f"got {state.model!r}: the law at a large finite beta comes close to it"
+        )
+    if problem.labels.kind == MIXTURE:
+        return CloudLimitMargins(pieces_of(response), state.m, variance)
     return LimitMargins(pieces_of(response), k, flip, problem.net)
