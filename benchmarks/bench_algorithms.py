@@ -4,7 +4,7 @@
 
 The bare products are those of all patterns with one vector, per pattern: int8 with int8 compiled alike, a matrix-vector product of
 BLAS in float32, and bits, 64 weights a word (what the algorithms use).  Presentations are those of whole runs of 1000
-epochs with the defaults, updates, shuffles and looks for solutions included.  One thread, CPU time, the best of R.
+epochs, updates, shuffles and looks for solutions included.  One thread, CPU time, the best of R.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from flatphys.finite_size.binary.layout import count_errors
 from flatphys.finite_size.rules import one_thread
 
 CALLS = 20
+RUN = {"epochs": 1000, "gamma": fp.Schedule(0.05, 0.55, steps=1000)}
 
 
 @jit
@@ -83,9 +84,9 @@ def measure(n, alpha, repeat):
     }
     for name, algorithm, replicas in (
         ("SGD", fp.SGD(), 1),
-        ("ReplicatedSGD, 3 replicas", fp.ReplicatedSGD(replicas=3), 3),
-        ("ReplicatedSGD, 7 replicas", fp.ReplicatedSGD(), 7),
-        ("ReplicatedSGD, 7, explicit centre", fp.ReplicatedSGD(centre="explicit"), 7),
+        ("ReplicatedSGD, 3 replicas", fp.ReplicatedSGD(replicas=3, **RUN), 3),
+        ("ReplicatedSGD, 7 replicas", fp.ReplicatedSGD(**RUN), 7),
+        ("ReplicatedSGD, 7, explicit centre", fp.ReplicatedSGD(centre="explicit", **RUN), 7),
         ("SBPI", fp.SBPI(epochs=1000), 1),
     ):
         found[f"presentation: {name}"] = min(whole(algorithm, instances) for _ in range(max(2, repeat // 20))) / p / replicas

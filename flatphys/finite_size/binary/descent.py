@@ -26,8 +26,8 @@ from flatphys.finite_size.binary.search import SignSearch
 from flatphys.finite_size.binary.vectors import LANES, draw
 from flatphys.finite_size.descent.schedule import Schedule
 
-BATCH, EPOCHS, RATE, PULL = 80, 1000, 1.0, 0.75
-GAMMA = Schedule(0.05, 0.55, steps=1000)
+BATCH, EPOCHS, REPLICATED_EPOCHS, RATE, PULL = 80, 1000, 2000, 1.0, 0.75
+GAMMA = Schedule(0.05, 0.55, steps=2000)
 CHUNK = 200_000  # presentations between two looks
 
 
@@ -139,8 +139,8 @@ class HiddenDescent(SignSearch):
     """`SGD` or `ReplicatedSGD` on one instance."""
 
     def __init__(self, algorithm, instances, k, seed):
-        super().__init__(instances, k, seed, algorithm.epochs or EPOCHS)
         replicas = getattr(algorithm, "replicas", 1)
+        super().__init__(instances, k, seed, algorithm.epochs or (EPOCHS if replicas == 1 else REPLICATED_EPOCHS))
         explicit = getattr(algorithm, "centre", None) == "explicit"
         pull = getattr(algorithm, "pull", None) or PULL
         batch = min(algorithm.batch or BATCH, instances.p)

@@ -103,9 +103,9 @@ class ReplicatedSGD(Algorithm):
     ----------
     replicas : int >= 2
     gamma : Schedule or float, optional
-        The coupling, a step being an epoch; binary weights: from 0.05 up by 0.0005 an epoch.
+        The coupling, a step being an epoch; binary weights: from 0.05 up to 0.55 in 2000 epochs.
     learning_rate, batch, epochs, sigma, slack
-        As those of `SGD`.
+        As those of `SGD`; of binary weights 2000 epochs.
     centre : "traced" or "explicit", optional
         Binary weights: see above; default "traced".
     pull : float > 0, optional
