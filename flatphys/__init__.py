@@ -73,6 +73,7 @@ _LAZY = {
     "enumerate_weights": "flatphys.finite_size.enumeration",
     "find": "flatphys.finite_size.find",
     "compare_algorithms": "flatphys.sweeps.contest",
+    "flatness_against_generalization": "flatphys.sweeps.flatness_study",
     "Algorithm": "flatphys.finite_size.search",
     "Search": "flatphys.finite_size.search",
     "load": "flatphys.finite_size.archive",
@@ -127,6 +128,7 @@ if TYPE_CHECKING:  # the same names once more, for type checkers and editors; a 
     from flatphys.state import State as State
     from flatphys.sweeps.contest import compare_algorithms as compare_algorithms
     from flatphys.sweeps.driver import sweep as sweep
+    from flatphys.sweeps.flatness_study import flatness_against_generalization as flatness_against_generalization
     from flatphys.sweeps.store import Store as Store
     from flatphys.thresholds.capacity import capacity as capacity, max_margin as max_margin
     from flatphys.thresholds.crossings import zero_crossings as zero_crossings

@@ -113,6 +113,7 @@ GOOD |= dict.fromkeys(("value", "slope", "curvature"), njit(lambda t: 1.0)) | {
 }
 # What a function needs beside, so that the argument under test is the only wrong one.
 BESIDE = {"local_energy": {"sigma": 0.1}, "local_entropy": {"overlap": 0.5}, "replicated_entropy": {"distance": 0.2}}
+BESIDE |= {"flatness_against_generalization": {"model": fp.Model(fp.Teacher()), "algorithms": [fp.SBPI(epochs=1)], "n": 11}}
 BESIDE |= {"compare_algorithms": {"model": fp.Model(), "algorithms": [fp.SBPI(epochs=1)], "n": 11}}
 BESIDE |= {"sample_local_entropy": {"overlap": 0.5}, "sweep": {"alpha": 0.5}}
 # Values of the list that are right after all.

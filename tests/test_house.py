@@ -27,6 +27,7 @@ MANY_PARAMETERS = {
     "cli/*.py:*": "typer reads the options of a command from its signature",
     "sweeps/contest.py:*": "public: what is compared, by keywords, and the sweep's question of the same",
     "deep/*.py:*": "public: the options of a training or a measure are keywords",
+    "sweeps/flatness_study.py:flatness_against_generalization": "public: what is studied, by keywords",
     "finite_size/*.py:sample*": "public: the options of a run are keywords",
     "finite_size/instances.py:make_instances": "public: what is drawn, by keywords",
     "finite_size/messages/passing.py:message_passing": "public: what is passed, by keywords",

@@ -56,7 +56,7 @@ def _points(loss, t, out):
 # --- overlaps ---------------------------------------------------------------------------------------
 def overlaps(weights, direction):
     """w.direction/N of weights (instances, ..., n) with one direction per instance (instances, n)."""
-    return np.einsum("i...n,in->i...", weights, direction) / weights.shape[-1]
+    return np.einsum("i...n,in->i...", weights.astype(np.float64), direction) / weights.shape[-1]  # bytes would overflow
 
 
 def generalization_error(data, overlap):
@@ -64,6 +64,26 @@ def generalization_error(data, overlap):
     if isinstance(data, GaussianMixture):
         return special.ndtr(-np.asarray(overlap) / math.sqrt(data.variance))
     return np.arccos(np.clip(overlap, -1.0, 1.0)) / math.pi
+
+
+def committee_error(cosines) -> np.ndarray:
+    """The same for a tree committee of K sign units, from the cosines (..., K) of its units with those of a teacher committee.
+
+    A unit differs from the teacher's with probability arccos(cosine)/pi; the law of the two sums of outputs is built up unit by unit.
+    """
+    apart = np.arccos(np.clip(cosines, -1.0, 1.0)) / math.pi
+    units = apart.shape[-1]
+    law = np.zeros((*apart.shape[:-1], units + 1, units + 1))  # numbers of units +1: teacher's, student's
+    law[..., 0, 0] = 1.0
+    for unit in range(units):
+        different = 0.5 * apart[..., unit, None, None] * law
+        alike = 0.5 * law - different
+        law = alike.copy()
+        law[..., 1:, 1:] += alike[..., :-1, :-1]
+        law[..., 1:, :] += different[..., :-1, :]
+        law[..., :, 1:] += different[..., :, :-1]
+    positive = 2 * np.arange(units + 1) >= units  # sign(0) = +1
+    return (law * (positive[:, None] != positive)).sum(axis=(-2, -1))
 
 
 def fresh_error(data, weights, bias: float, direction, rng) -> float:

@@ -14,7 +14,7 @@ from flatphys.finite_size.found import Found
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.law import SampledMargins, variance_of_law
 from flatphys.finite_size.messages.around import local_entropy
-from flatphys.model import Gibbs
+from flatphys.model import Gibbs, Teacher
 
 COPIES = 20  # perturbed copies of each weight vector behind a local energy
 
@@ -63,9 +63,20 @@ def generalization_error(found: Found) -> Estimate:
     direction = found.instances.direction
     if direction is None:
         raise InvalidInput(f"found must be on instances with a teacher or a centre, got {found.instances.model.data!r}")
+    if found.instances.hidden is not None:
+        return Estimate.of(_committee_error(found))
     norm = np.linalg.norm(found.weights, axis=1) / math.sqrt(found.instances.n)
     overlap = measure.overlaps(found.weights, direction) / norm
     return Estimate.of(measure.generalization_error(found.instances.model.data, overlap))
+
+
+def _committee_error(found):
+    """Of a committee with a teacher committee, for every instance."""
+    instances, network = found.instances, found.instances.model.learner.network
+    if network.activation != "sign" or not isinstance(instances.model.data, Teacher):
+        raise InvalidInput(f"found must be of sign units with a teacher to have a generalization error, got {instances.model!r}")
+    w, v = (a.reshape(instances.count, instances.hidden, -1).astype(np.float64) for a in (found.weights, instances.direction))
+    return measure.committee_error((w * v).sum(axis=-1) / (np.linalg.norm(w, axis=-1) * np.linalg.norm(v, axis=-1)))
 
 
 register(Found, margins=margins, local_energy=local_energy, local_entropy=local_entropy)

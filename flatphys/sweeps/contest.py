@@ -17,6 +17,7 @@ from flatphys.finite_size.catalogue import defaults
 from flatphys.finite_size.find import Line
 from flatphys.finite_size.found import Found, success_of
 from flatphys.finite_size.instances import make_instances
+from flatphys.finite_size.measure import loss_of
 from flatphys.finite_size.rules import one_thread
 from flatphys.finite_size.search import Algorithm, Own, algorithm_of
 from flatphys.model import Model, check_model
@@ -39,6 +40,7 @@ LONG_NAMES = {
     "seconds": "seconds of one processor",
     "generalization_error": "probability of an error on a new example",
     "local_energy": "rise of the training error at this distance",
+    "relative_flatness": "|w|^2 Tr Hessian/N of the mean logistic loss",
     "local_entropy": "local entropy at this distance, by messages on the instance",
     "mutual_overlap": "mean overlap of two replicas at the end",
 }
@@ -73,8 +75,8 @@ def compare_algorithms(
         Instance k is `make_instances(model, n, alpha, seed=seed, first=k, ...)`; the algorithm's own random numbers are those of `find`
         with seed + k there.
     distance : float in (0, 1), optional
-        Where it is given the weights found are measured: local energy and (perceptrons) local entropy at this distance, and their
-        generalization error where there is a teacher or a centre.
+        Where it is given the weights found are measured: local energy and (of solutions of perceptrons) local entropy at this distance, the
+        relative flatness of the logistic loss (perceptrons), the generalization error where there is a teacher or a centre.
     store, executor, workers, progress
         As those of `fp.sweep`.
 
@@ -147,13 +149,24 @@ def mutual_overlap(replicas) -> float:
 
 def _measured(found, distance) -> dict:
     answer = {"local_energy": float(fp.local_energy(found, distance=distance).mean)}
-    if found.instances.direction is not None:
+    instances = found.instances
+    if instances.hidden is None:
+        answer["relative_flatness"] = _relative_flatness(found)
+    if instances.direction is not None:
         answer["generalization_error"] = float(fp.generalization_error(found).mean)
-    if found.instances.hidden is None and isinstance(found.instances.model.learner, fp.Gibbs):
+    if found.solved[0] and instances.hidden is None and isinstance(instances.model.learner, fp.Gibbs):
         around = fp.local_entropy(found, distance=[distance])
         if around.status[0, 0] == "ok":
             answer["local_entropy"] = float(around.value[0, 0])
     return answer
+
+
+def _relative_flatness(found) -> float:
+    """|w|^2 Tr Hessian/N of the mean logistic loss at the weights of one instance."""
+    instances, w = found.instances, found.weights[0].astype(float)
+    curvature = loss_of("logistic", found.stabilities[0])[2]
+    squares = (instances.patterns[0].astype(float) ** 2).sum(axis=0) / instances.n
+    return float(w @ w / instances.n * np.mean(curvature * squares))
 
 
 def _named(algorithms) -> dict[str, Algorithm]:

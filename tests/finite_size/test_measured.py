@@ -79,3 +79,36 @@ def test_random_labels_have_no_generalization_error():
         fp.generalization_error(instances.measure(np.ones((1, 21))))
     with pytest.raises(InvalidInput, match="found"):
         fp.generalization_error(instances)
+
+
+def test_overlaps_of_bytes_do_not_overflow():
+    """Weights and teachers are int8: sums of more than 127 products."""
+    instances = fp.make_instances(fp.Model(fp.Teacher(), fp.Gibbs("binary")), 401, 0.2, seed=1)
+    weights = instances.teacher.copy()
+    weights[:, :50] *= -1
+    assert fp.generalization_error(instances.measure(weights)).mean == pytest.approx(math.acos(301 / 401) / math.pi)
+    assert fp.generalization_error(instances.measure(instances.teacher)).mean == 0.0
+
+
+@pytest.mark.parametrize("hidden", [3, 4, 5])
+def test_a_committees_generalization_is_that_of_fresh_examples(hidden):
+    """40000 examples, |z| < 4; Gaussian patterns, units of 101 weights."""
+    model = fp.Model(fp.Teacher(), fp.Gibbs("binary", network=fp.TreeCommittee("sign")))
+    instances = fp.make_instances(model, 101 * hidden, 0.1, seed=3, hidden=hidden)
+    flipped = np.random.default_rng(4).random(instances.n) < np.repeat(np.linspace(0.05, 0.4, hidden), 101)
+    weights = np.where(flipped, -1, 1) * instances.teacher
+    expected = fp.generalization_error(instances.measure(weights)).mean
+    x = np.random.default_rng(5).standard_normal((40000, hidden, 101))
+    signs = np.where(np.arange(hidden) < (hidden + 1) // 2, 1, -1)
+    student, teacher = (
+        (np.sign(np.einsum("ehi,hi->eh", x, w.reshape(hidden, -1))) * signs).sum(axis=1) >= 0 for w in (weights[0], instances.teacher[0])
+    )
+    seen = np.mean(student != teacher)
+    assert abs(seen - expected) < 4.0 * math.sqrt(expected * (1.0 - expected) / 40000) and expected > 0.1
+
+
+def test_other_committees_have_none():
+    model = fp.Model(fp.Teacher(), fp.Gibbs("binary", network=fp.TreeCommittee("erf")))
+    instances = fp.make_instances(model, 30, 0.5, hidden=3)
+    with pytest.raises(InvalidInput, match="sign units"):
+        fp.generalization_error(instances.measure(instances.teacher))

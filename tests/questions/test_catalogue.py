@@ -31,6 +31,7 @@ NO_QUESTIONS = {
     "find": "on instances",
     "load": "reads a file",
     "compare_algorithms": "on instances",
+    "flatness_against_generalization": "on instances",
     "enumerate_weights": "of instances",
     "generalization_error": "of weights on instances",
     "state_evolution": "a table over iterations",
