@@ -1,7 +1,7 @@
 """State: the saddle point that a solve returns, and what its numbers are worth."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from flatphys import quantities, validate
@@ -85,6 +85,13 @@ class State(Table):
     tolerance: float = math.nan
     quadrature_tolerance: float = math.nan
 
+    @classmethod
+    def of_floats(cls, **values: Any) -> "State":
+        """What a saddle's own numbers make, without the walk through dataclass and checks (4 us, where a point takes 40)."""
+        state = object.__new__(cls)
+        state.__dict__.update(_DEFAULTS, **values)
+        return state
+
     def __post_init__(self) -> None:
         kinds = tuple(map(type, vars(self).values()))
         if kinds in _CHECKED and self.alpha > 0.0 and set(map(type, self.order.values())) <= {float}:
@@ -165,3 +172,6 @@ class State(Table):
 
     def _title(self) -> str:
         return f"State of {self.model!r}"
+
+
+_DEFAULTS = {field.name: field.default for field in fields(State) if field.default is not MISSING}

@@ -7,11 +7,13 @@ reads it there.
 """
 
 import math
+from operator import itemgetter, ne
 from typing import NamedTuple
 
 from flatphys.errors import NotConverged
 from flatphys.state import NUMBERS, State
 
+_numbers = itemgetter(*NUMBERS)
 SLACK = 1e-10  # rounding of an overlap
 ALWAYS = ("value", "free_entropy", "slope", "train_error", "at_eigenvalue", "quadrature_error")  # what every point of a curve has
 
@@ -52,8 +54,8 @@ def accept_point(tolerance: Tolerance, what: str, found: dict, ceiling: float = 
 def accept(state: State, tolerance: Tolerance, advice: str) -> State:
     """`state`, which keeps the tolerance it has met, or `NotConverged`; `advice` tells what the user can do."""
     fields = state.__dict__
-    numbers = [*state.order.values(), *[fields[name] for name in NUMBERS]]
-    if good(tolerance, state.residual, state.quadrature_error) and not [x for x in numbers if x != x]:
+    numbers = *state.order.values(), *_numbers(fields)
+    if good(tolerance, state.residual, state.quadrature_error) and True not in map(ne, numbers, numbers):
         fields["tolerance"], fields["quadrature_tolerance"] = tolerance  # set here and nowhere else
         return state
     subject = f"the {state.branch} branch of {state.model!r} at alpha={state.alpha:g}"

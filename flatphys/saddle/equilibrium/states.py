@@ -152,10 +152,10 @@ def _state_of(model: Model, problem: Problem, alpha: float, name: str, out, wort
         error = training_error(problem, Fields(out.v, out.q, out.r, out.t2)) if out.residual <= TOLERANCE.residual else math.nan
     left = entropy(problem, math.log(alpha), out)
     lost = (UNIT * out.size + ROUNDING * abs(left - out.free)) / max(1.0, abs(left))
-    state = State(
-        model,
-        alpha,
-        order,
+    state = State.of_floats(
+        model=model,
+        alpha=alpha,
+        order=order,
         branch=name,
         free_entropy=out.free,
         entropy=left,
@@ -185,7 +185,7 @@ def solvable(model: Model) -> Problem:
             f"at beta = inf only the weights of least energy of {model!r} are left, and every pattern costs what it can: that is the state "
             f"ground_state(model, alpha); give a finite beta for weights with a volume"
         )
-    if math.isnan(first_bias(problem.labels, problem.channel)):
+    if problem.labels.kind == MIXTURE and math.isnan(first_bias(problem.labels, problem.channel)):
         raise NoSolution(
             f"{model!r} has no stationary bias at small loads: beyond some bias every pattern of the rarer class is given up at the same "
             f"cost; raise beta, take another energy, or bias=False"

@@ -113,7 +113,13 @@ def equations(p, at, x, level, buf, f, jac):
 @jit
 def newton(p, at, x, tolerance, buf, work):
     """Solve for x in place; returns the residual there (nan: not computable); work.f and work.jac belong to x."""
-    status = begin(work, x, equations(p, at, x, 0, buf, work.f, work.jac), tolerance)
+    return resume(p, at, x, equations(p, at, x, 0, buf, work.f, work.jac), tolerance, buf, work)
+
+
+@jit
+def resume(p, at, x, size, tolerance, buf, work):
+    """`newton` where the equations at x are known, of the residual `size`; where it converges the table belongs to x, too."""
+    status = begin(work, x, size, tolerance)
     while status == RUNNING:
         status = proceed(work, x, equations(p, at, work.trial, 0, buf, work.new_f, work.new_jac), tolerance)
     return work.size[0]

@@ -12,7 +12,7 @@ from flatphys.kernels.codes import MIXTURE
 from flatphys.kernels.losses import point
 from flatphys.numerics.compiled_newton import LONGEST, TIGHT, copy, factorise, length_of, substitute
 from flatphys.saddle.minimiser.averages import B, buffers
-from flatphys.saddle.minimiser.newton import GOOD, N, Setting, equations, newton, solution_at, tangent, workspace_of_four
+from flatphys.saddle.minimiser.newton import GOOD, N, Setting, equations, newton, resume, solution_at, tangent, workspace_of_four
 
 LOOSE = 1e-4  # enough for a point on the way
 MAX_STEPS = 200  # of the continuation
@@ -55,7 +55,7 @@ def refine(x, work):
 
 @jit
 def follow(p, start, goal, x, buf, work):
-    """Carry the solution x from the setting `start` (l2 > 0) to `goal` (l2 >= 0).
+    """Carry the solution x from the setting `start` (l2 > 0), where the equations were evaluated last, to `goal` (l2 >= 0).
 
     A straight line in the logarithms, Euler predictor, Newton corrector, and a step that grows by
     success and shrinks by failure.  On failure x is the last solution found.
@@ -65,7 +65,6 @@ def follow(p, start, goal, x, buf, work):
     length = max(abs(rates.alpha), abs(rates.l2))
     if length == 0.0:
         return newton(p, start, x, TIGHT, buf, work)
-    equations(p, start, x, 0, buf, work.f, work.jac)
     step, done, at, enough = FIRST_STEP / length, 0.0, start, LOOSE
     for _ in range(MAX_STEPS):
         if not (length < math.inf and tangent(p, at, x, rates, buf, work, dx)):
@@ -153,7 +152,9 @@ def strong(p, goal, x, buf, work):
             x[0] -= work.f[0]
             x[1] -= 0.5 * work.f[1]
             x[2] -= work.f[2]
-        if newton(p, at, x, LOOSE, buf, work) <= LOOSE:
+        else:
+            size = equations(p, at, x, 0, buf, work.f, work.jac)
+        if resume(p, at, x, size, LOOSE, buf, work) <= LOOSE:
             return at
         alpha *= 0.1
     return Setting(math.nan, math.nan)
@@ -172,6 +173,7 @@ def solve_from(p, start, known, alpha, l2):
     """The solution at (alpha, l2), from a known one at the setting `start`."""
     buf, work, at = buffers(), workspace_of_four(), Setting(alpha, l2)
     x = np.array([known.tau, known.log_t, known.log_v, known.beta])
+    equations(p, start, x, 0, buf, work.f, work.jac)
     return solution_at(p, at, x, follow(p, start, at, x, buf, work), buf, work)
 
 

@@ -167,7 +167,7 @@ def state_at(model, alpha, machinery, p, solution) -> State:
             train_error = mixture_error(p.positive, order["m"] - edge, order["b"], s)
         else:
             train_error = float(skew_cdf(edge / s, tau, p.labels.flip))
-    state = State(
+    state = State.of_floats(
         model=model,
         alpha=alpha,
         branch="minimiser",
