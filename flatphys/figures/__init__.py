@@ -27,7 +27,7 @@ TITLES = {
     "flatness-threshold": "Local entropy around the maximum margin and its slope, below, at and above the flatness threshold",
     "committee-local-entropy": "Local entropy around the maximum margin of tree committees, and where their flatness ends",
     "replicated-entropy": "Entropy of the densest regions of binary solutions beside that around typical ones",
-    "flatness-bayes": "Error of the centre of replicas against their distance, mixture and teacher: is the flattest classifier the best one?",
+    "flatness-bayes": "Error of the centre of replicas against their distance: is the flattest classifier the best one?",
     "flatness-scales": "Local free entropy against generalization error at three scales: Hebb, the path in l2, the best centres",
     "smoothing-bayes": "Three roads to Hebb's rule: smoothed losses, strong l2, small norm; a bias trained or set afterwards",
     "flatness-phase-diagram": "Capacity and flatness threshold of the densest regions in the plane of load and margin",

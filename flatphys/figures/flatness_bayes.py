@@ -36,18 +36,25 @@ CURVES = {
     },
 }
 DATA = {"mixture": fp.GaussianMixture(), "teacher": fp.Teacher()}
-SAMPLED = (r"errors, $\beta = 1$", r"hinge, $\beta = 1$", r"hinge, $\kappa = 0$, $\beta = 5$")
-N, CHAINS, SEED = 200, 32, 3
+SAMPLED = (r"hinge, $\beta = 1$", r"logistic, $\beta = 1$", r"hinge, $\kappa = 0.5$, $\beta = 1$")
+N, CHAINS, SEED = 200, 64, 3
 RANGE = (0.01, 0.49)
+NOTES = {
+    ("mixture", "Bayes"): (0.012, 2),
+    ("mixture", "analytic centre"): (0.225, -8),
+    ("teacher", "Bayes"): (0.44, 2),
+}  # where lines are named
 
 
 def sampled(model: fp.Model, sweeps: int) -> tuple[float, float, float]:
     """(distance, error of the centre, its standard error) of sampled weights, which lie at the typical distance from each other."""
-    run = fp.sample(model, N, ALPHA, chains=CHAINS, sweeps=sweeps, device="cpu", seed=SEED, progress=False)
-    signal, overlap = (run.estimates[name] for name in ("m" if isinstance(model.data, fp.GaussianMixture) else "teacher_overlap", "overlap"))
-    cosine, spread = signal.value / math.sqrt(overlap.value), signal.error / math.sqrt(overlap.value)
+    run = fp.sample(model, N, ALPHA, chains=CHAINS, sweeps=sweeps, start="hot", device="cpu", seed=SEED, progress=False)
+    signal, overlap = (
+        run.estimates[name] for name in ("m" if isinstance(model.data, fp.GaussianMixture) else "teacher_overlap", "overlap")
+    )
+    cosine, spread = signal.mean / math.sqrt(overlap.mean), signal.error / math.sqrt(overlap.mean)
     error = error_of(model.data, cosine)
-    return 0.5 * (1.0 - overlap.value), error, abs(error_of(model.data, cosine - spread) - error)
+    return 0.5 * (1.0 - overlap.mean), error, abs(error_of(model.data, cosine - spread) - error)
 
 
 def error_of(data, cosine: float) -> float:
@@ -99,7 +106,8 @@ def draw(records: list[dict]):
         for r in records:
             if r["kind"] == "line" and r["panel"] == panel:
                 ax.axhline(r["error"], color=style.GREY, lw=0.8, ls=":" if r["curve"] == "Bayes" else "-.", zorder=0)
-                ax.annotate(r["curve"], (0.01, r["error"]), textcoords="offset points", xytext=(1, 2), fontsize="x-small", color=style.GREY)
+                x, up = NOTES[panel, r["curve"]]
+                ax.annotate(r["curve"], (x, r["error"]), textcoords="offset points", xytext=(0, up), fontsize="x-small", color=style.GREY)
         ax.set(xlabel=r"mutual distance of the replicas $d$", xlim=(0.0, 0.5), title=title)
         ax.legend(fontsize="x-small", loc="upper right" if panel == "mixture" else "upper left")
     axes[0].set(ylabel=style.LABELS["centre_generalization_error"], ylim=(0.202, 0.305))

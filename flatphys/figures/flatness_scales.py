@@ -1,10 +1,9 @@
 """Figure: flat and good agree at large scales and oppose at small ones: local free entropy against generalization error on the mixture.
 
-Errors counted at beta = 1 around Hebb's rule, around minimisers of the logistic loss of every l2, and around the best centres there are (the
-centre of infinitely many replicas at mutual overlap p^2, `replicated_entropy`), at three overlaps p with the counted weights.
+Errors counted at beta = 1 around Hebb's rule, around minimisers of the logistic loss of every l2, and around the best centres there are
+(the centre of infinitely many replicas at mutual overlap p^2, `replicated_entropy`), at three overlaps p with the counted weights.
 """
 
-import math
 import warnings
 
 import numpy as np
@@ -16,7 +15,6 @@ from flatphys.plotting import style
 ALPHA, BETA = 2.0, 1.0
 OVERLAPS = (0.6, 0.8, 0.9)
 STRENGTHS = (1e-2, 1e2)  # of l2
-BAND = 0.35  # the robust curve is drawn for centres of nearby scales, as far as this in p
 MIXTURE = fp.GaussianMixture()
 
 
@@ -55,12 +53,11 @@ def draw(records: list[dict]):
         ax.plot(x, y, color=style.BLUE, label=r"logistic loss, $\lambda$ from 0.01")
         ax.plot(x[:1], y[:1], ".", color=style.BLUE)
         for rule, colour, mark in (("Hebb", style.GREEN, "s"), ("robust centre", style.VERMILION, "*")):
-            ax.plot(*style.select(records, "error", "free_entropy", rule=rule, p=p), mark, color=colour, label=rule, ms=7 if mark == "*" else 4)
+            ax.plot(
+                *style.select(records, "error", "free_entropy", rule=rule, p=p), mark, color=colour, label=rule, ms=7 if mark == "*" else 4
+            )
         ax.axvline(bayes, color=style.GREY, lw=0.8, ls=":", label="Bayes" if p == OVERLAPS[0] else None)
         ax.set(xlabel=style.LABELS["generalization_error"], title=rf"({letter}) $p = {p:g}$, $d = {0.5 * (1.0 - p):g}$")
     axes[0].set(ylabel="local free entropy [nats per weight]")
     axes[0].legend(fontsize="x-small")
     return figure
-
-
-__all__ = ["compute", "draw"]

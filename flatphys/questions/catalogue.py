@@ -24,7 +24,8 @@ def _among(patterns, **fields) -> tuple:
     return tuple(where(one.data, one.learner, **dict(one.fields), **fields) for one in patterns)
 
 
-_FLATTEST = (where(Teacher, Gibbs, network=Perceptron),)
+_REPLICATED = (*_GIBBS[:2], *_among(_GIBBS[2:], bias=False), *_among(_GIBBS[2:], bias=True, positive=0.5))
+_FLATTEST = (where(Teacher, Gibbs, network=Perceptron), where(GaussianMixture, Gibbs, network=Perceptron, positive=0.5))
 _HARD = _among(_GIBBS, beta=math.inf)
 _FLAT = tuple(one for one in ENERGIES if energy_traits(one).margin_fit)
 _COUNTING = _among(_HARD, energy=_FLAT)  # no violation is the same for all of them
@@ -118,7 +119,7 @@ _ENTRIES = (
             *("value", "free_entropy", "field", "energy", "slope", "external_entropy", "q0", "R", "m1", "cosine"),
             *("centre_generalization_error", "inner_eigenvalue", "outer_eigenvalue", "status", "residual"),
         ),
-        answers=_GIBBS,
+        answers=_REPLICATED,
         otherwise=_NO_SQUARES,
         command=True,
         example={"distance": [0.1]},
