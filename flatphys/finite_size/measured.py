@@ -13,8 +13,10 @@ from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.found import Found
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.law import SampledMargins, variance_of_law
+from flatphys.finite_size.measure import loss_of
 from flatphys.finite_size.messages.around import local_entropy
-from flatphys.model import Gibbs, Teacher
+from flatphys.kernels.traits import energy_traits, loss_traits
+from flatphys.model import ERM, Gibbs, Teacher
 
 COPIES = 20  # perturbed copies of each weight vector behind a local energy
 
@@ -79,4 +81,26 @@ def _committee_error(found):
     return measure.committee_error((w * v).sum(axis=-1) / (np.linalg.norm(w, axis=-1) * np.linalg.norm(v, axis=-1)))
 
 
-register(Found, margins=margins, local_energy=local_energy, local_entropy=local_entropy)
+def relative_flatness(found: Found) -> Estimate:
+    """|w|^2 Tr Hessian/N of the mean training loss or energy of a perceptron, (|w|^2/N) mean of l''(t) |x|^2/N; errors over instances.
+
+    Raises `InvalidInput` where the learner has no loss, or one without a Hessian (hinge, counted errors), a bias or a hidden layer.
+    """
+    instances, learner = found.instances, found.instances.model.learner
+    curvature = _curvature(learner, instances, found.stabilities)
+    lengths = np.stack([np.sum(np.square(x, dtype=np.float64), axis=0) for x in instances.patterns]) / instances.n
+    norm2 = np.square(found.weights, dtype=np.float64).mean(axis=1)
+    return Estimate.of(norm2 * np.mean(curvature * lengths, axis=1))
+
+
+def _curvature(learner, instances, stabilities) -> np.ndarray:
+    """l''(t) of every pattern."""
+    if isinstance(learner, ERM) and not learner.bias and not loss_traits(learner.loss).kinked:
+        return np.stack([loss_of(learner.loss, t, instances.model.data)[2] for t in stabilities])
+    if isinstance(learner, Gibbs) and instances.hidden is None and energy_traits(learner.energy).bend > 0.0:
+        traits = energy_traits(learner.energy)
+        return traits.bend * (np.ones_like(stabilities) if traits.quadratic else stabilities < learner.margin)
+    raise InvalidInput(f"found must be weights of a perceptron without bias and of a learner with a smooth loss or energy, got {learner!r}")
+
+
+register(Found, margins=margins, local_energy=local_energy, local_entropy=local_entropy, relative_flatness=relative_flatness)

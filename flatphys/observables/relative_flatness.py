@@ -12,6 +12,7 @@ the squared hinge, whose curvature jumps at its margin, the share of patterns be
 import numpy as np
 
 from flatphys import validate
+from flatphys.answers import answer_for
 from flatphys.errors import InvalidInput
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, ERM, GaussianMixture, Gibbs, TreeCommittee, spread_of
@@ -21,7 +22,12 @@ from flatphys.state import State
 
 
 def relative_flatness(state: State) -> float:
-    """q D E l''(t) of an ERM or Gibbs state; hinge (its curvature is a point mass at the kink) and counted errors have none."""
+    """q D E l''(t) of an ERM or Gibbs state; hinge (its curvature is a point mass at the kink) and counted errors have none.
+
+    Or of weights on instances (`instances.measure(weights)`), with errors over them.
+    """
+    if (answer := answer_for("relative_flatness", state)) is not None:
+        return answer(state)
     learner = validate.instance("state", state, (State,)).model.learner
     if isinstance(learner, Gibbs):
         return _of_energy(state, learner)
