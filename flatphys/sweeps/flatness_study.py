@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
 MEASURES = ("local_energy", "local_entropy", "relative_flatness")
-BOOTSTRAPS = 2000
+BOOTSTRAPS = 1000
 TAILS = (0.025, 0.975)
 # Passes over the patterns (N P products each) of one iteration, and the field that bounds them.
 PASSES = {
