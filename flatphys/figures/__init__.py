@@ -41,7 +41,7 @@ TITLES = {
     "found-local-entropy": "Local entropy of what algorithms find, between typical solutions and the best centre",
     "algorithm-success": "Fraction of instances that a focusing algorithm solves against the load, beside theory's thresholds",
     "algorithms-success": "Which algorithms find solutions of the binary perceptron, up to which load, after how much work",
-    "algorithms-flatness": "Local entropy, local energy and replicas of what algorithms find, beside the theory of typical and flat solutions",
+    "algorithms-flatness": "Local entropy, local energy and replicas of what algorithms find, beside typical and flat solutions",
     "algorithms-generalization": "Flatness of the solutions that algorithms find on a teacher's problems against their test error",
     "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on "
     "theory's branches",

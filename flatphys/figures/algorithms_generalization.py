@@ -15,7 +15,7 @@ INSTANCES, BUDGET = 20, 6000
 
 
 def compute(instances: int = INSTANCES) -> list[dict]:
-    """Records panel, algorithm, instance, x (flatness), test error and its deviation from the instance's mean; correlations in lines of their own."""
+    """Records panel, algorithm, instance, flatness and test error (x, y: minus the instance's mean); a line of correlations each."""
     out, seen = [], {}
     for panel, (_, network, alpha, n, hidden, measure, _) in PROBLEMS.items():
         if hidden not in seen:
