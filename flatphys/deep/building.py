@@ -19,6 +19,13 @@ def mixed(*numbers) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
+def seed_everywhere(seed: int) -> None:
+    """Seed torch's global generators (`torch.manual_seed` would also walk the stack, a millisecond, where CUDA has not begun)."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
 def built(networks, algorithm, rows) -> list[nn.Module]:
     """The networks that the rows start from, one for each."""
     found, y = [], algorithm.rows
@@ -43,7 +50,7 @@ def _build(builder, seed, replica) -> nn.Module:
     if not callable(builder):
         raise InvalidInput(f"network must be a torch module or a function that builds one, got {validate.shown(builder)}")
     with generator_kept():
-        torch.manual_seed(mixed(seed, replica))
+        seed_everywhere(mixed(seed, replica))
         found = builder()
     if not isinstance(found, nn.Module):
         raise InvalidInput(f"network must be a function that returns a torch module, it returned {validate.shown(found)}")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, replace_all_batch_norm_modules_, vmap
 
-from flatphys.deep.losses import Loss, errors
+from flatphys.deep.losses import Loss, errors, means
 
 STACKED = 3  # dense networks that are faster together than one by one
 
@@ -44,7 +44,7 @@ class Gradients:
         if self.dense and len(weights) >= STACKED:
             w = weights.detach().requires_grad_(True)
             output = vmap(self._forward, randomness="different")(w, x)
-            losses = vmap(self.loss.mean)(output, y)
+            losses = means(self.loss, output, y)
             (gradients,) = torch.autograd.grad(losses.sum(), w)
             return losses.detach(), gradients, errors(output.detach(), y).to(torch.float64).mean(dim=1)
         found = [self._one(*row) for row in zip(weights, x, y)]

@@ -29,13 +29,24 @@ class Loss(NamedTuple):
 def loss_of(loss) -> Loss:
     """`loss` by its name, or a function of one's own."""
     if callable(loss):
-        return Loss(getattr(loss, "__name__", type(loss).__name__), lambda output, target: loss(output, target).mean())
+        return Loss(f"{getattr(loss, '__name__', type(loss).__name__)}()", lambda output, target: loss(output, target).mean())
     name = validate.choice("loss", loss, NAMES)
     return Loss(name, functional.cross_entropy if name == "cross-entropy" else _logistic)
 
 
 def _logistic(output, target):
     return functional.binary_cross_entropy_with_logits(output.reshape(target.shape), target.to(output.dtype))
+
+
+def means(loss: Loss, output, target):
+    """(R,): the mean of each row of outputs (R, batch, ...)."""
+    if loss.name not in NAMES:
+        return torch.func.vmap(loss.mean)(output, target)
+    if loss.name == "logistic":
+        each = functional.binary_cross_entropy_with_logits(output.reshape(target.shape), target.to(output.dtype), reduction="none")
+    else:
+        each = functional.cross_entropy(output.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
+    return each.mean(dim=1)
 
 
 def errors(output, target):

@@ -7,6 +7,7 @@ bits on the same processor.
 
 import copy
 import hashlib
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from torch import nn
 from flatphys import validate
 from flatphys.deep import checkpoint as store
 from flatphys.deep.algorithms import BY_NAME, Step
-from flatphys.deep.building import built, mixed
+from flatphys.deep.building import built, mixed, seed_everywhere
 from flatphys.deep.data import Data
 from flatphys.deep.evaluate import BATCH, checked, copied, error_and_loss, generator_kept, placed, recompute_statistics
 from flatphys.deep.gradients import Gradients, Minibatches, fill, flat
@@ -135,7 +136,7 @@ class Training:
         self.step = Step(Gradients(self.template, self.loss), minibatches, [torch.Generator().manual_seed(mixed(*row, 3)) for row in rows])
         self.step.steps, self.rows = self.steps, rows
         self.lines, self.since = [], torch.zeros(2, len(rows), dtype=torch.float64)
-        self.above = torch.zeros(len(rows), dtype=torch.int64)
+        self.above = [0] * len(rows)
         self.seconds = 0.0
 
     def run(self, progress) -> list[Trained]:
@@ -149,9 +150,10 @@ class Training:
         self.call = self._call() if self.path is not None else ""
         saved = None if self.path is None else store.load(self.path, self.call)
         with generator_kept():
-            torch.manual_seed(self.rows[0][0] % 2**63)
+            seed_everywhere(self.rows[0][0] % 2**63)
             x, y = self.data.train_x, self.data.train_y
             self.first = self.step.gradients.loss_of(self.start, x, y, BATCH)
+            self.top = [RISE * loss + 1e-12 for loss in self.first.tolist()]
         if saved is None:
             self.state = self.algorithm.start(self.start.clone(), self.first)
             self.good = 0, self.state["w"].clone()
@@ -169,7 +171,7 @@ class Training:
     def _go_on(self, show):
         step, every, began = self.step, max(1, self.steps // LINES), time.perf_counter() - self.seconds
         while step.t < self.steps and not self._arrived():
-            torch.manual_seed(mixed(*self.rows[0], step.t))  # of dropout: a run that goes on draws what it would have drawn
+            seed_everywhere(mixed(*self.rows[0], step.t))  # of dropout: a run that goes on draws what it would have drawn
             self.algorithm.step(self.state, step)
             step.t += 1
             self._watch()
@@ -197,18 +199,18 @@ class Training:
     def _watch(self):
         """Whether a row has run away; the last good weights are those of an epoch's end."""
         step, epoch = self.step, max(10, self.step.minibatches.epoch)
-        losses = step.losses.double().cpu()
-        self.above = torch.where(losses > self.first * RISE + 1e-12, self.above + 1, 0)
-        if not bool(torch.isfinite(losses).all()) or int(self.above.max()) >= epoch:
-            at, weights = self.good
-            row = int(torch.argmax((~torch.isfinite(losses)).long() * (1 << 40) + self.above))
+        losses = step.losses.tolist()
+        self.above = [n + 1 if loss > top else 0 for n, loss, top in zip(self.above, losses, self.top)]
+        if max(self.above) >= epoch or not all(map(math.isfinite, losses)):
+            weights = self.good[1]
+            row = next((r for r, loss in enumerate(losses) if not math.isfinite(loss)), self.above.index(max(self.above)))
             raise TrainingDiverged(
-                f"the loss is {float(losses[row]):.4g} after {step.t} steps of {self.algorithm!r} and was {float(self.first[row]):.4g} at "
+                f"the loss is {losses[row]:.4g} after {step.t} steps of {self.algorithm!r} and was {float(self.first[row]):.4g} at "
                 f"the start: lower lr" + (", or raise batch" if self.algorithm.batch < 32 else ""),
                 step=step.t,
                 network=self._network(self.algorithm.found({"w": weights} | _others(self.state, weights))[row // self.algorithm.rows]),
             )
-        if not bool(self.above.any()) and step.t - self.good[0] >= epoch:
+        if not any(self.above) and step.t - self.good[0] >= epoch:
             self.good = step.t, self.state["w"].clone()
 
     def _write(self):
