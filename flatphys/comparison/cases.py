@@ -101,6 +101,19 @@ def energetic(weights, energy, alpha, beta, sizes, **options) -> Case:
     )
 
 
+def clouds(weights, energy, sizes, **options) -> Case:
+    """The mixture at alpha = 2, beta = 1: hinges and squares at margin 1, errors at margin 0."""
+    margin = 0.0 if energy in ("errors", "logistic") else 1.0
+    return Case(
+        f"mixture-{weights}-{energy}",
+        f"Gaussian mixture, {weights} weights, energy {energy}, margin {margin:g}, alpha = 2, beta = 1",
+        Model(MIXTURE, Gibbs(weights, margin, 1.0, energy=energy)),
+        2.0,
+        sizes,
+        options,
+    )
+
+
 def student(alpha, beta, start, sizes, **options) -> Case:
     """Binary teacher and student."""
     label = "infinity" if beta == math.inf else f"{beta:g}"
@@ -143,9 +156,15 @@ def _storage_cases() -> list[Case]:
 
 
 def _energy_cases() -> list[Case]:
-    others = [energy for energy in ENERGIES if energy != "errors"]
+    others = [energy for energy in ENERGIES if energy not in ("errors", "logistic")]
     binary = [energetic("binary", energy, 1.0, 1.0, (301,), chains=64, sweeps=800, exchange=True) for energy in others]
     return binary + [energetic("spherical", energy, 1.0, 1.0, (200,), chains=64, sweeps=1000, exchange=True) for energy in others]
+
+
+def _cloud_cases() -> list[Case]:
+    """Every energy once, and binary weights; errors flip binary weights too seldom to mix."""
+    spherical = [clouds("spherical", energy, (200,), chains=64, sweeps=1500) for energy in ENERGIES]
+    return [*spherical, *(clouds("binary", energy, (301,), chains=64, sweeps=1500) for energy in ("hinge", "squared-hinge", "logistic"))]
 
 
 def _student_cases() -> list[Case]:
@@ -212,7 +231,7 @@ def full_cases() -> list[Case]:
         _around_student(),
         _around_energy(),
     ]
-    return _storage_cases() + _energy_cases() + _student_cases() + _rule_cases() + around
+    return _storage_cases() + _energy_cases() + _cloud_cases() + _student_cases() + _rule_cases() + around
 
 
 def quick_cases() -> list[Case]:
@@ -224,6 +243,7 @@ def quick_cases() -> list[Case]:
         energetic("binary", "hinge", 0.5, 1.0, (201,), chains=32, sweeps=400, exchange=True),
         energetic("spherical", "squared-hinge", 0.5, 1.0, (150,), chains=32, sweeps=400),
         energetic("spherical", "square", 0.5, 1.0, (150,), chains=32, sweeps=400),
+        clouds("spherical", "hinge", (150,), chains=32, sweeps=400),
         student(0.5, 1.0, "hot", (201,), chains=32, sweeps=600),
         student(0.5, 1.0, "cold", (201,), chains=32, sweeps=600),
         _rule("mixture-logistic", "Gaussian mixture, logistic loss, l2 = 0.1", MIXTURE, ERM("logistic", 0.1), 2.0, (400,), 16),

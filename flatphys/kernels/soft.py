@@ -20,6 +20,7 @@ from flatphys.numerics.gaussian import LOG_SQRT_2PI, tail
 
 FAINT = 40.0  # an integrand e^-40 below its maximum is left out
 STEEPEST = 0.55  # step in units of the narrowest width: an error of e^-60
+EVERYTHING = (-40.0, 0.0)  # the line of a tail that is 1
 FREE_STEP, HELD_STEP = 0.36, 4.5  # the step in units of 1/sigma: singularities at pi, where the integrand grows as cos(1.3)^-beta
 H_ZERO_RE = -1.916  # as in `kernels.channels`
 ORDER = 16
@@ -131,7 +132,7 @@ def _outwards(x, beta, sigma, cut, sign, line):
         for i in range(ORDER):
             v = u + sign * 0.5 * length * (1.0 + LEGENDRE_X[i])
             last = -beta * soft_cost(-sigma * (v - x)) - 0.5 * v * v - top
-            total += 0.5 * length * LEGENDRE_W[i] * math.exp(last) * (tail(offset + slope * v) if slope != 0.0 else 1.0)
+            total += 0.5 * length * LEGENDRE_W[i] * math.exp(last) * tail(offset + slope * v)
         u += sign * length
         if not last > -FAINT:
             return total, top
@@ -141,7 +142,7 @@ def _outwards(x, beta, sigma, cut, sign, line):
 def soft_below(x, beta, sigma, log_f, cut):
     """P(u < cut), from the side that the mode does not lie on."""
     sign = 1.0 if cut > soft_mode(x, beta, sigma)[0] else -1.0
-    total, top = _outwards(x, beta, sigma, cut, sign, (0.0, 0.0))
+    total, top = _outwards(x, beta, sigma, cut, sign, EVERYTHING)
     mass = math.exp(top - LOG_SQRT_2PI - log_f) * total
     return 1.0 - mass if sign > 0.0 else mass
 

@@ -52,9 +52,11 @@ def _problem(state, digits):
     validate.instance("state", state, (State,))
     model = state.model
     known = isinstance(model.data, (RandomLabels, Teacher)) and isinstance(model.learner, (Gibbs, Bayes, MaxMargin))
-    if not known or state.ansatz != "RS":
+    clouds = isinstance(model.learner, Gibbs) and not known and state.order.get("b", 0.0) == 0.0 and state.branch != "ground_state"
+    if not (known or clouds) or state.ansatz != "RS":
         raise InvalidInput(
-            f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, got {model!r}"
+            f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, or of a Gibbs "
+            f"learner without a bias at finite overlap on a mixture, got {model!r}"
         )
     if state.branch in ("max_margin", "ground_state"):
         return Limit(state, digits)
@@ -190,6 +192,7 @@ def _teacher(state, digits):
             train_error=flip,
             train_loss=None if isinstance(learner, Bayes) else flip,
             generalization_error=zero,
+            centre_generalization_error=zero,
             bayes_error=zero,
             cosine=one,
             at_eigenvalue=one,

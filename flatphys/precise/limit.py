@@ -105,6 +105,7 @@ class Limit:
             "train_loss": loss if self.ground else None,
             "at_eigenvalue": self._replicon(stiffness),
             "generalization_error": mp.acot(k) / mp.pi if self.teacher else None,
+            "centre_generalization_error": mp.acot(k) / mp.pi if self.teacher and self.ground else None,
             "cosine": r if self.teacher else None,
         }
         return order, dict(zip(("norm", "overlap"), self.equations(x, second=True))), out

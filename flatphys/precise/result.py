@@ -42,7 +42,8 @@ class Refined(Table):
         The order parameters, also attributes.
     residuals : dict[str, mpf]
         Relative violation of each saddle-point equation, evaluated by a second, interleaved quadrature.
-    free_entropy, entropy, train_error, train_loss, energy, generalization_error, bayes_error, cosine, at_eigenvalue
+    free_entropy, entropy, train_error, train_loss, energy, cosine, at_eigenvalue
+        and generalization_error, centre_generalization_error, bayes_error:
         As in `State`; None where the learner has none.
     """
 
@@ -57,6 +58,7 @@ class Refined(Table):
     train_error: object = None
     train_loss: object = None
     generalization_error: object = None
+    centre_generalization_error: object = None
     bayes_error: object = None
     cosine: object = None
     at_eigenvalue: object = None

@@ -39,11 +39,11 @@ def difference(state, refined):
 
 
 def test_every_energy_has_a_closed_form_here():
-    assert set(FINITE) == set(ENERGIES) == set(COST)
+    assert set(FINITE) == set(COST) == set(ENERGIES) - {"logistic"}  # which has no closed form
 
 
 # --- finite temperature -----------------------------------------------------------------------------
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 @pytest.mark.parametrize("x, beta, sigma", [(0.3, 1.2, 0.7), (-3.0, 0.5, 0.4), (6.0, 2.0, 0.9), (30.0, 0.2, 0.5), (1.0, 40.0, 0.001)])
 def test_closed_forms_are_moments_of_the_definition(energy, x, beta, sigma):
     with mp.workdps(50):
@@ -66,7 +66,7 @@ def test_closed_forms_are_moments_of_the_definition(energy, x, beta, sigma):
             assert abs(got - want) < mp.mpf(10) ** -28 * max(1, abs(want))
 
 
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 def test_the_mean_energy_is_the_derivative_of_log_f_in_beta(energy):
     with mp.workdps(40):
         x, beta, sigma = mp.mpf("0.7"), mp.mpf("1.3"), mp.mpf("0.6")
@@ -93,14 +93,14 @@ CASES = [
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 @pytest.mark.parametrize("data, weights, margin, beta, network, alpha", CASES)
 def test_solver_agrees_with_25_digits(energy, data, weights, margin, beta, network, alpha):
     state = quiet(fp.solve, gibbs(data, weights, margin, beta, network, energy=energy), alpha)
     assert difference(state, precise.refine(state, 25)) < 1e-12
 
 
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 @pytest.mark.parametrize("data, weights", [(RANDOM, "spherical"), (NOISY, "binary")])
 def test_the_free_entropy_is_stationary_in_every_order_parameter(energy, data, weights):
     model = gibbs(data, weights, 0.3, 2.0, energy=energy)
@@ -114,7 +114,7 @@ def test_the_free_entropy_is_stationary_in_every_order_parameter(energy, data, w
             assert abs((up - down) / (2 * step)) < 1e-12, name
 
 
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 def test_the_energy_is_the_derivative_of_the_free_entropy_in_beta(energy):
     model = gibbs(RANDOM, "spherical", 0.5, 2.0, energy=energy)
     refined = precise.refine(quiet(fp.solve, model, 1.5), 25)
@@ -128,8 +128,17 @@ def test_the_energy_is_the_derivative_of_the_free_entropy_in_beta(energy):
         assert abs(slope + refined.energy) < 1e-15
 
 
+@pytest.mark.parametrize(
+    "weights, energy, margin, beta, alpha", [("spherical", "hinge", 1.0, 1.0, 2.0), ("binary", "squared-hinge", 0.5, 3.0, 1.0)]
+)
+def test_the_mixture_agrees_with_25_digits(weights, energy, margin, beta, alpha):
+    state = fp.solve(gibbs(fp.GaussianMixture(0.5), weights, margin, beta, energy=energy), alpha)
+    assert difference(state, precise.refine(state, 25)) < 1e-12
+    assert max(map(abs, precise.residuals(state, 20).values())) < 1e-12
+
+
 # --- zero temperature -------------------------------------------------------------------------------
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 def test_a_lifted_field_minimises_energy_and_distance(energy):
     """l(z) and its cost, against the smallest value on a grid of Delta."""
     with mp.workdps(20):
@@ -146,7 +155,7 @@ def test_a_lifted_field_minimises_energy_and_distance(energy):
             assert (kappa - z - move > 1e-18) == (z < edge)
 
 
-@pytest.mark.parametrize("energy", ENERGIES)
+@pytest.mark.parametrize("energy", FINITE)
 @pytest.mark.parametrize(
     "data, margin, alpha, network",
     [(RANDOM, 0.0, 4.0, fp.Perceptron()), (RANDOM, 0.5, 3.0, fp.TreeCommittee("erf")), (NOISY, 0.3, 5.0, fp.Perceptron())],

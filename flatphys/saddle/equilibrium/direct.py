@@ -16,7 +16,7 @@ from flatphys.saddle.equilibrium.averages import pattern_saddle, weights_average
 from flatphys.saddle.equilibrium.branch import read_off_twice
 from flatphys.saddle.equilibrium.rule import FARTHEST_BIAS, Fields, bias_gap, channel_width
 
-NEAR = 0.3  # residual from which Newton's method takes over
+NEAR, GAIN = 1.5, 0.7  # residual from which Newton's method takes over, and by which factor it has to fall at every step
 EVOLVE, STEPS = 4000, 60
 DIFFERENCE = 1e-6
 DONE = 2e-15  # a residual at the level of rounding
@@ -88,32 +88,22 @@ def settle(problem, log_alpha, at, nodes):
     for _ in range(EVOLVE):
         if math.isnan(size) or abs(at.b) > FARTHEST_BIAS:
             return at, math.inf
-        if size > near or budget == 0:
-            if size < CONVERGED:
-                return at, size
-            at = _evolved(at, found, width)
-            found = gaps(problem, log_alpha, at, nodes)
-            size = _size(found)
-            continue
-        trial = _newton_step(problem, log_alpha, at, found, biased, nodes)
-        new = gaps(problem, log_alpha, trial, nodes)
-        fresh = _size(new)
-        budget -= 1
-        if not fresh < 0.5 * size:
-            if fresh < size:
-                at, size = trial, fresh
-            if size < CONVERGED:
-                return at, size
-            near *= 0.3  # the linear approximation is not good enough here
-            if math.isnan(fresh) or fresh > size:
-                at = _evolved(at, found, width)
-                new = gaps(problem, log_alpha, at, nodes)
-                size = _size(new)
-            found = new
-            continue
-        at, found, size = trial, new, fresh
-        if size < DONE:
+        if size < DONE or (size < CONVERGED and budget == 0):
             return at, size
+        if size < near and budget > 0:
+            trial = _newton_step(problem, log_alpha, at, found, biased, nodes)
+            new = gaps(problem, log_alpha, trial, nodes)
+            fresh = _size(new)
+            budget -= 1
+            if fresh < GAIN * size:
+                at, found, size = trial, new, fresh
+                continue
+            if size < CONVERGED:
+                return (trial, fresh) if fresh < size else (at, size)
+            near = GAIN * size  # the linear approximation is not good enough here
+        at = _evolved(at, found, width)
+        found = gaps(problem, log_alpha, at, nodes)
+        size = _size(found)
     return at, size
 
 

@@ -13,7 +13,7 @@ import flatphys as fp
 from flatphys.errors import InvalidInput, Unsatisfiable
 from flatphys.kernels.channels import CODES
 from flatphys.kernels.codes import RANDOM, SPHERICAL, TEACHER, Channel, Labels
-from flatphys.model import ENERGIES
+from flatphys.model import ENERGIES as EVERY
 from flatphys.numerics.quadrature import buffers
 from flatphys.saddle.franz_parisi.curve import curve_around
 from flatphys.saddle.franz_parisi.explicit import teacher_sums
@@ -21,6 +21,7 @@ from flatphys.saddle.franz_parisi.patterns import pattern_sums
 from flatphys.saddle.franz_parisi.reference import Reference
 from flatphys.saddle.franz_parisi.weights import Conjugates, Overlaps, scratch, weights_part
 
+ENERGIES = [one for one in EVERY if one != "logistic"]  # which knows no margin
 SMOOTH = ENERGIES[1:]
 COST = {
     "errors": lambda t: 1.0 * (t > 0.0),
