@@ -113,8 +113,8 @@ class Gibbs:
         max(0, kappa - Delta)^2/2 ("squared-hinge", the harmonic energy of jamming), (kappa - Delta)^2/2 ("square"),
         log(1 + exp(-Delta)) ("logistic", which knows no margin).
     bias : bool
-        Whether a bias b is drawn along with spherical weights on a `GaussianMixture`, with a flat weight; stabilities are then
-        y (x.w/sqrt N + b).
+        Whether spherical weights on a `GaussianMixture` have a bias b of flat weight; stabilities are then y (x.w/sqrt N + b).
+        The theory takes the stationary one; finite systems are sampled without.
     """
 
     weights: str = "binary"

@@ -118,14 +118,14 @@ class Asked(Search):
 # file -> [(text, what stands there instead)]: the whole of what is added
 ENTRIES = {
     "model.py": [
-        ('"squared-hinge", "square")', '"squared-hinge", "square", "steep")'),
-        ('"hinge", "squared-hinge")  #', '"hinge", "squared-hinge", "steep")  #'),
+        ('"square", "logistic")', '"square", "logistic", "steep")'),
         ('ACTIVATIONS = ("sign", "erf", "relu")', 'ACTIVATIONS = ("sign", "erf", "relu", "swift")'),
     ],
+    "model_losses.py": [('"hinge", "squared-hinge")  #', '"hinge", "squared-hinge", "steep")  #')],
     "kernels/codes.py": [("# what networks do", "STEEP_ENERGY, STEEP, SWIFT = 41, 42, 43\n\n# what networks do")],
     "kernels/channels.py": [
         ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import STEEP_ENERGY, Channel, "),
-        ("SQUARED_HINGE_ENERGY, SQUARE_ENERGY),", "SQUARED_HINGE_ENERGY, SQUARE_ENERGY, STEEP_ENERGY),"),
+        ("SQUARE_ENERGY, LOGISTIC_ENERGY),", "SQUARE_ENERGY, LOGISTIC_ENERGY, STEEP_ENERGY),"),
         ("SQUARE_ENERGY: losses.SQUARE}", "SQUARE_ENERGY: losses.SQUARE, STEEP_ENERGY: losses.STEEP}"),
         ("\n# --- the ladders", ENERGY),
         *(
@@ -145,6 +145,9 @@ ENTRIES = {
             "    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",
             "    if energy == STEEP_ENERGY:\n        return max(t, 0.0) ** 2\n    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",
         ),
+    ],
+    "kernels/halves.py": [
+        ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import STEEP_ENERGY, Channel, "),
         (
             "    if ch.energy == SQUARE_ENERGY or (below and",
             "    if below and ch.energy == STEEP_ENERGY:\n"
@@ -158,16 +161,16 @@ ENTRIES = {
         ("\n# --- the ladders", LOSS),
         *(
             (
-                f"    if loss == SQUARED_HINGE:\n        return squared_hinge_{name}({arguments})",
-                f"    if loss == STEEP:\n        return steep_{name}({arguments})\n"
-                f"    if loss == SQUARED_HINGE:\n        return squared_hinge_{name}({arguments})",
+                f"    if loss.code == SQUARED_HINGE:\n        return squared_hinge_{name}({arguments})",
+                f"    if loss.code == STEEP:\n        return steep_{name}({arguments})\n"
+                f"    if loss.code == SQUARED_HINGE:\n        return squared_hinge_{name}({arguments})",
             )
             for name, arguments in (("point", "t"), ("response", "e, c"), ("features", "c"))
         ),
     ],
     "kernels/traits.py": [
         ("SMOOTH, RAMP, HALF_PARABOLA)", "SMOOTH, RAMP, HALF_PARABOLA, Traits(margin_fit=True, bend=2.0))"),
-        ("HALF_PARABOLA, PARABOLA)", "HALF_PARABOLA, PARABOLA, Traits(margin_fit=True, bend=2.0))"),
+        ("PARABOLA, SMOOTH)", "PARABOLA, SMOOTH, Traits(margin_fit=True, bend=2.0))"),
     ],
     "kernels/networks.py": [
         ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import SWIFT, "),

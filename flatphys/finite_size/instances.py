@@ -49,7 +49,7 @@ class Instances(Table):
     """
 
     def __init__(self, model, seed, hidden, patterns, labels, teacher=None, centre=None):
-        check_model(model)
+        _checked(model)
         for name, array, kinds, dimensions in (
             ("patterns", patterns, (np.int8, np.float32, np.float64), 3),
             ("labels", labels, (np.int8,), 2),
@@ -88,7 +88,7 @@ class Instances(Table):
         >>> Instances.from_arrays(fp.Model(), np.eye(3), [1, -1, 1]).patterns.shape
         (1, 3, 3)
         """
-        check_model(model)
+        _checked(model)
         x = validate.array("X", X)
         if x.ndim not in (2, 3) or x.shape[-1] < 2:
             raise InvalidInput(f"X must have the shape (P, N) or (count, P, N) with N >= 2, got {x.shape}")
@@ -204,6 +204,14 @@ class Instances(Table):
         return rows + ([("hidden units", str(self.hidden))] if self.hidden else [])
 
 
+def _checked(model) -> Model:
+    """`model`, unless its weights are drawn with a bias, of which finite systems know nothing."""
+    check_model(model)
+    if isinstance(model.learner, Gibbs) and model.learner.bias:
+        raise InvalidInput("bias must be False for the weights of a Gibbs learner on finite systems, got True: the theory alone has one")
+    return model
+
+
 def make_instances(
     model: Model,
     n: int,
@@ -242,7 +250,7 @@ def make_instances(
     >>> make_instances(fp.Model(), n=1001, alpha=0.5, count=8, seed=1).patterns.shape
     (8, 1001, 500)
     """
-    check_model(model)
+    _checked(model)
     n, count, first = (validate.integer(*what) for what in (("n", n, 2), ("count", count, 1), ("first", first)))
     p, seed = max(1, memory.pattern_count(validate.load(alpha), n)), validate.seed(seed)
     data, learner, mixture = model.data, model.learner, isinstance(model.data, GaussianMixture)
