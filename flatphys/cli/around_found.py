@@ -12,7 +12,7 @@ from flatphys.cli.options import describe
 from flatphys.cli.output import as_csv, as_json, collected_warnings, write
 from flatphys.errors import InvalidInput, NoSolution
 
-ALGORITHM = "reinforced-bp"
+ALGORITHM = "focusing-bp"
 DEFAULTS = {"n": 1001, "instances": 8, "seed": 1, "algorithm": ALGORITHM, "patterns": None}
 COLUMNS = ("distance", "overlap", "value", "error", "instances")
 

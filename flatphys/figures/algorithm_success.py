@@ -9,8 +9,8 @@ import numpy as np
 import flatphys as fp
 from flatphys.plotting import style
 
-SIZES = {201: 40, 501: 32, 1001: 24}  # N -> instances
-LOADS = (0.62, 0.66, 0.68, 0.7, 0.72, 0.74, 0.76, 0.78, 0.8)
+SIZES = {201: 32, 501: 24, 1001: 16}  # N -> instances
+LOADS = (0.62, 0.66, 0.7, 0.72, 0.74, 0.76, 0.78, 0.8)
 ALGORITHM = fp.FocusingBP(steps=1000, attempts=1)
 SEED = 1
 
