@@ -55,3 +55,30 @@ def test_one_step_states_are_solved_from_the_command_line():
     result = RUN.invoke(app, ["solve", "--weights", "spherical", "--margin", "-0.5", "4.3", "--ansatz", "1RSB", "--json"])
     state = json.loads(result.stdout)
     assert state["ansatz"] == "1RSB" and state["q0"] < state["q1"] and state["residual"] < 1e-10
+
+
+GIBBS = ["--data", "gaussian-mixture", "--learner", "gibbs", "--weights", "spherical", "--energy", "hinge", "--margin", "1", "--beta", "1"]
+
+
+def test_replicas_on_the_mixture_and_their_picture(tmp_path):
+    picture = tmp_path / "centre.png"
+    result = RUN.invoke(app, ["replicated-entropy", "2", *GIBBS, "--distance", "0.1:0.4:4", "--plot", str(picture)])
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    model = fp.Model(fp.GaussianMixture(), fp.Gibbs("spherical", 1.0, 1.0, energy="hinge"))
+    want = fp.replicated_entropy(model, 2.0, distance=[0.1, 0.2, 0.3, 0.4])
+    for name in ("m1", "cosine", "centre_generalization_error", "free_entropy", "energy"):
+        assert [float(row[name]) for row in rows] == getattr(want, name).tolist()
+    assert picture.read_bytes()[1:4] == b"PNG"
+    wrong = RUN.invoke(app, ["replicated-entropy", "2", *GIBBS, "--distance", "0.1", "--plot", "centre.txt"])
+    assert wrong.exit_code == 2
+
+
+def test_flattest_prints_a_sentence_and_json():
+    arguments = ["flattest", "2", "--data", "teacher", "--weights", "spherical", "--energy", "hinge", "--beta", "5"]
+    assert RUN.invoke(app, arguments).stdout.startswith("the centre is best at distance 0.111, 6.4e-05 above Bayes; typical distance 0.206")
+    answer = json.loads(RUN.invoke(app, [*arguments, "--json"]).stdout)
+    best = fp.flattest(fp.Model(fp.Teacher(), fp.Gibbs("spherical", beta=5.0, energy="hinge")), 2.0)
+    assert answer["distance"] == best.distance and answer["excess"] == best.excess and answer["at_limit"] == 0.0
+    limit = json.loads(RUN.invoke(app, ["flattest", "2", *GIBBS, "--json"]).stdout)
+    assert limit["at_limit"] == 1.0 and limit["distance"] == 0.5
+    assert RUN.invoke(app, ["flattest", "2", "--data", "random-labels"]).exit_code == 2
