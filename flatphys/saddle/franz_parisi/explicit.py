@@ -27,7 +27,7 @@ from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
 from flatphys.saddle.franz_parisi.patterns import Patterns, lost
-from flatphys.saddle.franz_parisi.rules import DECAY, breadth, counted_reach, fields_of, outer_nodes, reference_pole
+from flatphys.saddle.franz_parisi.rules import DECAY, ENOUGH, breadth, counted_reach, fields_of, outer_nodes, reference_pole
 from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step
 
 ETA, DENSITY, LABEL, TURN = range(4)  # rows of the table: nodes of eta and their weights, alone, with W and with its turn
@@ -190,6 +190,8 @@ def teacher_sums(ref, ch, o, level, outer, inner, table):
         edge = (ch.margin - g.mz * z - o.a * k) / g.root_v
         count = _nodes(_places(ref, ch, o, g, k, edge, ratio), k, reach, ratio, y, yw)
         evaluations += count * etas.count
+        if evaluations > ENOUGH:
+            return lost(evaluations)
         t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _u_sums(ref, ch, o, g, (k, log_ref, edge, count, etas), inner, table)
         weight = w[i] * INV_SQRT_2PI
         aa += weight * t_aa

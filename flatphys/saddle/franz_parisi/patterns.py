@@ -44,6 +44,7 @@ from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH
 from flatphys.saddle.franz_parisi.label import half_line, whole_line
 from flatphys.saddle.franz_parisi.rules import (
+    ENOUGH,
     STEP,
     Line,
     fields_of,
@@ -172,6 +173,8 @@ def pattern_sums(ref, ch, o, level, outer, inner):
         x0 = (ch.margin - g.mz * z) / g.root_v
         count, origin, gap = nodes_along(ref, g, rule, (z, k, x0), y, yw)
         evaluations += count
+        if evaluations > ENOUGH:
+            return lost(evaluations)
         line = Line(z, gap, log_ref, x0 - g.s / g.root_v * origin, origin, count)
         t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r = _line_sums(ref, ch, g, rule, line, y, yw)
         weight = w[i] * INV_SQRT_2PI

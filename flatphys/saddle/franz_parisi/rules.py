@@ -23,6 +23,7 @@ LEVEL = 1e-3  # correlation c of u and m below which the likelihood is smooth al
 SHARP = 1e-7  # a step narrower than this is a step: the error is its square
 SHARP_TEACHER = 1e-13  # with a teacher, whose sign leans the step to one side, the error is linear
 DECAY = 12.0  # a panel over which the integrand falls by more than e^-DECAY is too long
+ENOUGH = 6_000_000  # evaluations at which a single sum is given up: a point has no budget for more
 STEP = 1e-30  # width of a step that is one
 
 

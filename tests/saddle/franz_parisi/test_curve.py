@@ -138,7 +138,7 @@ def test_free_entropy_is_stationary_in_the_conjugates(name):
             x[i] *= 1.0 + eps
             # phi is stationary at fixed conjugates in the patterns' part: use the pair (conjugates, their overlaps)
             weights = weights_part(equations.ref, 0.15, Conjugates(*x), point.field, 0, scratch())
-            patterns = equations.patterns(equations.seen(0.15, weights).overlaps, 0)
+            patterns = equations.patterns(equations.seen(0.15, weights).overlaps, weights, 0)
             assert abs(equations.free_entropy(weights, patterns) - at) < 3e-7 * (1.0 + abs(at))
 
 
@@ -432,3 +432,10 @@ def test_references_that_are_next_to_random_weights_tend_to_a_limit():
         assert reference.q < 1e-12
         values.append(local_entropy(reference, overlap=-0.3, margin=0.3, beta=2.0).free_entropy.item())
     assert max(values) - min(values) < 1e-7
+
+
+def test_a_single_sum_of_too_many_terms_is_given_up():
+    """Cold next to a clean teacher and hot references at once: three nested sums of thousands of nodes each."""
+    reference = fp.solve(fp.Model(fp.Teacher(6e-6), fp.Gibbs("spherical", 2.4, 7e-5)), 2e4)
+    with pytest.raises(NotConverged, match="out of reach: 2.5e"):
+        evaluated(reference, 0.37, 0.24)
