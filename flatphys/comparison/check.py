@@ -23,6 +23,8 @@ from flatphys.comparison.report import CheckReport, Row, model_of
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.coupled import CoupledRun
 from flatphys.finite_size.estimate import Estimate, fit_in_inverse_size
+from flatphys.finite_size.found import Found
+from flatphys.finite_size.found_run import run_of
 from flatphys.finite_size.run import Run, SampledLocalEntropy
 from flatphys.model import Bayes, Gibbs, MaxMargin
 from flatphys.numerics.roots import bracketed
@@ -42,7 +44,7 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the law of margins, where its distribut
 
 def check(
     theory: State | LocalEntropy | ReplicatedEntropy,
-    run: Run | SampledLocalEntropy | Sequence,
+    run: Run | SampledLocalEntropy | Found | Sequence,
     bound: float = BOUND,
     *,
     finite_size: float = 0.0,
@@ -58,8 +60,8 @@ def check(
         Of `solve(run.model, run.alpha)`, or of `local_entropy(state, overlap=run.overlap)`, or of `replicated_entropy` at a distance whose
         coupling -2 slope/(y-1) is that of the run.  Where a run's load or overlaps
         differ from it by the rounding to whole patterns or flips, the theory is asked again there.
-    run : Run, or SampledLocalEntropy, or a sequence of them
-        Of `sample` (for replicas with a coupling), or of `sample_local_entropy`.
+    run : Run, Found, SampledLocalEntropy, or a sequence of them
+        Of `sample` (for replicas with a coupling), `find` or `instances.measure`, or of `sample_local_entropy`.
         Several sizes: their extrapolation to N = infinity is compared.
     bound : float
         Largest |z| that passes.
@@ -92,7 +94,7 @@ def check(
     sigma = np.atleast_1d(validate.array("sigma", sigma, 0.0, closed="[", empty=True, dimensions=1))
     distance = np.atleast_1d(validate.array("distance", distance, 0.0, 1.0, closed="[]", empty=True, dimensions=1))
     validate.instance("theory", theory, (State, LocalEntropy, ReplicatedEntropy))
-    runs = list(run) if isinstance(run, (list, tuple)) else [run]
+    runs = [run_of(one) if isinstance(one, Found) and isinstance(theory, State) else one for one in _listed(run)]
     if not runs:
         raise InvalidInput("run must be at least one run, got an empty sequence")
     for one in runs:
@@ -111,6 +113,10 @@ def check(
         notes.append("simulation: extrapolated to N = infinity by a + b/N" + "".join(f" + c{k}/N^{k}" for k in range(2, order + 1)))
     notes += [f"NOT MIXED at N = {r.n}: {text}" for r in runs for text in r.complaints]
     return CheckReport(theory, runs, rows, bound, finite_size, notes)
+
+
+def _listed(run):
+    return list(run) if isinstance(run, (list, tuple)) else [run]
 
 
 def _same(theory, runs):
@@ -182,7 +188,7 @@ def _places(law):
     out = []
     for level in LEVELS:
         low, high = law.support
-        if not law.cdf(low) < level < law.cdf(high):
+        if not law.cdf(low) < level < law.cdf(high) or any(law.cdf(at) - mass <= level <= law.cdf(at) for at, mass in law.atoms):
             continue
         x = bracketed(lambda t, level=level: law.cdf(t) - level, low, high)
         if all(abs(x - place) > 0.1 * math.sqrt(law.variance) for place, _ in law.atoms):

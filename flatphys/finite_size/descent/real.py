@@ -5,7 +5,8 @@ An epoch presents every pattern once.  With batches of b patterns, the force of 
     w_a <- w_a + eta [force_batch(w_a) - gamma (b/P) (w_a - wbar)],
 
 then back to the sphere where the learner's weights lie there.  Without a learning rate of one's own eta = 1/(largest curvature of a batch
-+ gamma); where the force of ERM jumps or is drawn at random it falls like 1/(... + l2 epoch), as strongly convex objectives want it.
++ gamma); where the force of ERM jumps or is drawn at random it falls like 1/(... + l2 epoch), as strongly convex objectives want it; by
+the hinge's energy on the sphere like 1/(1 + epoch/SETTLING).
 """
 
 import math
@@ -24,6 +25,7 @@ MOST_STEPS, MOST_EPOCHS = 100, 10  # between two rows, on all patterns and in ba
 PATIENCE = 50  # rows with an objective above its start, until a descent counts as diverged
 BATCH = 80
 SLACK = 0.03
+SETTLING = 200.0  # epochs after which a descent by the hinge has half of its rate: its force jumps
 NARROW = 0.05  # last width of a count
 
 
@@ -95,6 +97,8 @@ class RealDescent(Search):
             return self.pace.rate.at(self.iterations) if isinstance(self.pace.rate, Schedule) else self.pace.rate
         falls = self.land.free and (self.pace.batch is not None or not self.steady)
         curvature = self.stretch * self.land.bend() + self.land.l2 + self.gamma
+        if not self.land.free and not self.steady:
+            curvature *= 1.0 + self.iterations / SETTLING
         return 1.0 / (curvature + (self.land.l2 * self.iterations if falls else 0.0))
 
     # --- epochs -----------------------------------------------------------------------------------------
