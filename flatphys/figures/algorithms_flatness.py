@@ -3,6 +3,8 @@
 (a) local entropies by messages on the instances, (b) local energies, (c) where replicas stand on the entropy of replicated solutions.
 """
 
+import warnings
+
 import numpy as np
 
 import flatphys as fp
@@ -46,10 +48,9 @@ def _records(panel, name, x, values, errors=None):
 
 def compute(n: int = N, instances: int = INSTANCES) -> list[dict]:
     """Records panel, kind (theory, simulation), curve, x, value, error; in panel c a simulation is a mutual distance and its spread."""
-    import warnings
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fp.errors.ReplicaSymmetryWarning)
+        for category in (fp.errors.ReplicaSymmetryWarning, fp.errors.NegativeEntropyWarning):  # both are drawn and known
+            warnings.simplefilter("ignore", category)
         out = list(_theory())
     given = fp.make_instances(fp.Model(), n, ALPHA, count=instances, seed=5)
     for name, algorithm in ALGORITHMS.items():
@@ -87,7 +88,7 @@ def draw(records: list[dict]):
             elif dots:
                 look = dict(fmt=marker, ms=3.0, color=colour, elinewidth=0.7, mew=0.7, mfc="white", label=name)
                 ax.errorbar([r["x"] for r in dots], [r["value"] for r in dots], [r["error"] or 0.0 for r in dots], **look)
-        ax.legend(fontsize="x-small", loc="upper left" if panel != "c" else "lower right", handlelength=1.6)
+        ax.legend(fontsize="x-small", loc="upper left" if panel == "b" else "lower right", handlelength=1.6)
     axes[0].set(xlabel=r"distance $d$", ylabel=style.LABELS["value"], xlim=(0.0, 0.22), ylim=(0.0, None), title="(a) around solutions")
     axes[1].set(xlabel="fraction of weights flipped", ylabel="rise of the training error", ylim=(0.0, None), title="(b) local energy")
     axes[2].set(

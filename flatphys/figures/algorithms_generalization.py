@@ -48,5 +48,5 @@ def draw(records: list[dict]):
         ax.set_title(rf"({panel}) {title}, $\alpha = {alpha:g}$, $N = {n}$" + f"\n{words}", fontsize="small")
         ax.set(xlabel=f"{label}\n(minus the instance's mean)")
     axes[0].set(ylabel="test error (minus the instance's mean)")
-    axes[2].legend(fontsize="xx-small", loc="upper left", handlelength=1.0)
+    axes[0].legend(fontsize="xx-small", loc="lower left", handlelength=1.0)
     return figure
