@@ -23,6 +23,7 @@ from flatphys.validate import choice, load
     "find 0.7 --algorithm focusing-bp --n 1001 --instances 40",
     "find 0.74 --algorithm self-field-bp --set steps=8000 --set attempts=5 --checkpoint kept.npz",
     "find --data teacher 1.3 --algorithm reinforced-bp --n 501 --out found.npz",
+    "find 0.6 --algorithm replicated-sgd --replicas 7",
     "find 0.6 --instances 8 --json",
 )
 @takes_model
@@ -40,6 +41,7 @@ def find(
             help="A parameter of the algorithm, schedules as START:STOP:STEPS[:LAW]; repeatable  [default: its own]",
         ),
     ] = None,
+    replicas: Annotated[int | None, typer.Option("--replicas", metavar="Y", help="The same as --set replicas=Y.")] = None,
     n: Size = 1001,
     instances: Annotated[int, typer.Option("--instances", metavar="COUNT", help="How many instances.")] = 8,
     seed: Seed = 1,
@@ -65,7 +67,7 @@ def find(
     model, load_ = chosen.model(), load(read_number("alpha", alpha))
     if out is not None:
         choice("--out must end in .npz or .csv: its suffix", out.suffix, (".npz", ".csv"))
-    chosen_one = configured(named(algorithm), settings or [])
+    chosen_one = configured(named(algorithm), [*(settings or []), *([f"replicas={replicas}"] if replicas is not None else [])])
     with collected_warnings() as warned:
         given = fp.make_instances(model, n, load_, instances, seed, patterns, hidden)
         found = fp.find(given, chosen_one, seed, threads, checkpoint=checkpoint)

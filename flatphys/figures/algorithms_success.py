@@ -12,7 +12,7 @@ from flatphys.plotting import style
 from flatphys.sweeps.flatness_study import passes, within
 
 LOADS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-N, INSTANCES, BUDGET = 301, 12, 8000
+N, INSTANCES, BUDGET = 201, 16, 4000
 ALGORITHMS = {
     "FocusingBP": fp.FocusingBP(),
     "SelfFieldBP": fp.SelfFieldBP(),

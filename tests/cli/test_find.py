@@ -36,6 +36,14 @@ def test_schedules_and_texts_are_parameters_too():
     assert json.loads(out)["algorithm"]["beta"]["gamma1"] == 4
 
 
+def test_replicas_have_an_option_of_their_own():
+    status, out, err = cli(*SMALL, "--algorithm", "replicated-sgd", "--replicas", "3", "--json")
+    assert status == 0, err
+    assert json.loads(out)["algorithm"]["replicas"] == 3
+    status, _, err = cli(*SMALL, "--algorithm", "sbpi", "--replicas", "3")
+    assert status == 2 and "--set must be one of" in err
+
+
 def test_wrong_parameters_are_refused_by_name():
     for given, text in (
         (("--algorithm", "fbp"), "algorithm must be one of 'focusing-bp'"),
