@@ -198,7 +198,7 @@ def test_free_entropy_is_stationary_in_the_conjugates(name):
             x = point.x.copy()
             x[i] *= 1.0 + eps
             weights = weights_part(equations.ref, 0.15, Conjugates(*x), point.field, 0, scratch())
-            patterns = equations.patterns(equations.seen(0.15, weights).overlaps, 0)
+            patterns = equations.patterns(equations.seen(0.15, weights).overlaps, weights, 0)
             assert abs(equations.free_entropy(weights, patterns) - at) < 3e-7 * (1.0 + abs(at))
 
 
