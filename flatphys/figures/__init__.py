@@ -39,7 +39,7 @@ TITLES = {
     "state-evolution": "Message passing on instances, iteration by iteration, on the curves of state evolution",
     "self-field-messages": "Infinitely many replicas at one mutual distance: theory beside message passing with a self-field",
     "found-local-entropy": "Local entropy of what algorithms find, between typical solutions and the best centre",
-    "algorithm-success": "Fraction of instances that a focusing algorithm solves against the load, beside theory's thresholds",
+    "focusing-success": "Fraction of instances that a focusing algorithm solves against the load, beside theory's thresholds",
     "algorithms-success": "Which algorithms find solutions of the binary perceptron, up to which load, after how much work",
     "algorithms-flatness": "Local entropy, local energy and replicas of what algorithms find, beside typical and flat solutions",
     "algorithms-generalization": "Flatness of the solutions that algorithms find on a teacher's problems against their test error",

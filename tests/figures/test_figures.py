@@ -18,7 +18,7 @@ LONG = {
     *(name for name in figures.names() if name.startswith(("phase-", "committee-"))),
     *("flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"),
     *("theory-vs-simulation", "first-order-hysteresis", "erm-margins", "erm-unbalanced"),
-    *("state-evolution", "self-field-messages", "found-local-entropy", "algorithm-success"),
+    *("state-evolution", "self-field-messages", "found-local-entropy", "focusing-success"),
 }
 
 

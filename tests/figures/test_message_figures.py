@@ -9,7 +9,7 @@ import flatphys as fp
 from flatphys import figures
 from flatphys.plotting import style
 
-DRAWN = ("state-evolution", "self-field-messages", "found-local-entropy", "algorithm-success")
+DRAWN = ("state-evolution", "self-field-messages", "found-local-entropy", "focusing-success")
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def records():
         "state-evolution": figures.load("state-evolution").compute(**few),
         "self-field-messages": figures.load("self-field-messages").compute(**few),
         "found-local-entropy": figures.load("found-local-entropy").compute(**few, points=15),
-        "algorithm-success": figures.load("algorithm-success").compute({51: 6, 101: 6}),
+        "focusing-success": figures.load("focusing-success").compute({51: 6, 101: 6}),
     }
 
 
@@ -61,7 +61,7 @@ def test_what_is_found_lies_between_typical_solutions_and_the_best_centre(record
 
 
 def test_success_falls_where_theory_says(records):
-    mine = records["algorithm-success"]
+    mine = records["focusing-success"]
     lines = {r["line"]: r["alpha"] for r in mine if "line" in r}
     assert list(lines.values()) == pytest.approx([0.7290328, 0.7553020, 0.8330786], abs=1e-7)
     for n in (51, 101):
