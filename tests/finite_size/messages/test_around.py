@@ -83,12 +83,12 @@ def test_around_weights_that_solve_nothing_messages_lead_nowhere():
 
 @pytest.mark.long
 def test_around_teachers_they_fluctuate_about_the_theory():
-    """Means of 12 instances at N = 1001 within 7 of their standard errors: Student's t of 11 degrees is there once in 10^5 times."""
+    """abs(z) < 4 of 48 instances at N = 1001; -1.6, -1.2 and -0.7 were seen."""
     model = fp.Model(fp.Teacher(), fp.Gibbs("binary"))
-    instances = fp.make_instances(model, 1001, 0.6, count=12, seed=12, patterns="gaussian")
-    got = fp.local_entropy(instances.measure(instances.teacher), distance=[0.1, 0.2])
-    theory = fp.local_entropy(fp.teacher_state(model, instances.alpha), distance=[0.1, 0.2])
-    assert (np.abs(got.mean - theory.value) < 7.0 * got.error).all()
+    instances = fp.make_instances(model, 1001, 0.6, count=48, seed=2027)
+    got = fp.local_entropy(instances.measure(instances.teacher), distance=[0.1, 0.2, 0.3])
+    theory = fp.local_entropy(fp.teacher_state(model, instances.alpha), distance=[0.1, 0.2, 0.3])
+    assert (got.status == "ok").all() and (np.abs(got.mean - theory.value) < 4.0 * got.error).all()
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,20 @@ def test_free_entropies_are_those_of_all_weights_counted_to_order_one_over_n(met
     assert np.abs(found.magnetizations - exact.magnetizations())[ok].max() < 0.35
 
 
+@pytest.mark.parametrize(
+    "alpha, beta, data, rms",
+    [(0.3, math.inf, None, 0.008), (0.5, math.inf, None, 0.015), (0.6, 1.0, None, 0.004), (1.0, math.inf, fp.Teacher(), 0.04)],
+)
+def test_the_tap_free_entropy_errs_by_tenths_of_a_nat_at_n_21(alpha, beta, data, rms):
+    """rms as measured on other instances; of 16 it scatters by a third.  Not for instances that nothing solves: there it is -inf."""
+    instances = drawn(fp.Gibbs("binary", beta=beta), 21, alpha, data, count=16, seed=21)
+    found, every = passing(instances), fp.enumerate_weights(instances)
+    exact = every.entropy if beta == math.inf else every.free_entropy(beta)
+    ok = (found.status == "ok") & np.isfinite(exact)
+    assert ok.sum() >= 12
+    assert math.sqrt(np.mean((found.free_entropy - exact)[ok] ** 2)) < 1.6 * rms
+
+
 def test_finite_temperatures_too():
     instances = drawn(fp.Gibbs("binary", beta=1.0), n=19, alpha=0.6, count=8, seed=5)
     exact = fp.enumerate_weights(instances)
@@ -216,16 +230,20 @@ def test_instances_of_a_given_teacher_know_the_overlap(signed_patterns):
         (fp.Gibbs("binary", 0.4, 2.0, energy="hinge"), None, 0.8),
         (fp.Gibbs("binary"), fp.Teacher(), 0.8),
         (fp.Gibbs("spherical", beta=2.0), fp.Teacher(0.1), 1.0),
+        (fp.Gibbs("spherical", beta=3.0), fp.GaussianMixture(1.0), 1.0),
+        (fp.Gibbs("binary", beta=1.0), fp.GaussianMixture(1.0), 1.0),
     ],
     ids=str,
 )
 def test_instances_of_n_1001_fluctuate_around_the_saddle(learner, data, alpha):
-    """abs(z) < 4.4 with Student's t of 23 degrees: a false alarm once in 10^4 runs of one quantity."""
-    instances = drawn(learner, 1001, alpha, data, count=24, seed=77, patterns="gaussian")
+    """abs(z) < 4 of 48 instances: with Student's t of 47 degrees a false alarm once in 5000 other seeds, of one quantity."""
+    instances = drawn(learner, 1001, alpha, data, count=48, seed=77, patterns="gaussian")
     found, theory = passing(instances), fp.solve(fp.Model(data or fp.RandomLabels(), learner), instances.alpha)
-    for name, value in {"free_entropy": theory.free_entropy, "q": theory.order["q"], "at_eigenvalue": theory.at_eigenvalue}.items():
+    expected = {"free_entropy": theory.free_entropy, "q": theory.order["q"], "at_eigenvalue": theory.at_eigenvalue}
+    signal = theory.order.get("R", theory.order.get("m"))
+    for name, value in expected.items() if signal is None else (*expected.items(), ("overlap", signal)):
         got = getattr(found, name)
-        assert abs(got.mean() - value) < 4.7 * got.std(ddof=1) / math.sqrt(24), name
+        assert abs(got.mean() - value) < 4.0 * got.std(ddof=1) / math.sqrt(48), name
 
 
 BAD = {
