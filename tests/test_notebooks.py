@@ -70,7 +70,7 @@ def runs(tmp_path_factory):
 
 def test_there_is_a_line_for_every_notebook_in_the_folders_readme():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert len(NAMES) == 6
+    assert len(NAMES) == 7
     for name in NAMES:
         assert text.count(f"({name}.ipynb)") == 1
 
