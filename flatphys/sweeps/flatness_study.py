@@ -11,6 +11,8 @@ that draws instances with all their runs, with replacement.
 """
 
 import dataclasses
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.search import Algorithm
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
 from flatphys.sweeps.contest import compare_algorithms
+from flatphys.sweeps.store import Store
 
 if TYPE_CHECKING:
     import xarray
@@ -71,7 +74,10 @@ def flatness_against_generalization(
     budget: int = 8000,
     seed: int = 1,
     hidden: int | None = None,
-    **run: Any,
+    store: Store | str | os.PathLike | None = None,
+    executor: Any = None,
+    workers: int | None = None,
+    progress: bool | Callable[[int, int], object] | None = None,
 ) -> "xarray.Dataset":
     """Test error and flatness of what algorithms find on the same problems with the same budget, and how they go together.
 
@@ -88,8 +94,8 @@ def flatness_against_generalization(
         Where local energy and local entropy are measured.
     budget : int >= 10
         Passes over all patterns (N P products each) that every algorithm may take.
-    **run
-        store, executor, workers, progress of `compare_algorithms`.
+    store, executor, workers, progress
+        As those of `fp.sweep`.
 
     Returns
     -------
@@ -121,6 +127,7 @@ def flatness_against_generalization(
     else:
         limited = [_within(one, budget) for one in algorithms] if isinstance(algorithms, list | tuple) else algorithms
     given = {"n": n, "instances": instances, "seed": seed, "hidden": hidden, "distance": validate.number("distance", distance, 0.0, 1.0)}
+    run: dict[str, Any] = {"store": store, "executor": executor, "workers": workers, "progress": progress}
     table = compare_algorithms(model, alpha, limited, **given, **run).isel(alpha=0)
     return table.merge(correlations(table, seed)).assign_attrs(
         title="flatphys.flatness_against_generalization", budget=budget, distance=distance
