@@ -291,6 +291,6 @@ def test_the_square_cannot_be_met_without_a_temperature():
 
 
 def test_unknown_energies_are_refused_by_name():
-    with pytest.raises(InvalidInput, match="energy must be .*'logistic'"):
-        local_entropy(state(), distance=0.2, energy="logistic")
+    with pytest.raises(InvalidInput, match="energy must be .*'exponential'"):
+        local_entropy(state(), distance=0.2, energy="exponential")
     assert local_entropy(state(), distance=0.2, beta=1.0, energy="squared_hinge").cost == "squared-hinge"
