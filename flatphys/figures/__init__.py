@@ -57,6 +57,7 @@ SLOW = (
     "local-entropy-minimisers",
     "local-entropy-margins",
     "flatness-bayes",
+    "smoothing-bayes",
 )  # started first
 
 

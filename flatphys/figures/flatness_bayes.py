@@ -62,7 +62,7 @@ def error_of(data, cosine: float) -> float:
     return 0.5 * math.erfc(cosine / math.sqrt(2.0 * data.variance)) if isinstance(data, fp.GaussianMixture) else math.acos(cosine) / math.pi
 
 
-def compute(points: int = 60, sweeps: int = 600) -> list[dict]:
+def compute(points: int = 50, sweeps: int = 400) -> list[dict]:
     """Records panel, curve, kind ("centre", "typical", "sampled", "line"), distance, error, stable."""
     records = []
     distance = np.linspace(*RANGE, points)
@@ -91,7 +91,7 @@ def compute(points: int = 60, sweeps: int = 600) -> list[dict]:
 def draw(records: list[dict]):
     """Dashed where a replicon is negative, circles at the typical distance, error bars from samples."""
     figure, axes = style.panels(1, 2, width=style.PAGE, height=3.3)
-    for ax, panel, title in zip(axes, DATA, ("(a) mixture, $\\Delta = 1$", "(b) teacher")):
+    for ax, panel, title in zip(axes, DATA, ("(a) mixture, $D = 1$", "(b) teacher")):
         colours = iter((*style.CYCLE, style.GREY, style.BLACK))
         for curve in CURVES[panel]:
             colour = next(colours)

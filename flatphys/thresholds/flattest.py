@@ -25,6 +25,7 @@ from flatphys.thresholds.optimal import bayes_error
 GRID = 0.35  # in log(V/(1-V))
 NEAREST, FARTHEST = 5e-4, 0.495  # distances between which the curve is searched, the latter as a part of 2 d at the end
 WIDTHS = (0.12, 0.05)  # of the quartic's five points
+ROUNDING = 1e-14  # of an error
 AT_THE_END = 1e-13  # a cosine that much below the limit's is no better
 
 
@@ -179,7 +180,8 @@ def flattest(model: Model, alpha: float, y: float = math.inf, attractive: bool =
     error = float(error_at(search.problem.labels, np.array([cosine]))[0])
     least = bayes_error(data, alpha, model.learner.weights)
     typical = 0.5 * search.branch.start_v
-    return Flattest(model, alpha, y, attractive, distance, cosine, error, least, error - least, typical, limit, there)
+    excess = error - least if abs(error - least) > ROUNDING else 0.0
+    return Flattest(model, alpha, y, attractive, distance, cosine, error, least, excess, typical, limit, there)
 
 
 def _best(search: Search, top: float, limit: float, what: str):
