@@ -43,6 +43,9 @@ TITLES = {
     "algorithms-success": "Which algorithms find solutions of the binary perceptron, up to which load, after how much work",
     "algorithms-flatness": "Local entropy, local energy and replicas of what algorithms find, beside typical and flat solutions",
     "algorithms-generalization": "Flatness of the solutions that algorithms find on a teacher's problems against their test error",
+    "entropic-smoothing": "Noise on the weights leads from ERM to the Bayes-optimal direction: smoothed losses with finite systems on them",
+    "online-descent": "Online stochastic gradient descent beside its differential equations, teacher and mixture",
+    "negative-margin-descent": "Fraction of negative perceptrons that gradient descent solves against the load, beside the capacities",
     "first-order-hysteresis": "Overlap with a binary teacher around the first-order transition: simulations from both sides on "
     "theory's branches",
 }

@@ -126,11 +126,14 @@ class EntropySGD(Algorithm):
 
 
 class Entropic(RealDescent):
-    """`EntropySGD` on one instance."""
+    """`EntropySGD` on one instance; with noise and a free norm its answer is the mean of the weights in the second half of the budget."""
+
+    KEPT = (*RealDescent.KEPT, "average", "averaged")
 
     def __init__(self, algorithm, instances, k, seed, pace: Pace):
+        self.algorithm, self.average, self.averaged = algorithm, np.zeros(instances.n), 0
         super().__init__(algorithm, instances, k, seed, pace)
-        self.algorithm = algorithm
+        self.noisy = self.land.free and algorithm.temperature > 0.0
         self.steps = max(1, self.steps // algorithm.langevin_steps)
 
     def langevin(self, w) -> np.ndarray:
@@ -160,6 +163,15 @@ class Entropic(RealDescent):
         w = self.positions[0]
         w += self.algorithm.outer_rate * (self.langevin(w) - w)
         self.land.settle(w)
+        if self.noisy and self.iterations >= self.pace.epochs // 2:
+            self.averaged += 1
+            self.average += (w - self.average) / self.averaged
         _, errors = self.land.force(w, self.out[0])
         self.size = float(np.linalg.norm(self.out[0])) / self.first_force
         self.solved = not self.land.free and errors == 0
+
+    def _look(self) -> bool:
+        ended = super()._look()
+        if self.noisy and not self.diverged:
+            self.weights = (self.average if self.averaged else self.positions[0]).copy()
+        return ended

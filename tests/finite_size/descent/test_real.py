@@ -8,6 +8,7 @@ import pytest
 
 import flatphys as fp
 from flatphys.errors import DivergenceWarning, InvalidInput
+from flatphys.finite_size.descent.gradient import Landscape
 from flatphys.finite_size.rules import fit
 
 MIXTURE, WHOLE = fp.GaussianMixture(0.5), 10**6
@@ -76,6 +77,21 @@ def test_the_langevin_loop_has_its_stationary_law():
     z = (drawn.mean(axis=0) - mean) / np.sqrt(variance / 1500)
     ratio = drawn.var(axis=0) / variance - 1.0
     assert np.abs(z).max() < 5.0 and np.abs(ratio).max() < 5.0 * math.sqrt(2.0 / 1500)
+
+
+@pytest.mark.long  # many Langevin steps
+def test_at_strong_coupling_and_temperature_the_mean_step_is_the_force_of_the_smoothed_loss():
+    """gamma (mu - w) = -grad of the loss averaged over noise of variance T/gamma, up to curvatures over gamma; the loss's own vanishes."""
+    sigma, gamma, n = 2.0, 10.0, 24
+    instances, force = clouds("squared-hinge"), np.empty(n)
+    algorithm = fp.EntropySGD(100_000, gamma, gamma * sigma**2, 0.1 / gamma, averaging=1.0 - 1.0 / 25_000)
+    w, search = minimum(instances), algorithm.begin(instances, 0, 3)
+    step = gamma * (search.langevin(w) - w)
+    Landscape(instances, 0, 0.0).force(w, force)
+    assert np.linalg.norm(force) < 1e-3 * np.linalg.norm(step)
+    Landscape(clouds(fp.smoothed("squared-hinge", sigma)), 0, 0.0).force(w, force)
+    share, angle = step @ force / (force @ force), step @ force / np.linalg.norm(force) / np.linalg.norm(step)
+    assert 0.5 < share < 1.1 and angle > 0.7, (share, angle)  # 1 for gamma -> infinity; chance would be an angle of 0.2
 
 
 @pytest.mark.parametrize("loss", ["logistic", "squared-hinge", fp.smoothed("hinge", 0.8)])
