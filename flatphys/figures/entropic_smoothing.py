@@ -34,7 +34,7 @@ def _dot(kind, loss, sigma, found) -> dict:
     return {"kind": kind, "loss": loss, "sigma": sigma, "cosine": float(cosines.mean()), "error": error, "n": found.instances.n}
 
 
-def compute(points: int = 40, instances: int = INSTANCES) -> list[dict]:
+def compute(points: int = 50, instances: int = INSTANCES) -> list[dict]:
     """Records kind ("theory", "gradient descent"), loss, sigma, cosine, error, n."""
     out = []
     for loss in LOSSES:

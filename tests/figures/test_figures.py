@@ -19,6 +19,7 @@ LONG = {
     *("flatness-generalization", "flatness-threshold", "flatness-phase-diagram", "local-entropy-vs-margin", "replicated-entropy"),
     *("theory-vs-simulation", "first-order-hysteresis", "erm-margins", "erm-unbalanced"),
     *("state-evolution", "self-field-messages", "found-local-entropy", "focusing-success"),
+    *("entropic-smoothing", "online-descent", "negative-margin-descent"),
 }
 
 
