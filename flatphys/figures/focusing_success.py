@@ -48,11 +48,9 @@ def draw(records: list[dict]):
         bars = [[r["success"] - r["low"] for r in dots], [r["high"] - r["success"] for r in dots]]
         ax.errorbar(x, y, bars, fmt=f"{marker}-", ms=3.5, mew=0.8, mfc="white", color=colour, lw=0.8, elinewidth=0.7, label=f"$N = {n}$")
     names = {"flat, largest margin": "flat: largest margin", "flat, densest": "flat: densest regions", "capacity": "capacity"}
-    for record in records:
-        if "line" in record:
-            ax.axvline(record["alpha"], color=style.GREY, lw=0.6, ls=":")
-            text = rf"{names[record['line']]}, ${record['alpha']:.4f}$"
-            ax.text(record["alpha"] + 0.002, 0.98, text, rotation=90, va="top", ha="left", fontsize="x-small")
+    for (name, label), dashes in zip(names.items(), ((0, (1, 1.2)), (0, (4, 1.5)), "-")):
+        place = next(r["alpha"] for r in records if r.get("line") == name)
+        ax.axvline(place, color=style.GREY, lw=0.8, ls=dashes, zorder=1, label=rf"{label}, ${place:.4f}$")
     ax.set(xlim=(0.6, 0.85), ylim=(-0.02, 1.02), xlabel=style.LABELS["alpha"], ylabel="fraction of instances solved")
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", fontsize="x-small")
     return figure
