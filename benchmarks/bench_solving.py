@@ -2,7 +2,8 @@
 
     python benchmarks/bench_solving.py [--repeat R] [--sizes N ...] [--alpha ALPHA] [--count COUNT] [--algorithm NAME] [--json]
 
-Iterations at N = P = 2048, CPU time of one thread, the best of R; products on int8 (as the algorithms do them) and by BLAS on a float32 copy.
+Iterations at N = P = 2048, CPU time of one thread, the best of R; products on int8 (as the algorithms do them) and by BLAS on a copy in
+float32.
 """
 
 import argparse
