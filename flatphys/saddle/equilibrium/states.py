@@ -63,7 +63,7 @@ UNIQUE_MARGIN = 2.0
 
 def _exact(model: Model, alpha: float, order: dict, lost: float = 0.0, **values) -> State:
     """A state in closed form, with the rounding errors `lost`."""
-    return accept(State(model, alpha, order, residual=0.0, quadrature_error=lost, **values), TOLERANCE, COLD)
+    return accept(State.of_floats(model=model, alpha=alpha, order=order, residual=0.0, quadrature_error=lost, **values), TOLERANCE, COLD)
 
 
 def _teacher_state(model: Model, problem: Problem, alpha: float) -> State:
@@ -199,9 +199,10 @@ def _ordered(model: Model, problem: Problem, alpha: float, stable_only: bool) ->
     if random:
         _raise_beyond_capacity(model, problem, alpha)
     found += [state_at(model, problem, alpha, name, root.s, root.r) for name, root in roots(problem, math.log(alpha), stable_only)]
-    if curve_of(problem).has_teacher:
+    curve = curve_of(problem)
+    if curve.has_teacher:
         found.append(_teacher_state(model, problem, alpha))
-    if not random and not curve_of(problem).resolved:
+    if not random and not curve.resolved:
         _refuse_unresolved(model, problem, alpha, found, stable_only)
     elif not found and problem.channel.energy != ERRORS:
         _refuse_unresolved(model, problem, alpha, found, stable_only)

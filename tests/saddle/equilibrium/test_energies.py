@@ -171,8 +171,6 @@ def test_what_has_no_answer_is_refused_by_name():
         fp.at_line(model("square", "spherical", beta=math.inf))
     with pytest.raises(InvalidInput, match=r"margin must be > 0 .*got -0\.5"):
         fp.solve(model("square", margin=-0.5, data=fp.Teacher()), 0.5)
-    with pytest.raises(InvalidInput, match="data must be"):
-        fp.solve(model("hinge", data=fp.GaussianMixture()), 0.5)
     with pytest.raises(InvalidInput, match="capacity of"):
         fp.ground_state(model("squared-hinge", "spherical", 0.0, math.inf), 1.5)
     with pytest.raises(InvalidInput, match="energy must be one of .*, got 'square'"):
