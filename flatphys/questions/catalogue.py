@@ -52,7 +52,7 @@ _ENTRIES = (
         command=True,
     ),
     Question(
-        "ground_state", "the least energy at T = 0 beyond capacity", "load", columns=("train_error",), answers=_HARD, example={"alpha": 3.0}
+        "ground_state", "the least energy at T = 0 beyond capacity", "load", columns=("train_error",), answers=_HARD, example={"alpha": 4.0}
     ),
     Question(
         "teacher_state",
