@@ -20,9 +20,9 @@ import numpy as np
 
 from flatphys import quantities, validate
 from flatphys.display import Table, figure
-from flatphys.errors import NoSolution
+from flatphys.errors import InvalidInput, NoSolution
 from flatphys.kernels.codes import BINARY, RANDOM
-from flatphys.model import Model, check_model
+from flatphys.model import GaussianMixture, Model, check_model
 from flatphys.numerics.gaussian import log_tail
 from flatphys.numerics.roots import OneSign, bracketed
 from flatphys.problem import problem_of
@@ -155,6 +155,8 @@ def _last_load(model: Model) -> float:
 def _refuse_other_models(model: Model, question: str) -> None:
     """Regions are counted of solutions, so that only hard constraints have them."""
     gibbs_problem(model, question, hard=True)
+    if isinstance(model.data, GaussianMixture):
+        raise InvalidInput(f"data must be RandomLabels or Teacher for {question}, got {model.data!r}")
     solvable(model)
 
 
