@@ -69,7 +69,14 @@ def around_random(ref, overlaps, counted):
     rest = math.sqrt(b / s2)
     if min(sigma / s, math.sqrt(1.0 - qt), rest / max(abs(c), 1e-9)) < 0.12:
         return None
-    z, m = Z[:, None], Z[None, :]
+    stretch = math.hypot(1.0, (abs(kref) / 6.5 + math.sqrt(qt)) / math.sqrt(1.0 - qt))  # references at a far z have their field far out
+    if stretch > 6.0:
+        return None
+    count = math.ceil(70 * stretch)
+    half = 8.6 * stretch / count
+    nodes = ((np.arange(count)[:, None] * 2 + 1 - count) * half + half * GRID).ravel()
+    weights = (np.ones(count)[:, None] * half * GRID_WEIGHTS).ravel() / math.sqrt(2.0 * math.pi)
+    z, m = Z[:, None], nodes[None, :]
     k = (kref - math.sqrt(qt) * z) / math.sqrt(1.0 - qt)
     above = log_ndtr(-(k - c * m) / rest)
     total = log_ndtr(-k)
@@ -77,7 +84,7 @@ def around_random(ref, overlaps, counted):
         fine = math.log(-math.expm1(-bref))
         above, total = np.logaddexp(-bref, fine + above), np.logaddexp(-bref, fine + total)
     x = (margin - t / math.sqrt(qt) * z - s * m) / sigma
-    return float(W @ (np.exp(above - total) * channel(energy, x, beta, sigma)[0]) @ W)
+    return float(W @ (np.exp(above - total - 0.5 * m * m) * channel(energy, x, beta, sigma)[0]) @ weights)
 
 
 def pattern_of(state, found, i, p, o):
