@@ -155,9 +155,9 @@ def _last_load(model: Model) -> float:
 def _refuse_other_models(model: Model, question: str) -> None:
     """Regions are counted of solutions, so that only hard constraints have them."""
     gibbs_problem(model, question, hard=True)
+    solvable(model)
     if isinstance(model.data, GaussianMixture):
         raise InvalidInput(f"data must be RandomLabels or Teacher for {question}, got {model.data!r}")
-    solvable(model)
 
 
 def replicated_flatness_threshold(model: Model, y: float = math.inf, vanishing_external: bool = False) -> DenseThreshold:
