@@ -132,7 +132,7 @@ _ENTRIES = (
         columns=("distance", "cosine", "centre_generalization_error", "bayes_error", "excess", "typical_distance"),
         read=calls.flattest_answer,
         answers=_FLATTEST,
-        otherwise=tuple((one, "Unsatisfiable") for one in _among(_FLATTEST, beta=math.inf, energy=_COSTLY)),
+        otherwise=_NO_SQUARES[1:],
         data="teacher",
         command=True,
     ),

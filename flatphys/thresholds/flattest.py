@@ -163,6 +163,7 @@ def flattest(model: Model, alpha: float, y: float = math.inf, attractive: bool =
     attractive, data = validate.flag("attractive", attractive), model.data
     if isinstance(data, RandomLabels) or not isinstance(model.learner, Gibbs):
         raise InvalidInput(f"flattest needs a Gibbs learner with a Teacher or on a GaussianMixture, got {model!r}")
+    replicated_problem(model)  # whether there are such weights at all
     if isinstance(data, GaussianMixture) and data.positive != 0.5:
         raise InvalidInput(
             f"positive must be 0.5 for flattest, got {data.positive!r}: on unbalanced clouds the best centre has a threshold"
