@@ -11,8 +11,8 @@ import flatphys as fp
 from flatphys.plotting import style
 from flatphys.sweeps.flatness_study import passes, within
 
-LOADS = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
-N, INSTANCES, BUDGET = 201, 16, 4000
+LOADS = (0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
+N, INSTANCES, BUDGET = 201, 10, 4000
 ALGORITHMS = {
     "FocusingBP": fp.FocusingBP(),
     "SelfFieldBP": fp.SelfFieldBP(),
@@ -62,8 +62,6 @@ def draw(records: list[dict]):
         alpha, success = [r["alpha"] for r in mine], [r["success"] for r in mine]
         look = dict(color=colour, marker=marker, ms=3.5, lw=0.9, mew=0.6, mfc="white")
         left.plot(alpha, success, label=name, **look)
-        spread = [r["success_low"] for r in mine], [r["success_high"] for r in mine]
-        left.fill_between(alpha, *spread, color=colour, alpha=0.05, lw=0.0)
         right.plot(alpha, [math.nan if r["passes"] is None else r["passes"] for r in mine], **look)
     marks = [r for r in records if r["line"] != "simulation"]
     for ax in (left, right):
@@ -73,6 +71,6 @@ def draw(records: list[dict]):
     n, count = next((r["n"], r["instances"]) for r in records if r["line"] == "simulation")
     left.set(ylabel="fraction of instances solved", ylim=(-0.03, 1.03), title=rf"(a) success, $N = {n}$, {count} instances")
     left.legend(fontsize="x-small", loc="lower left", handlelength=1.6)
-    right.set(yscale="log", ylabel="passes over the patterns", title="(b) work of those that solve")
+    right.set(yscale="log", ylim=(0.7, None), ylabel="passes over the patterns", title="(b) work of those that solve")
     right.legend(fontsize="x-small", loc="lower left", handlelength=1.8)
     return figure

@@ -8,7 +8,10 @@ from flatphys.errors import InvalidInput
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.search import Algorithm
 
-ALGORITHMS = ("FocusingBP", "SelfFieldBP", "ReinforcedBP", "SBPI", "SGD", "ReplicatedSGD", "SimulatedAnnealing", "ReplicatedAnnealing")
+ALGORITHMS = (
+    *("FocusingBP", "SelfFieldBP", "ReinforcedBP", "SBPI", "SGD", "ReplicatedSGD", "SimulatedAnnealing", "ReplicatedAnnealing"),
+    *("GradientDescent", "EntropySGD"),
+)
 
 
 def defaults(instances: Instances) -> list[Algorithm]:

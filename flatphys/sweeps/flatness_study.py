@@ -19,7 +19,9 @@ import numpy as np
 
 from flatphys import validate
 from flatphys.errors import InvalidInput
+from flatphys.finite_size.binary.descent import GAMMA
 from flatphys.finite_size.catalogue import defaults
+from flatphys.finite_size.descent.algorithms import ReplicatedSGD, has_binary_weights
 from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.search import Algorithm
 from flatphys.model import Gibbs, Model, RandomLabels, check_model
@@ -51,8 +53,8 @@ def passes(algorithm: Algorithm) -> float:
     return PASSES.get(type(algorithm).__name__, (1.0, ""))[0] * (replicas or 1)
 
 
-def within(algorithm: Algorithm, budget: float) -> Algorithm:
-    """The algorithm with so many passes over the patterns at most; schedules of couplings are as long as the run."""
+def within(algorithm: Algorithm, budget: float, binary: bool = True) -> Algorithm:
+    """The algorithm with so many passes over the patterns at most; the coupling of replicas of binary weights grows within them."""
     name = PASSES.get(type(algorithm).__name__, (1.0, None))[1]
     if name is None:
         return algorithm
@@ -60,6 +62,9 @@ def within(algorithm: Algorithm, budget: float) -> Algorithm:
     changes: dict[str, Any] = {name: count}
     if hasattr(algorithm, "attempts"):
         changes["attempts"] = 1
+    if binary and isinstance(algorithm, ReplicatedSGD):
+        gamma: Any = algorithm.gamma or GAMMA
+        changes["gamma"] = dataclasses.replace(gamma, steps=min(gamma.steps, count))
     return dataclasses.replace(algorithm, **changes)
 
 
@@ -123,9 +128,9 @@ def flatness_against_generalization(
     if algorithms is None:
         algorithms = defaults(make_instances(model, n, alpha, 1, 0, None, hidden))
     if isinstance(algorithms, dict):
-        limited: Any = {name: _within(one, budget) for name, one in algorithms.items()}
+        limited: Any = {name: _within(one, budget, model) for name, one in algorithms.items()}
     else:
-        limited = [_within(one, budget) for one in algorithms] if isinstance(algorithms, list | tuple) else algorithms
+        limited = [_within(one, budget, model) for one in algorithms] if isinstance(algorithms, list | tuple) else algorithms
     given = {"n": n, "instances": instances, "seed": seed, "hidden": hidden, "distance": validate.number("distance", distance, 0.0, 1.0)}
     run: dict[str, Any] = {"store": store, "executor": executor, "workers": workers, "progress": progress}
     table = compare_algorithms(model, alpha, limited, **given, **run).isel(alpha=0)
@@ -134,8 +139,8 @@ def flatness_against_generalization(
     )
 
 
-def _within(one, budget):
-    return within(one, budget) if isinstance(one, Algorithm) else one
+def _within(one, budget, model):
+    return within(one, budget, has_binary_weights(model)) if isinstance(one, Algorithm) else one
 
 
 def correlations(table, seed: int = 1) -> "xarray.Dataset":

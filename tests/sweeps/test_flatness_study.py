@@ -58,6 +58,7 @@ def test_every_algorithm_gets_the_same_budget():
         field = next(name for name in ("steps", "epochs", "sweeps") if hasattr(limited, name))
         used = passes(limited) * getattr(limited, field)
         assert 300.0 - passes(limited) < used <= 300.0
+    assert within(fp.ReplicatedSGD(replicas=5), 300.0).gamma == fp.Schedule(0.05, 0.55, steps=60)  # it grows within the run
     assert passes(fp.ReplicatedSGD(replicas=5)) == 5.0 and passes(fp.ReinforcedBP()) == 2.0
 
 
