@@ -47,6 +47,11 @@ def draw(records: list[dict]):
             bars = [[v - r["low"] for v, r in zip(values, mine)], [r["high"] - v for v, r in zip(values, mine)]]
             look = dict(fmt=marker + "-", ms=3.2, lw=0.8, color=colour, elinewidth=0.6, mew=0.7)
             ax.errorbar([r["alpha"] for r in mine], values, bars, **look, label=f"$N = {n}$")
-    ax.set(xlabel=style.LABELS["alpha"], ylabel="fraction solved", ylim=(-0.05, 1.05), title=rf"gradient descent, $\kappa = {MARGIN:g}$")
+    ax.set(
+        xlabel=style.LABELS["alpha"],
+        ylabel="fraction solved",
+        ylim=(-0.05, 1.05),
+        title=rf"gradient descent, $\kappa = {MARGIN:g}$, at most {EPOCHS} steps",
+    )
     ax.legend(loc="lower left", fontsize="x-small")
     return figure
