@@ -9,8 +9,8 @@ from flatphys.plotting import style
 
 MARGIN = -0.5
 SIZES = {100: (style.BLUE, "o"), 200: (style.VERMILION, "s")}
-LOADS = (3.6, 4.0, 4.2, 4.4, 4.6)
-INSTANCES, EPOCHS, SEED = 10, 3000, 1
+LOADS = (3.8, 4.2, 4.4, 4.6, 4.8)
+INSTANCES, EPOCHS, SEED = 10, 12000, 1
 
 
 def compute(instances: int = INSTANCES, sizes=tuple(SIZES), epochs: int = EPOCHS) -> list[dict]:
