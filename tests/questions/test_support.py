@@ -58,7 +58,8 @@ def test_the_matrix_says_what_the_functions_do(name):
         warnings.simplefilter("ignore")
         for model in models():
             said = fp.supported(model).error(name)
-            if name in COSTLY and said is None:
+            slow = name == "local_entropy" and getattr(model.learner, "energy", "") == "logistic"  # a sum for every node of two sums
+            if said is None and (slow or name in COSTLY):
                 continue
             if asked(question, model) != said:
                 wrong[model] = said
