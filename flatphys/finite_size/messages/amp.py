@@ -86,9 +86,13 @@ def of_patterns(ch, variance, mean, c, g, fields, keep):
 
 
 @jit
-def of_weights(site, variance, mean, h, fields, a, m, new, c, guess):
-    """From F^T g in `b` (and F*F g' in `a` unless `mean`), both without their factors: A, B, the new means and variances.  Returns l2."""
+def of_weights(site, variance, mean, fields, weights, guess):
+    """From F^T g in `b` (and F*F g' in `a` unless `mean`), both without their factors: A, B, the new means and variances.  Returns l2.
+
+    `weights` are h, A, the old means, the new ones and the variances.
+    """
     _, _, _, dg, b = fields
+    h, a, m, new, c = weights
     units = dg.shape[0]
     size = b.size // units
     scale = 1.0 / math.sqrt(size)
@@ -149,7 +153,7 @@ def amp(task: Task, damping: float, tolerance: float, steps: int, start: Point |
             along_patterns(task.x[own], g[unit], fields.b[own])
             if not mean:
                 along_patterns(task.squares[own], fields.dg[unit], a[own])
-        l2 = of_weights(site, task.variance, mean, task.field, fields, a, m, new, c, l2)
+        l2 = of_weights(site, task.variance, mean, fields, (task.field, a, m, new, c), l2)
         residual = max(move(m, new, damping), change)
         if not residual < math.inf:
             return None, math.inf, step

@@ -154,12 +154,13 @@ def exact_pattern(ch, x, m, u, later):
 
 
 @jit
-def sweep(ch, x, sizes, field, total, messages, damping, later):
+def sweep(ch, patterns, field, total, messages, damping, later):
     """One parallel update of all messages u (P, N) and fields h; returns (largest change of a message, sum log Z, share, energy).
 
-    `sizes` (2, P) holds the largest |x| and |u| of every pattern.  Sums are exact where there is room for their laws, `later`, and
-    Gaussian else.
+    `patterns` are x (P, N) and, (2, P), the largest |x| and |u| of every one.  Sums are exact where there is room for their laws,
+    `later`, and Gaussian else.
     """
+    x, sizes = patterns
     p, n = x.shape
     change = log_f = share = loss = 0.0
     m, c, u, fresh = np.empty(n), np.empty(n), np.empty(n), field.copy()
@@ -208,7 +209,7 @@ def edges(task: Task, damping: float, tolerance: float, steps: int, exact: bool,
     sizes = np.stack((np.abs(x).max(axis=1), np.zeros(p)))
     waiting = Patience(patience)
     for step in range(1, steps + 1):
-        change, log_f, share, loss = sweep(task.channel, x, sizes, task.field, total, messages, damping, later)
+        change, log_f, share, loss = sweep(task.channel, (x, sizes), task.field, total, messages, damping, later)
         if not change < math.inf:
             return None, math.inf, step
         if change <= tolerance:
