@@ -28,27 +28,17 @@ from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.errors import InterruptedRunWarning, InvalidInput, NotMixedWarning
-from flatphys.finite_size import measure, memory
+from flatphys.finite_size import measure, memory, references
 from flatphys.finite_size.chains.ladder import ladder_of, log_ratio_series
 from flatphys.finite_size.estimate import Estimate
 from flatphys.finite_size.found import Found
-from flatphys.finite_size.instances import make_instances
 from flatphys.finite_size.mixing import complaints
 from flatphys.finite_size.patience import Interruption, progress_bar
 from flatphys.finite_size.record import integral, slowest_rung
-from flatphys.finite_size.rules import fit, one_thread
 from flatphys.finite_size.run import SampledLocalEntropy
-from flatphys.finite_size.schedule import (
-    checked_threads,
-    choose_betas,
-    default_patterns,
-    energy_name,
-    sampled_channel,
-    schedule,
-    starting_weights,
-)
+from flatphys.finite_size.schedule import checked_threads, energy_name, sampled_channel, schedule
 from flatphys.kernels.codes import ERRORS
-from flatphys.model import ENERGIES, Bayes, GaussianMixture, Gibbs, Model, Teacher, TreeCommittee, check_model
+from flatphys.model import ENERGIES, Model, check_model
 
 REFERENCES = ("learner", "teacher")
 CHAINS = 64  # by default, two on each instance
@@ -75,28 +65,6 @@ def _overlaps(overlap, distance, n: int, binary: bool) -> np.ndarray:
         if ((flips < 1) | (flips > n - 1)).any():
             raise InvalidInput(f"overlap must leave at least one weight flipped and one not at n = {n}, got {validate.shown(out)}")
         out = 1.0 - 2.0 * flips / n
-    return out
-
-
-def _reference(model, instances, sweeps, seed, options) -> np.ndarray:
-    """Weights of the learner, one per instance, (count, n) with |w|^2 = n."""
-    count, n, learner = instances.count, instances.n, model.learner
-    if isinstance(learner, Gibbs):
-        from flatphys.finite_size.chains.ensemble import Chains
-
-        channel = sampled_channel(learner.energy, learner.margin, learner.beta)
-        betas = choose_betas(None, channel, instances.p)
-        own = {**options, "margin": learner.margin, "energy": energy_name(channel)}
-        start = starting_weights(instances, betas, np.zeros(2, dtype=bool), own, seed, 1)
-        chain = Chains(instances, betas=betas, replicas=2, seed=seed + 500_009, start=start, **own)
-        chain.advance(sweeps)
-        return np.asarray(chain.weights[:, 0, -1])
-    out = np.empty((count, n))
-    with one_thread():
-        for k in range(count):
-            x = instances.patterns[k].T.astype(np.float64)  # the labels are folded in
-            w, _ = fit(learner, model.data, x, np.ones(len(x)), instances.alpha)
-            out[k] = w * (math.sqrt(n) / np.linalg.norm(w))
     return out
 
 
@@ -174,17 +142,21 @@ def sample_local_entropy(
     margin, beta = validate.number("margin", margin), validate.number("beta", beta, 0.0, infinite=True)
     energy = validate.choice("energy", energy, ENERGIES)
     channel = sampled_channel(energy, margin, beta)
-    _refuse(model, reference)
+    references.refuse(model, reference)
     memory.draws_fit(plan, n)
     kind = getattr(model.learner, "weights", "spherical")
     overlaps = _overlaps(overlap, distance, n, kind == "binary")
     options = {"weights": kind, "margin": margin, "energy": energy_name(channel), "device": device, "threads": threads}
     if own:
-        instances, around = _theirs(reference, model, n, alpha, plan, patterns)
+        instances, around = references.own(reference, model, n, alpha, plan, patterns)
         reference = "found"
     else:
-        instances = _instances(model, n, alpha, plan, seed, (kind, margin, patterns))
-        around = instances.teacher if reference == "teacher" else _reference(model, instances, reference_sweeps, seed, options)
+        instances = references.drawn(model, n, alpha, plan, seed, (kind, margin, patterns))
+        around = (
+            instances.teacher
+            if reference == "teacher"
+            else references.weights_of_learner(model, instances, reference_sweeps, seed, options)
+        )
     columns, wrong = [], []
     with Interruption() as ctrl_c, progress_bar(progress, plan.sweeps * overlaps.size, "sampling") as show:
         for place, at in enumerate(overlaps.tolist()):
@@ -205,54 +177,6 @@ def sample_local_entropy(
     what = (model, reference, n, instances.alpha, margin, beta, overlaps, 0.5 * (1.0 - overlaps))
     size = {"instances": plan.count, "chains": plan.replicas, "sweeps": plan.sweeps, "seed": seed}
     return SampledLocalEntropy(*what, **{"train_loss": None, **joined}, **size, cost=energy, complaints=wrong, estimates=joined)
-
-
-def _refuse(model, reference):
-    """What has no local entropy at finite N."""
-    learner = model.learner
-    if isinstance(getattr(learner, "network", None), TreeCommittee):
-        raise InvalidInput(
-            "network must be Perceptron() for sample_local_entropy, got a TreeCommittee: at finite K no shell entropy goes with its theory"
-        )
-    if getattr(learner, "bias", False):
-        raise InvalidInput("bias must be False for sample_local_entropy: the counted weights have none")
-    if reference == "teacher" and not (isinstance(model.data, Teacher) and isinstance(learner, (Gibbs, Bayes))):
-        raise InvalidInput(f"reference 'teacher' needs Teacher data and a Gibbs or Bayes learner, got {model!r}")
-    if reference == "learner" and isinstance(learner, Bayes) and isinstance(model.data, Teacher):
-        raise InvalidInput(
-            "learner Bayes has no single weight vector at finite N with a teacher; use reference='teacher' or a Gibbs learner"
-        )
-
-
-def _theirs(found, model, n, alpha, plan, patterns):
-    """The instances of weights of one's own, which must be of this call, and the weights with |w|^2 = N."""
-    its = found.instances
-    of_call = {
-        "model": (its.model, model),
-        "n": (its.n, n),
-        "alpha": (f"{its.p} patterns", f"{memory.pattern_count(alpha, n)} patterns"),
-        "chains": (its.count, plan.count),
-    }
-    for name, (has, asked) in of_call.items():
-        if has != asked:
-            per = f" x replicas = {plan.replicas}" if name == "chains" else ""
-            raise InvalidInput(f"{name} must be that of the reference's instances, {has!r}{per}, got {asked!r}{per}")
-    if patterns is not None:
-        raise InvalidInput(f"patterns must be left out: the reference's instances have theirs, got {validate.shown(patterns)}")
-    weights = found.weights.astype(np.float64)
-    return its, weights * (math.sqrt(n) / np.linalg.norm(weights, axis=1, keepdims=True))
-
-
-def _instances(model, n, alpha, plan, seed, counted):
-    """Instances of the reference's model; `counted` is the kind of weights, the margin and the patterns asked for."""
-    kind, margin, patterns = counted
-    learner = model.learner
-    if patterns is None:
-        probe = model if isinstance(model.data, GaussianMixture) else Model(model.data, Gibbs(kind, margin))
-        other = default_patterns(model, n) if isinstance(learner, Gibbs) else "gaussian"
-        patterns = default_patterns(probe, n) if other == "sign" else "gaussian"
-    own = isinstance(learner, Gibbs) or not isinstance(model.data, Teacher)
-    return make_instances(model if own else Model(model.data, Gibbs(kind)), n, alpha, count=plan.count, seed=seed, patterns=patterns)
 
 
 def _sweep(instances, channel, plan, state, asked):
