@@ -18,8 +18,8 @@ from flatphys.saddle.equilibrium import averages
 
 def kernels():
     """Every compiled function of the package."""
-    for module in pkgutil.walk_packages(flatphys.__path__, "flatphys."):
-        if not module.name.endswith(("__main__", "_cuda")):
+    for module in pkgutil.walk_packages(flatphys.__path__, "flatphys.", onerror=lambda name: None):  # networks may have no torch
+        if not module.name.endswith(("__main__", "_cuda")) and not module.name.startswith("flatphys.deep"):
             yield from (one for one in vars(importlib.import_module(module.name)).values() if isinstance(one, Dispatcher))
 
 

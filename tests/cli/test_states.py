@@ -60,6 +60,7 @@ class TestProcess:
             "beta": "inf",
             "network": {"kind": "perceptron"},
             "energy": "errors",
+            "bias": False,
         }
         assert answer["phase"] == "unsat"
         with pytest.warns(fp.errors.NegativeEntropyWarning):

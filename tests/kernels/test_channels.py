@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from scipy.special import erfc
 
 from flatphys.kernels.channels import CODES, COUNTED, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features
-from flatphys.kernels.codes import Channel
+from flatphys.kernels.codes import Channel, Loss
 from flatphys.kernels.halves import half
 from flatphys.kernels.losses import point
 from flatphys.kernels.traits import energy_traits
@@ -108,7 +108,7 @@ def test_cost_loss_weight_and_the_halves_say_the_same(energy, t, x, u, beta, sig
     code = CODES[energy]
     if LOSS[code] != COUNTED:
         place = 0.0 if energy == "logistic" else 1.0
-        assert cost(code, t) == pytest.approx(point(LOSS[code], place - t)[0], rel=1e-12, abs=1e-15)
+        assert cost(code, t) == pytest.approx(point(Loss(LOSS[code], 0.0), place - t)[0], rel=1e-12, abs=1e-15)
     ch = Channel(code, 0.0, beta)
     assert boltzmann(ch, t) == pytest.approx(math.exp(-beta * cost(code, t)), rel=1e-14)
     if energy == "logistic":

@@ -11,6 +11,8 @@ from flatphys.errors import InvalidInput, Unsatisfiable
 from flatphys.saddle.equilibrium.states import dominant
 from flatphys.thresholds.flatness import Neighbourhood, flatness_threshold
 
+# the densest regions of committees are unstable between each other: said, and no matter here
+formal = pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")
 BINARY = fp.Model(fp.RandomLabels(), fp.Gibbs("binary"))
 
 
@@ -34,6 +36,7 @@ def test_the_steepest_slope_is_smooth_across_zero_entropy():
         fp.local_entropy(states[2], distance=0.01)
 
 
+@formal
 @pytest.mark.parametrize("activation", ["sign", "erf", "relu"])
 def test_thresholds_of_committees_are_where_a_slope_touches_zero(activation):
     """The local entropy is monotonic up to its maximum just below the threshold and not just above, around either reference."""

@@ -112,6 +112,7 @@ def test_chords_of_the_kernel(activation):
         assert rise0 == pytest.approx(rise1 - bend1 * gap, rel=1e-8) or gap > 1e-6
 
 
+@pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")
 @activations
 @pytest.mark.parametrize("y", [4.0, math.inf])
 def test_stabilities_of_dense_regions_give_the_load_derivative(activation, y):
