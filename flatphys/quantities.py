@@ -162,6 +162,7 @@ ANSWERS = (
     _Q("external_entropy", "logarithm of the number of regions", PER_WEIGHT, axis="external entropy"),
     _Q("region_entropy", "entropy within one region", PER_WEIGHT),
     _Q("m1", "overlap of a replica with the clouds' centre", symbol="m_1"),
+    _Q("mutual_distance", "distance of two replicas of a star", symbol="d_{12}"),
     _Q("centre_norm", "norm of the centre of a region's replicas per square root of N"),
     _Q("replicated_entropy.cosine", "cosine of the angle of the centre to the teacher or the clouds' centre"),
     _Q(

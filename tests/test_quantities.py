@@ -16,6 +16,7 @@ from flatphys.state import NUMBERS, SCALARS
 BINARY, SPHERICAL = fp.Model(), fp.Model(fp.RandomLabels(), fp.Gibbs("spherical"))
 TEACHER = fp.Model(fp.Teacher(), fp.Gibbs())
 MIXTURE = fp.Model(fp.GaussianMixture(), fp.ERM(bias=True))
+CLOUDS = fp.Model(fp.GaussianMixture(), fp.Gibbs("spherical", beta=1.0))
 
 
 def entry(name, question=""):
@@ -30,7 +31,13 @@ def states():
     for learner in (fp.Bayes(), fp.ERM(), fp.MaxMargin(), fp.Hebb()):
         yield fp.solve(fp.Model(fp.Teacher(), learner), 0.5)
         yield fp.solve(fp.Model(fp.GaussianMixture(), learner), 0.5)
-    yield from (fp.solve(BINARY, 0.5), fp.solve(MIXTURE, 0.5), fp.ground_state(SPHERICAL, 3.0), fp.teacher_state(TEACHER, 1.0))
+    yield from (
+        fp.solve(BINARY, 0.5),
+        fp.solve(MIXTURE, 0.5),
+        fp.solve(CLOUDS, 0.5),
+        fp.ground_state(SPHERICAL, 3.0),
+        fp.teacher_state(TEACHER, 1.0),
+    )
     yield fp.solve(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical", margin=-0.5)), 4.3, ansatz="1RSB")
 
 
@@ -41,6 +48,7 @@ ASKED = {  # what each question is asked of; all else by its example
     "first_order_transition": TEACHER,
     "teacher_state": TEACHER,
     "ground_state": SPHERICAL,
+    "flattest": fp.Model(fp.Teacher(), fp.Gibbs("spherical", 0.0, 5.0, energy="hinge")),
     "separability_threshold": fp.Model(fp.GaussianMixture(), fp.MaxMargin()),
     "bayes_error": fp.Model(fp.Teacher(), fp.Bayes()),
 }
@@ -66,6 +74,7 @@ def runs():
     """Small simulations of chains and of trained rules."""
     for model in (fp.Model(fp.Teacher(), fp.Gibbs(beta=1.0)), MIXTURE, fp.Model(fp.Teacher(), fp.MaxMargin())):
         yield fp.sample(model, n=21, alpha=0.5, chains=4, sweeps=20, device="cpu", threads=1)
+    yield fp.sample(CLOUDS, n=21, alpha=0.5, chains=4, sweeps=40, replicas=2, coupling=0.1, device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")

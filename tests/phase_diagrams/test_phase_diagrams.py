@@ -144,6 +144,7 @@ def test_the_slope_touches_zero_on_the_line_of_typical_solutions(storage):
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore::flatphys.errors.ReplicaSymmetryWarning")  # of the regions among each other: no matter here
 def test_dense_regions_lose_their_monotonicity_on_their_line(storage):
     line = storage["dense regions"]
     for alpha, margin in sampled(line, "alpha", "margin", step=11):
