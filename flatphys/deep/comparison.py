@@ -58,7 +58,8 @@ def compare(
     subset : int or (int, int), optional
         How many of the training examples, and the seed that draws them (0).
     store : path or fp.Store, optional
-        Runs found there are not made again.  Builders and losses of one's own are told apart by their names: change the file with them.
+        Runs found there are not made again.  Builders and losses of one's own are told apart by the layers, initial weights and
+        initial loss that they give.
     executor : concurrent.futures.Executor, optional
         Makes the runs, as for `fp.sweep`.
     workers, progress
@@ -85,25 +86,30 @@ def compare(
         After Ctrl-C, or where a run ran away: its point has the status "failed" and the sentence, the others go on.
     """
     networks, named = builders_of(builders), _algorithms(algorithms)
-    seeds = list(range(validate.integer("seeds", seeds, 1))) if np.ndim(seeds) == 0 else [validate.seed(one) for one in seeds]
+    seeds = (
+        list(range(validate.integer("seeds", seeds, 1)))
+        if np.ndim(seeds) == 0
+        else [validate.integer("seeds", one, 0, 2**53) for one in seeds]
+    )
     if len(set(seeds)) < len(seeds) or not seeds:
         raise InvalidInput(f"seeds must be different integers, got {validate.shown(seeds)}")
     task = Task(drawn(data, subset), budget, stop_loss, loss, sigma, draws)
-    for builder in networks.values():
-        for algorithm in named.values():
-            task.training(builder, algorithm, seeds[:1])  # refuses what does not fit, before any work
+    told = {}
+    for name, builder in networks.items():
+        first = [task.training(builder, algorithm, seeds[:1]) for algorithm in named.values()]  # refuses what does not fit, before any work
+        told[f"{name} {first[0].fingerprint()}"] = builder
     keys = {f"{name}: {one!r}": one for name, one in named.items()}
-    question = own_question("deep.compare", _Compared(task, networks, keys), vectors=("seed",), version=VERSION)
+    question = own_question("deep.compare", _Compared(task, told, keys), vectors=("seed",), version=VERSION)
     table = sweep(
         Model(),
         question=question,
-        network=list(networks),
+        network=list(told),
         algorithm=list(keys),
         seed=[float(one) for one in seeds],
         **task.told(),
         **swept_by(store, executor, **how),
     )
-    table = tidy(table.assign_coords(algorithm=list(named), seed=seeds), task, "deep.compare")
+    table = tidy(table.assign_coords(network=list(networks), algorithm=list(named), seed=seeds), task, "deep.compare")
     for name in [name for name in table.data_vars if "seed" in table[name].dims and table[name].dtype.kind == "f"]:
         table[f"{name}_mean"] = table[name].mean("seed")
         table[f"{name}_error"] = (
@@ -141,7 +147,8 @@ class Task:
         found |= {"gradients": float(run.gradients), "seconds": run.seconds}
         if "distance" in run.history:
             found["distance"] = float(run.history["distance"][-1])
-        return {name: value for name, value in found.items() if value == value}  # without test examples there is no test error
+        without = ("test_error", "test_loss", "gap", "gap_loss") if self.data.test_x is None else ()
+        return {name: value for name, value in found.items() if name not in without}
 
 
 class _Compared:
@@ -161,6 +168,7 @@ class _Compared:
 
 
 def swept_by(store=None, executor=None, workers=1, progress=None) -> dict:
+    """How a sweep is run: its keywords with the defaults here."""
     return {"store": store, "executor": executor, "workers": workers, "progress": progress}
 
 
@@ -182,6 +190,7 @@ def tidy(table, task, title):
 
 
 def drawn(data, subset) -> Data:
+    """The examples, or as many of them as `subset` says."""
     validate.instance("data", data, (Data,))
     if subset is None:
         return data
@@ -189,6 +198,7 @@ def drawn(data, subset) -> Data:
 
 
 def builders_of(builders) -> dict:
+    """Builders by name, checked."""
     found = dict(builders) if isinstance(builders, dict) else {getattr(builders, "__name__", "network"): builders}
     for name, one in found.items():
         if not callable(one) or isinstance(one, torch.nn.Module):

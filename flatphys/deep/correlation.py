@@ -61,8 +61,11 @@ def correlate(
     """
     task = Task(drawn(data, subset), budget, stop_loss, loss, sigma, draws)
     count = validate.integer("runs", runs, 3)
-    question = own_question("deep.correlate", _Correlated(task, builders_of(builder), validate.seed(seed)), version=VERSION)
-    table = sweep(Model(), question=question, run=list(range(count)), seed=float(seed), **task.told(), **swept_by(**how))
+    networks, seed = builders_of(builder), validate.integer("seed", seed, 0, 2**53)
+    (build,) = networks.values()
+    told = task.training(build, SGD(batch=min(SGD.batch, len(task.data.train_y))), [0]).fingerprint()
+    question = own_question("deep.correlate", _Correlated(task, networks, seed), version=VERSION)
+    table = sweep(Model(), question=question, run=list(range(count)), seed=float(seed), network=told, **task.told(), **swept_by(**how))
     return with_taus(tidy(table.assign_coords(run=range(count)), task, "deep.correlate"))
 
 

@@ -19,6 +19,8 @@ def copied(network: nn.Module) -> nn.Module:
     validate.instance("network", network, (nn.Module,))
     if not any(True for _ in network.parameters()):
         raise InvalidInput(f"network must have parameters, got {validate.shown(network)}")
+    if not all(bool(torch.isfinite(w).all()) for w in network.parameters()):
+        raise InvalidInput("network must have finite weights, got nan or inf among them")
     return copy.deepcopy(network).eval().requires_grad_(False)
 
 

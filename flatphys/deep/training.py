@@ -25,7 +25,7 @@ from flatphys.deep.evaluate import BATCH, checked, copied, error_and_loss, gener
 from flatphys.deep.gradients import Gradients, Minibatches, fill, flat
 from flatphys.deep.losses import loss_of
 from flatphys.display import Table
-from flatphys.errors import InvalidInput, TrainingDiverged
+from flatphys.errors import InvalidInput, NotConverged, TrainingDiverged
 from flatphys.finite_size.patience import progress_bar
 
 LINES = 100  # of the history
@@ -188,13 +188,22 @@ class Training:
                 self._keep()
         if not self.lines or self.lines[-1]["t"] < step.t:
             self._write()
+        if not bool(torch.isfinite(self.algorithm.found(self.state)).all()):  # the last step is seen by no loss
+            self._diverged(0, math.nan)
+        if self.stop_loss is not None and self._loss() > self.stop_loss:
+            raise NotConverged(
+                f"the training loss is {self._loss():.4g} after the whole budget, above stop_loss {self.stop_loss:g}: raise budget"
+            )
 
     def _arrived(self):
         """Whether the training loss is at `stop_loss`, looked at after every epoch."""
         if self.stop_loss is None or self.step.t % self.step.minibatches.epoch or not self.step.t:
             return False
-        found = self.algorithm.found(self.state)
-        return float(self.step.gradients.loss_of(found, self.data.train_x, self.data.train_y, BATCH).max()) <= self.stop_loss
+        return self._loss() <= self.stop_loss
+
+    def _loss(self) -> float:
+        """The largest training loss of the systems."""
+        return float(self.step.gradients.loss_of(self.algorithm.found(self.state), self.data.train_x, self.data.train_y, BATCH).max())
 
     def _watch(self):
         """Whether a row has run away; the last good weights are those of an epoch's end."""
@@ -202,16 +211,19 @@ class Training:
         losses = step.losses.tolist()
         self.above = [n + 1 if loss > top else 0 for n, loss, top in zip(self.above, losses, self.top)]
         if max(self.above) >= epoch or not all(map(math.isfinite, losses)):
-            weights = self.good[1]
             row = next((r for r, loss in enumerate(losses) if not math.isfinite(loss)), self.above.index(max(self.above)))
-            raise TrainingDiverged(
-                f"the loss is {losses[row]:.4g} after {step.t} steps of {self.algorithm!r} and was {float(self.first[row]):.4g} at "
-                f"the start: lower lr" + (", or raise batch" if self.algorithm.batch < 32 else ""),
-                step=step.t,
-                network=self._network(self.algorithm.found({"w": weights} | _others(self.state, weights))[row // self.algorithm.rows]),
-            )
+            self._diverged(row, losses[row])
         if not any(self.above) and step.t - self.good[0] >= epoch:
             self.good = step.t, self.state["w"].clone()
+
+    def _diverged(self, row, loss):
+        weights, step = self.good[1], self.step.t
+        raise TrainingDiverged(
+            f"the loss is {loss:.4g} after {step} steps of {self.algorithm!r} and was {float(self.first[row]):.4g} at "
+            f"the start: lower lr" + (", or raise batch" if self.algorithm.batch < 32 else ""),
+            step=step,
+            network=self._network(self.algorithm.found({"w": weights} | _others(self.state, weights))[row // self.algorithm.rows]),
+        )
 
     def _write(self):
         """A line of the history."""
@@ -226,21 +238,9 @@ class Training:
         if self.path is None:
             return
         step = self.step
-        store.save(
-            self.path,
-            self.call,
-            {
-                "state": self.state,
-                "t": step.t,
-                "taken": step.minibatches.taken,
-                "generators": [one.get_state() for one in step.generators],
-                "lines": self.lines,
-                "since": self.since,
-                "above": self.above,
-                "good": self.good,
-                "seconds": self.seconds,
-            },
-        )
+        kept = {name: getattr(self, name) for name in ("state", "lines", "since", "above", "good", "seconds")}
+        kept |= {"t": step.t, "taken": step.minibatches.taken, "generators": [one.get_state() for one in step.generators]}
+        store.save(self.path, self.call, kept)
 
     def _call(self) -> str:
         """What a checkpoint belongs to: algorithm, budget, seeds, loss, data, shape and start of the network."""
@@ -248,6 +248,15 @@ class Training:
         for tensor in (self.start, self.data.train_x, self.data.train_y):
             found.update(tensor.cpu().contiguous().numpy().tobytes())
         return repr((self.algorithm, self.budget, self.seeds, self.loss.name, str(self.template), found.hexdigest()))
+
+    def fingerprint(self) -> str:
+        """What tells a network and its loss from others: layers, initial weights, the loss that they have to six digits."""
+        with generator_kept():
+            seed_everywhere(0)
+            losses = self.step.gradients.loss_of(self.start, self.data.train_x, self.data.train_y, BATCH)
+        found = hashlib.sha256(f"{self.template} {[f'{loss:.6g}' for loss in losses.tolist()]}".encode())
+        found.update(self.start.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:16]
 
     def _network(self, weights) -> nn.Module:
         """A network of these weights, its batch norm measured on the training data."""

@@ -141,3 +141,17 @@ def test_wrong_options_are_named():
     ):
         done = command(*words)
         assert done.exit_code == 2 and message in done.output
+
+
+def test_another_network_of_the_same_name_is_not_looked_up(tmp_path):
+    given = {"seeds": 1, "budget": BUDGET, "draws": 4, "progress": False, "store": tmp_path / "runs.db"}
+    widths = [
+        deep.compare(lambda width=width: deep.network("mlp", (1, 8, 8), 10, hidden=(width,)), small(), [deep.SGD()], **given)
+        for width in (8, 16)
+    ]
+    assert float(widths[0].norm[0, 0, 0]) != float(widths[1].norm[0, 0, 0])
+
+
+def test_a_run_that_does_not_reach_the_loss_has_no_values():
+    table = deep.compare(mlp, small(), [deep.SGD()], seeds=1, budget=BUDGET, stop_loss=1e-6, draws=4, progress=False)
+    assert (table.status == "not_converged").all() and "raise budget" in str(table.message.values.flat[0])

@@ -274,6 +274,11 @@ def test_a_training_that_runs_away_stops_with_the_step_and_the_last_good_network
         deep.train(builder(), small(), deep.SGD(lr=1e20, batch=20), 20_000)
 
 
+def test_weights_that_only_the_last_step_spoils_are_not_returned():
+    with pytest.raises(TrainingDiverged):
+        deep.train(Weights(), ONE, deep.SGD(lr=1e308, momentum=0.9, weight_decay=1e10, **FLAT), 2, loss=quadratic)
+
+
 def test_wrong_arguments_are_named():
     data, rsgd = small(), deep.ReplicatedSGD(batch=20)
     for network, algorithm, budget, words in (
