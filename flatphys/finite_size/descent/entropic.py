@@ -5,7 +5,13 @@ Entropy-SGD (Chaudhari et al., ICLR 2017; Pittorino et al., ICLR 2021) moves w t
     w' <- w' + eta [force(w') - gamma (w' - w)] + sqrt(2 eta T) xi,      mu <- a mu + (1-a) w',      w <- w - r (w - mu):
 
 the force of the local free energy -T log of the integral of exp[-L(w')/T - gamma |w' - w|^2/(2T)].  T = 0: Moreau's envelope of L, whose
-minimum is that of L.  gamma -> infinity at T = gamma sigma^2: the loss averaged over noise, `fp.smoothed(loss, sigma)`.
+minimum is that of L.  gamma -> infinity: the loss averaged over noise, `fp.smoothed(loss, sigma)`, where the steps of finite length eta
+around weights that stand still have the width
+
+    sigma^2 = T/[gamma (1 - eta gamma/2)],          T = gamma sigma^2/2 at eta = 1/gamma, where they forget each other.
+
+There the weights end off that minimum by O(curvature^2/gamma^2), else by O(curvature/gamma); their own wandering adds about
+(outer_rate/2) (1-a)/(1+a) gamma/curvature to sigma^2 in units of it.
 """
 
 import math
