@@ -8,7 +8,6 @@ import pytest
 
 import flatphys as fp
 from flatphys.errors import DivergenceWarning, InvalidInput
-from flatphys.finite_size.descent.gradient import Landscape
 from flatphys.finite_size.rules import fit
 
 MIXTURE, WHOLE = fp.GaussianMixture(0.5), 10**6
