@@ -10,9 +10,9 @@ import numpy as np
 
 from flatphys.errors import InvalidInput, NotConverged, Unsatisfiable
 from flatphys.kernels.codes import MIXTURE, TEACHER, Channel, Labels, Loss
-from flatphys.kernels.losses import CODES
+from flatphys.kernels.losses import CODES, coded
 from flatphys.kernels.traits import loss_traits
-from flatphys.model import ERM, Bayes, GaussianMixture, Hebb, MaxMargin
+from flatphys.model import ERM, Bayes, CustomLoss, GaussianMixture, Hebb, MaxMargin, spread_of
 from flatphys.numerics.continuation import Path, Steps, extrapolate, vanishing
 from flatphys.numerics.newton import newton
 from flatphys.numerics.quadrature import buffers
@@ -20,7 +20,7 @@ from flatphys.saddle.accept import good
 from flatphys.saddle.franz_parisi.budget import FLAT, Budget
 from flatphys.saddle.franz_parisi.point import COARSE, TOLERANCE
 from flatphys.saddle.franz_parisi.trained_averages import limit_step
-from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, POSTERIOR, Place, Rule
+from flatphys.saddle.franz_parisi.trained_fields import BY_LOSS, CONSTANT, FITTED, LIFTED, NO_EDGES, POSTERIOR, Place, Rule, panels_of
 from flatphys.saddle.franz_parisi.trained_point import ON_THE_WAY, OPTIONS, Equations, Point, solve_point
 from flatphys.state import State
 
@@ -46,9 +46,11 @@ def rule_of(state: State) -> Rule:
     loss, c, edge = NO_LOSS, 0.0, 0.0
     m, q = float(state.order.get("m", state.order.get("R", 0.0))), float(state.q)
     if isinstance(learner, ERM):
-        if not isinstance(learner.loss, str):
-            raise InvalidInput(f"local_entropy needs a built-in loss ({', '.join(CODES)}), got {learner.loss!r}")
-        moves, loss, c = BY_LOSS, CODES[learner.loss], state.V * d
+        if isinstance(learner.loss, CustomLoss):
+            names = ", ".join(CODES)
+            raise InvalidInput(f"local_entropy needs a built-in loss ({names}) or one of them smoothed, got {learner.loss!r}")
+        square = loss_traits(learner.loss).quadratic  # a smoothed one moves patterns as the loss itself does
+        moves, loss, c = BY_LOSS, CODES["square"] if square else coded(learner.loss, spread_of(data)), state.V * d
         if math.isinf(state.V):  # the limit l2 -> 0 of an exact fit
             moves, loss, c, edge = (FITTED if loss_traits(learner.loss).exact_fit else LIFTED), NO_LOSS, 0.0, 1.0
     elif isinstance(learner, Hebb) or (isinstance(learner, Bayes) and mixture):
@@ -62,7 +64,8 @@ def rule_of(state: State) -> Rule:
         edge = math.log((1.0 - data.flip) / data.flip) if data.flip > 0.0 else math.inf
     else:
         raise InvalidInput(f"{learner!r} is not a trained rule")
-    return Rule(labels, moves, loss, float(c), float(edge), m, q, float(d))
+    rule = Rule(labels, moves, loss, float(c), float(edge), m, q, float(d), NO_EDGES)
+    return rule if not loss.sigma > 0.0 else rule._replace(edges=panels_of(rule))
 
 
 class _Path:

@@ -6,21 +6,36 @@ The notation is that of `trained_averages`.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from flatphys._jit import jit
 from flatphys.kernels.channels import channel, features
 from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels, Loss
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import KINKED, features as loss_features, response
-from flatphys.numerics.quadrature import INV_SQRT_2PI, MAX_TRAPEZOID, REACH, gaussian_nodes, panel_nodes, trapezoid_step
+from flatphys.numerics.gaussian import density
+from flatphys.numerics.quadrature import (
+    INV_SQRT_2PI,
+    LEGENDRE_W,
+    LEGENDRE_X,
+    MAX_TRAPEZOID,
+    REACH,
+    gaussian_nodes,
+    panel_nodes,
+    trapezoid_step,
+)
 from flatphys.saddle.franz_parisi.weights import panel_ratio
 
 BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern
+COARSEST, FINE, MOST_PANELS = 12, 1e-14, 1000  # panels on which a move of unknown structure is smooth: at first, to what share, at most
+NO_EDGES = np.empty(0)
 
 
 class Rule(NamedTuple):
     """A trained rule: its labels (kind MIXTURE or TEACHER), how it moves a pattern, its overlaps, and the variance of the patterns.
 
-    `edge` is the margin lifted to, or the posterior's beta; c the strength of the move (`move`).
+    `edge` is the margin lifted to, or the posterior's beta; c the strength of the move (`move`); `edges` the panels in g on which the
+    move of a smoothed loss is smooth (`panels_of`), empty where its structure is known.
     """
 
     labels: Labels
@@ -31,6 +46,7 @@ class Rule(NamedTuple):
     m: float
     q: float
     d: float
+    edges: np.ndarray
 
 
 class Place(NamedTuple):
@@ -73,10 +89,58 @@ def move(rule, omega):
 
 
 @jit
+def _cavity_margin(rule, g):
+    """omega of a field g."""
+    return (rule.m if rule.labels.kind == MIXTURE else 0.0) + math.sqrt(rule.d * rule.q) * g
+
+
+@jit
+def _moved_on(rule, a, b):
+    """Integrals of G delta and G delta' over g in [a, b] by one panel."""
+    half, mid = 0.5 * (b - a), 0.5 * (a + b)
+    total = slope = 0.0
+    for i in range(LEGENDRE_X.size):
+        g = mid + half * LEGENDRE_X[i]
+        delta, bend = move(rule, _cavity_margin(rule, g))
+        weight = half * LEGENDRE_W[i] * density(g)
+        total += weight * delta
+        slope += weight * bend
+    return total, slope
+
+
+@jit
+def panels_of(rule):
+    """Edges of panels on which the move is smooth: halved until the sums over the halves agree with that over the whole."""
+    edges, left, right = np.empty(MOST_PANELS + 1), np.empty(MOST_PANELS), np.empty(MOST_PANELS)
+    size, bent, length = 0.0, 0.0, 2.0 * REACH / COARSEST
+    for i in range(COARSEST):  # the first panel on top
+        left[COARSEST - 1 - i], right[COARSEST - 1 - i] = i * length - REACH, (i + 1) * length - REACH
+        total, slope = _moved_on(rule, i * length - REACH, (i + 1) * length - REACH)
+        size, bent = size + abs(total), bent + abs(slope)
+    n, top = 0, COARSEST - 1
+    edges[0] = -REACH
+    while top >= 0:
+        a, b = left[top], right[top]
+        mid = 0.5 * (a + b)
+        t0, s0 = _moved_on(rule, a, b)
+        t1, s1 = _moved_on(rule, a, mid)
+        t2, s2 = _moved_on(rule, mid, b)
+        fine = abs(t0 - t1 - t2) <= FINE * size and abs(s0 - s1 - s2) <= FINE * bent
+        if fine or n + top + 2 > MOST_PANELS or not a < mid < b:  # where there are too many, two rules of sums will differ
+            n, top = n + 1, top - 1
+            edges[n] = b
+            continue
+        right[top], left[top] = b, mid
+        top += 1
+        left[top], right[top] = a, mid
+    return edges[: n + 1].copy()
+
+
+@jit
 def field_mean(rule, at, g):
     """(mean of the counted field mu given g, delta, d delta/d omega)."""
     mixture = rule.labels.kind == MIXTURE
-    delta, bend = move(rule, (rule.m if mixture else 0.0) + math.sqrt(rule.d * rule.q) * g)
+    delta, bend = move(rule, _cavity_margin(rule, g))
     m1 = rule.m * at.p / math.sqrt(rule.q) + at.dm if mixture else 0.0
     return m1 + at.p * math.sqrt(rule.d) * g + (at.p / math.sqrt(rule.q) + at.dr) * delta, delta, bend
 
@@ -126,6 +190,8 @@ def outer_nodes(rule, one, two, spread, level, u, w):
     kinked, first, second, near = _structure(rule)
     turn = (0.0, 3.0 / math.sqrt(max(growth - 1.0 - spread * spread, 1e-30)) if rule.labels.kind == TEACHER and rule.m != 0.0 else math.inf)
     narrow = 3.0 / math.sqrt(growth - 1.0) if growth > 2.0 else math.inf
+    if rule.edges.size > 0:
+        return _panelled(rule, (*one, one[0], narrow, *two, *turn), level, u, w)
     if not kinked:
         width = min(one[1], two[1])
         if 2.0 * REACH > MAX_TRAPEZOID * trapezoid_step(min(width, near), growth):  # panels
@@ -141,6 +207,21 @@ def outer_nodes(rule, one, two, spread, level, u, w):
             start = stop
     for i in range(n):
         w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
+    return n
+
+
+@jit
+def _panelled(rule, marks, level, u, w):
+    """Nodes on the rule's own panels, each graded towards the marks; the second rule of an error cuts every panel in two."""
+    ratio, n = panel_ratio(level), 0
+    for i in range(rule.edges.size - 1):
+        a, b = rule.edges[i], rule.edges[i + 1]
+        middle = a + 0.45 * (b - a) if level > 0 else b
+        n = panel_nodes(n, a, middle, ratio, ratio, marks, u, w)
+        if level > 0:
+            n = panel_nodes(n, middle, b, ratio, ratio, marks, u, w)
+    for i in range(n):
+        w[i] *= density(u[i])
     return n
 
 

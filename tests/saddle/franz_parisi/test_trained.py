@@ -29,6 +29,8 @@ RULES = [
     fp.Model(fp.Teacher(), fp.MaxMargin()),
     fp.Model(fp.Teacher(0.1), fp.Bayes("spherical")),
     fp.Model(fp.Teacher(), fp.Hebb()),
+    fp.Model(fp.GaussianMixture(0.5), fp.ERM(fp.smoothed("hinge", 0.5), 0.1)),
+    fp.Model(fp.Teacher(0.1), fp.ERM(fp.smoothed("logistic", 1.0), 0.1)),
 ]
 
 
@@ -136,6 +138,33 @@ def test_the_energy_of_hinges_is_minus_the_derivative_by_beta_and_the_slope_that
     low, high = (fp.local_entropy(state, overlap=[p], margin=margin, beta=b, energy=energy).free_entropy[0] for b in (beta - h, beta + h))
     assert got.energy[2] == pytest.approx(-(high - low) / (2.0 * h), rel=1e-5)
     assert got.energy[2] == pytest.approx(state.alpha * got.train_loss[2], rel=1e-14)
+
+
+def around(data, learner, **counted):
+    return fp.local_entropy(fp.solve(fp.Model(data, learner), 1.0), overlap=[0.3, 0.6], **counted)
+
+
+@pytest.mark.parametrize(("loss", "order"), [("hinge", 1.0), ("squared-hinge", 2.0), ("logistic", 2.0)])
+def test_with_little_noise_a_smoothed_loss_has_the_neighbourhood_of_the_loss(loss, order):
+    """Off by sigma^2 times the curvature, which next to the hinge's kink is 1/sigma."""
+    data, want = fp.GaussianMixture(), around(fp.GaussianMixture(), fp.ERM(loss, 0.1), beta=2.0).value
+    far, near = (around(data, fp.ERM(fp.smoothed(loss, sigma), 0.1), beta=2.0).value - want for sigma in (2e-3, 1e-3))
+    assert 0.0 < np.abs(near).max() < 5e-5
+    np.testing.assert_allclose(far / near, 2.0**order, rtol=0.02)
+
+
+@pytest.mark.parametrize("data", [fp.GaussianMixture(), fp.Teacher(0.1)])
+def test_with_much_noise_a_smoothed_loss_has_the_neighbourhood_of_hebbs_rule(data):
+    """The difference falls like 1/sigma."""
+    want = around(data, fp.Hebb(), margin=0.2, beta=3.0).value
+    far, near = (around(data, fp.ERM(fp.smoothed("hinge", sigma), 0.1), margin=0.2, beta=3.0).value - want for sigma in (1e4, 1e5))
+    assert 0.0 < np.abs(near).max() < 1e-5
+    np.testing.assert_allclose(far / near, 10.0, rtol=0.02)
+
+
+def test_a_smoothed_square_moves_patterns_as_the_square_does():
+    plain, smooth = (around(fp.GaussianMixture(0.5), fp.ERM(loss, 0.1)).value for loss in ("square", fp.smoothed("square", 0.7)))
+    assert np.array_equal(plain, smooth)
 
 
 def test_hard_constraints_are_met_only_up_to_the_largest_overlap():
