@@ -30,6 +30,7 @@ from flatphys.model import (
     Teacher,
     TreeCommittee,
 )
+from flatphys.model_losses import Smoothed, smoothed
 
 DATA = {"random-labels": RandomLabels, "teacher": Teacher, "gaussian-mixture": GaussianMixture}
 LEARNERS = {"gibbs": Gibbs, "erm": ERM, "max-margin": MaxMargin, "bayes": Bayes, "hebb": Hebb}
@@ -74,6 +75,7 @@ FIELDS = (
     Field("variance", "D", "gaussian-mixture: variance of each cloud  [default: 1]"),
     Field("positive", "RHO", "gaussian-mixture: probability of the label +1  [default: 0.5]"),
     Field("loss", "LOSS", f"erm: {_either(LOSSES)}; squares carry 1/2 (LinearSVC: C = 1/(2 l2))  [default: logistic]", _read_text),
+    Field("smoothing", "SIGMA", "erm: average the loss over Gaussian noise on the weights  [default: 0]"),
     Field("l2", "L2", "erm: regularisation (l2/2)|w|^2 of the sum over patterns  [default: 0.1]"),
     Field("bias", "", "erm, max-margin, hebb, spherical gibbs: a bias too (gaussian-mixture)  [default: no-bias]", None),
 )
@@ -110,16 +112,23 @@ class ModelOptions:
                 if network is not TreeCommittee:
                     raise InvalidInput(f"--activation {self.fields['activation']} needs --network tree-committee")
                 continue
+            if field.name == "smoothing" and kinds[1] is ERM:
+                continue
             if not any(field.name in _names(kind) for kind in kinds):
                 owners = [f"--data {name}" for name, kind in DATA.items() if field.name in _names(kind)]
-                owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in _names(kind)]
+                owners += [f"--learner {name}" for name, kind in LEARNERS.items() if field.name in (*_names(kind), *_MORE.get(kind, ()))]
                 raise InvalidInput(
                     f"--{field.name} does not apply to {data} data with the learner {learner}; it belongs to {', '.join(owners)}"
                 )
         values = {field.name: field.read(field.name, value) if field.read else value for field, value in given.items()}
         if network:
             values["network"] = network(**({"activation": values["activation"]} if "activation" in values else {}))
+        if "smoothing" in values:
+            values["loss"] = smoothed(values.get("loss", ERM.loss), values["smoothing"])
         return Model(*(kind(**{name: value for name, value in values.items() if name in _names(kind)}) for kind in kinds))
+
+
+_MORE = {ERM: ("smoothing",)}  # options of a learner that are no fields of it
 
 
 def _names(kind) -> set[str]:
@@ -262,6 +271,8 @@ def describe(model: Model) -> dict:
         value = getattr(model, part)
         kind = next((name for name, cls in table.items() if cls is type(value)), type(value).__name__)
         out[part] = {"kind": kind, **dataclasses.asdict(value)}
+    if isinstance(getattr(model.learner, "loss", None), Smoothed):
+        out["learner"] |= {"loss": model.learner.loss.loss, "smoothing": model.learner.loss.sigma}
     if "network" in out["learner"]:
         network = model.learner.network
         out["learner"]["network"] = {
