@@ -21,9 +21,10 @@ import mpmath as mp
 
 from flatphys import validate
 from flatphys.errors import InvalidInput, NotConverged
-from flatphys.model import Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model
+from flatphys.model import ERM, Bayes, Gibbs, MaxMargin, Model, RandomLabels, Teacher, check_model
 from flatphys.precise.equilibrium import Equilibrium
 from flatphys.precise.limit import Limit
+from flatphys.precise.minimiser import Minimiser
 from flatphys.precise.quadrature import GUARD
 from flatphys.precise.result import Refined
 from flatphys.state import State
@@ -53,10 +54,12 @@ def _problem(state, digits):
     model = state.model
     known = isinstance(model.data, (RandomLabels, Teacher)) and isinstance(model.learner, (Gibbs, Bayes, MaxMargin))
     clouds = isinstance(model.learner, Gibbs) and not known and state.order.get("b", 0.0) == 0.0 and state.branch != "ground_state"
+    if isinstance(model.learner, ERM):
+        return Minimiser(state, digits)
     if not (known or clouds) or state.ansatz != "RS":
         raise InvalidInput(
-            f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, or of a Gibbs "
-            f"learner without a bias at finite overlap on a mixture, got {model!r}"
+            f"state must be a replica-symmetric one of a Gibbs, Bayes or MaxMargin learner with random labels or a teacher, of a Gibbs "
+            f"learner without a bias at finite overlap on a mixture, or of ERM by a smooth loss without a bias, got {model!r}"
         )
     if state.branch in ("max_margin", "ground_state"):
         return Limit(state, digits)
@@ -69,7 +72,8 @@ def residuals(state: State, digits: int = 30) -> dict:
     Parameters
     ----------
     state : State
-        Of a Gibbs learner (any branch, ground states included), Bayes, or MaxMargin on Teacher data.
+        Of a Gibbs learner (any branch, ground states included), Bayes, MaxMargin on Teacher data, or ERM without a bias by the square,
+        logistic or a smoothed loss.
     digits : int
         Accuracy of the evaluation, 10 to 300.
 
@@ -79,7 +83,7 @@ def residuals(state: State, digits: int = 30) -> dict:
         For each order parameter the relative difference between what its equation demands and what the
         state says: q, one_minus_q, R against the weights' averages at the state's (q_hat, R_hat); q_hat, R_hat
         against the patterns' averages at those overlaps.  In the limit q -> 1 (maximum margin, spherical ground
-        state) "norm" and "overlap", the two equations of `Limit`.  About 1e-15 for a good state.
+        state) "norm" and "overlap", the two equations of `Limit`; of ERM m, q_orthogonal and V.  About 1e-15 for a good state.
     """
     problem = _problem(state, digits)
     if problem is None:
@@ -96,7 +100,8 @@ def refine(state: State, digits: int = 30) -> Refined:
     Parameters
     ----------
     state : State
-        Of a Gibbs learner (any branch, ground states included), Bayes, or MaxMargin on Teacher data.
+        Of a Gibbs learner (any branch, ground states included), Bayes, MaxMargin on Teacher data, or ERM without a bias by the square,
+        logistic or a smoothed loss.
     digits : int
         Relative accuracy of the order parameters, 10 to 300.  An ordinary point takes half a second
         at 30 digits, a few seconds at 100.
