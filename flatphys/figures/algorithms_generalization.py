@@ -9,7 +9,8 @@ from flatphys.plotting import style
 PROBLEMS = {  # panel -> (title, network, load, N, hidden, measure, label)
     "a": ("perceptron", fp.Perceptron(), 0.7, 201, None, "local_entropy", "local entropy at $d = 0.05$"),
     "b": ("perceptron", fp.Perceptron(), 0.7, 201, None, "local_energy", "local energy at $d = 0.05$"),
-    "c": ("committee, 3 sign units", fp.TreeCommittee("sign"), 0.4, 201, 3, "local_energy", "local energy at $d = 0.05$"),
+    "c": ("committee, 3 sign units", fp.TreeCommittee("sign"), 0.4, 201, 3, "local_entropy", "local entropy at $d = 0.05$"),
+    "d": ("committee, 3 sign units", fp.TreeCommittee("sign"), 0.4, 201, 3, "local_energy", "local energy at $d = 0.05$"),
 }
 INSTANCES, BUDGET = 20, 6000
 
@@ -38,8 +39,8 @@ def compute(instances: int = INSTANCES) -> list[dict]:
 
 def draw(records: list[dict]):
     """Deviations from the mean of an instance, with the rank correlation within instances and its interval."""
-    figure, axes = style.panels(1, 3, width=style.PAGE, height=2.6)
-    for ax, (panel, (title, _, alpha, n, _, _, label)) in zip(axes, PROBLEMS.items()):
+    figure, axes = style.panels(2, 2, width=style.PAGE, height=4.8)
+    for ax, (panel, (title, _, alpha, n, _, _, label)) in zip(axes.flat, PROBLEMS.items()):
         for name, (colour, marker) in LOOKS.items():
             x, y = style.select(records, "x", "y", panel=panel, algorithm=name)
             ax.plot(x, y, marker, color=colour, ms=2.5, mew=0.5, mfc="none", label=name)
@@ -47,6 +48,7 @@ def draw(records: list[dict]):
         words = "{correlation:.2f} [{correlation_low:.2f}, {correlation_high:.2f}], {runs:.0f} runs".format(**sum_up)
         ax.set_title(rf"({panel}) {title}, $\alpha = {alpha:g}$, $N = {n}$" + f"\n{words}", fontsize="small")
         ax.set(xlabel=f"{label}\n(minus the instance's mean)")
-    axes[0].set(ylabel="test error (minus the instance's mean)")
-    axes[0].legend(fontsize="xx-small", loc="lower left", handlelength=1.0)
+    for ax in axes[:, 0]:
+        ax.set(ylabel="test error (minus the instance's mean)")
+    axes[0, 0].legend(fontsize="xx-small", loc="lower left", handlelength=1.0)
     return figure

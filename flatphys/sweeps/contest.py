@@ -29,7 +29,7 @@ from flatphys.sweeps.store import Store
 if TYPE_CHECKING:
     import xarray
 
-VERSION = "1"  # of what a point holds
+VERSION = "2"  # of what a point holds
 LONG_NAMES = {
     "success": "fraction of the instances that were solved",
     "success_low": "lower end of its Clopper-Pearson interval at 95%",
@@ -75,8 +75,9 @@ def compare_algorithms(
         Instance k is `make_instances(model, n, alpha, seed=seed, first=k, ...)`; the algorithm's own random numbers are those of `find`
         with seed + k there.
     distance : float in (0, 1), optional
-        Where it is given the weights found are measured: local energy and (of solutions of perceptrons) local entropy at this distance, the
-        relative flatness of the logistic loss (perceptrons), the generalization error where there is a teacher or a centre.
+        Where it is given the weights found are measured: local energy and (of solutions of perceptrons and of committees with an odd
+        number of sign units) local entropy at this distance, the relative flatness of the logistic loss (perceptrons), the
+        generalization error where there is a teacher or a centre.
     store, executor, workers, progress
         As those of `fp.sweep`.
 
@@ -154,11 +155,19 @@ def _measured(found, distance) -> dict:
         answer["relative_flatness"] = _relative_flatness(found)
     if instances.direction is not None:
         answer["generalization_error"] = float(fp.generalization_error(found).mean)
-    if found.solved[0] and instances.hidden is None and isinstance(instances.model.learner, fp.Gibbs):
+    if found.solved[0] and _has_messages(instances):
         around = fp.local_entropy(found, distance=[distance])
         if around.status[0, 0] == "ok":
             answer["local_entropy"] = float(around.value[0, 0])
     return answer
+
+
+def _has_messages(instances) -> bool:
+    """Whether message passing counts the weights around those of this model."""
+    learner = instances.model.learner
+    if instances.hidden is None or not isinstance(learner, fp.Gibbs):
+        return isinstance(learner, fp.Gibbs)
+    return learner.network.activation == "sign" and bool(instances.hidden % 2)
 
 
 def _relative_flatness(found) -> float:

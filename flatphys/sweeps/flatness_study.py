@@ -1,7 +1,8 @@
 """`flatness_against_generalization`: what algorithms find on the same problems with the same budget, how flat it is, how well it predicts.
 
 Every run is one algorithm on one instance of a teacher's problem; measured are the test error and, of flatness, the local energy and
-(perceptrons) the local entropy at one distance, and the relative flatness |w|^2 Tr Hessian/N of the mean logistic loss at the weights:
+(perceptrons, committees with an odd number of sign units) the local entropy at one distance, and the relative flatness |w|^2 Tr Hessian/N
+of the mean logistic loss at the weights:
 
     Hessian = (1/P) sum_mu l''(t_mu) x_mu x_mu^T/N,     Tr Hessian = (1/P) sum_mu l''(t_mu) |x_mu|^2/N       (perceptrons)
 

@@ -75,7 +75,7 @@ def test_a_teachers_problem_is_measured():
     assert found.iterations.max() <= 600
     committee = fp.Model(fp.Teacher(), fp.Gibbs(network=fp.TreeCommittee("sign")))
     three = fp.flatness_against_generalization(committee, 0.3, some, n=45, hidden=3, instances=2, budget=600, workers=1, progress=False)
-    assert three.measure.values.tolist() == ["local_energy"] and (three.generalization_error < 0.5).any()
+    assert three.measure.values.tolist() == ["local_energy", "local_entropy"] and (three.generalization_error < 0.5).any()
 
 
 def test_labels_without_a_teacher_are_refused():

@@ -17,9 +17,10 @@ from numpy.typing import ArrayLike
 
 from flatphys import validate
 from flatphys.display import Table, figure
-from flatphys.errors import InvalidInput, NotConverged
+from flatphys.errors import NotConverged
 from flatphys.finite_size.found import Found
 from flatphys.finite_size.messages.amp import Task, amp
+from flatphys.finite_size.messages.committee import check_committee, signed_patterns
 from flatphys.finite_size.messages.passing import DAMPINGS
 from flatphys.finite_size.messages.sites import Site
 from flatphys.kernels.codes import BINARY, SPHERICAL
@@ -102,14 +103,13 @@ def local_entropy(
     Parameters and fields are those of `fp.local_entropy` of a state.  Raises `InvalidInput`.
     """
     learner = validate.instance("learner", found.instances.model.learner, (Gibbs,))
-    if found.instances.hidden is not None:
-        raise InvalidInput(f"network must be Perceptron() for the local entropy of an instance, got {learner.network!r}")
     name, given = validate.exactly_one(overlap=overlap, distance=distance)
     low, high = (-1.0, 1.0) if name == "overlap" else (0.0, 1.0)
     asked = np.atleast_1d(validate.array(name, given, low, high, dimensions=1))
     distances, overlaps = (0.5 * (1.0 - asked), asked) if name == "overlap" else (asked, 1.0 - 2.0 * asked)
     margin = validate.number("margin", margin)
     beta, energy = validate.number("beta", beta, 0.0, infinite=True), validate.choice("energy", energy, ENERGIES)
+    check_committee(learner, found.instances.hidden, "the local entropy of an instance", margin, energy)
     rows = [_around(found, k, overlaps, channel_of(energy, margin, beta)) for k in range(found.instances.count)]
     values = {name: np.array([[point[i] for point in row] for row in rows]) for i, name in enumerate(NUMBERS)}
     values["status"] = np.where(np.isnan(values["value"]), "no_fixed_point", "ok")
@@ -122,7 +122,7 @@ def _around(found, k, overlaps, channel) -> list:
     data, learner = instances.model.data, instances.model.learner
     spread = data.variance if isinstance(data, GaussianMixture) else 1.0
     site = Site(BINARY if learner.weights == "binary" else SPHERICAL, 0.0, 0.0, 1.0)
-    task = Task(instances.patterns[k], None, spread, 1, channel, site, np.zeros(instances.n))
+    task = Task(signed_patterns(instances, k), None, spread, instances.hidden or 1, channel, site, np.zeros(instances.n))
     search = _Search(task, found.weights[k].astype(np.float64))
     rows: list = [(math.nan,) * len(NUMBERS)] * len(overlaps)
     for i in np.argsort(overlaps):

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from flatphys.finite_size.hidden import output_signs
 from flatphys.finite_size.messages import solving
+from flatphys.finite_size.messages.committee import unit_signs
 from flatphys.finite_size.search import Search, stream
 from flatphys.model import GaussianMixture
 from flatphys.problem import channel_of
@@ -29,7 +29,7 @@ class Driven(Search):
         units, x, learner = instances.hidden or 1, instances.patterns[k], model.learner
         signs = np.ones((units, p), np.float32)
         if instances.hidden is not None:
-            signs *= (output_signs(units)[:, None] * instances.labels[k]).astype(np.float32)
+            signs *= unit_signs(instances, k).astype(np.float32)
         spread = model.data.variance if isinstance(model.data, GaussianMixture) else 1.0
         channel = channel_of(learner.energy, learner.margin, learner.beta)
         x = x.astype(np.float32) if x.dtype == np.float64 else x

@@ -17,9 +17,10 @@ from flatphys.errors import InvalidInput
 from flatphys.finite_size import memory
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.messages import solving
+from flatphys.finite_size.messages.committee import check_committee
 from flatphys.finite_size.messages.driven import Driven
 from flatphys.finite_size.search import Algorithm, Search
-from flatphys.model import Gibbs, TreeCommittee
+from flatphys.model import Gibbs
 
 _CHECKS = {
     "steps": lambda value: validate.integer("steps", value, 2),
@@ -44,16 +45,7 @@ class _Driven(Algorithm):
         learner = validate.instance("learner", instances.model.learner, (Gibbs,))
         if learner.weights != "binary":
             raise InvalidInput(f"weights must be 'binary' for {type(self).__name__}, got {learner.weights!r}")
-        if isinstance(learner.network, TreeCommittee):
-            if learner.network.activation != "sign" or not instances.hidden % 2:
-                raise InvalidInput(
-                    f"network must be a committee with an odd number of sign units for {type(self).__name__}, got {learner.network!r} with "
-                    f"hidden = {instances.hidden}"
-                )
-            if learner.margin != 0.0 or learner.energy != "errors":
-                raise InvalidInput(
-                    f"margin must be 0 and energy 'errors' for a committee's messages, got {learner.margin!r}, {learner.energy!r}"
-                )
+        check_committee(learner, instances.hidden, type(self).__name__)
         units, copied = instances.hidden or 1, instances.patterns.dtype == np.float64
         needed = 44 * units * instances.p + 14 * instances.n + copied * 4 * instances.n * instances.p + 8 * instances.count * instances.p
         memory.fits(needed + instances.patterns.nbytes, f"{type(self).__name__} on {instances.p} patterns with n = {instances.n}")

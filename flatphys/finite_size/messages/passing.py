@@ -10,11 +10,12 @@ from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.instances import Instances
 from flatphys.finite_size.messages.amp import Task, amp
+from flatphys.finite_size.messages.committee import check_committee, signed_patterns
 from flatphys.finite_size.messages.edges import edges
 from flatphys.finite_size.messages.result import Messages
 from flatphys.finite_size.messages.sites import Site
 from flatphys.kernels.codes import BINARY, SPHERICAL
-from flatphys.model import GaussianMixture, Gibbs, TreeCommittee
+from flatphys.model import GaussianMixture, Gibbs
 from flatphys.problem import channel_of
 
 METHODS = ("amp", "bp", "bp-exact")
@@ -95,7 +96,7 @@ def message_passing(
         _warn_of_patterns(instances, spread)
     rows, residuals, iterations, used, found = [], [], [], [], np.full((instances.count, n), math.nan)
     for k in range(instances.count):
-        x = instances.patterns[k] if instances.hidden is None else instances.patterns[k] * instances.labels[k]
+        x = signed_patterns(instances, k)
         squares = np.square(x, dtype=np.float64) if variance == "pattern" and instances.kind != "sign" else None
         task = Task(x, squares, spread, instances.hidden or 1, channel, site, fields[k])
         for patience, damp in attempts:
@@ -161,16 +162,7 @@ def _site(learner, self_field, coupling, field) -> Site:
 
 def _check_method(instances, method, site) -> None:
     learner = instances.model.learner
-    if isinstance(learner.network, TreeCommittee):
-        if learner.network.activation != "sign" or not instances.hidden % 2:
-            raise InvalidInput(
-                f"network must be a committee with an odd number of sign units for message passing, got {learner.network!r} with "
-                f"hidden = {instances.hidden}"
-            )
-        if learner.margin != 0.0 or learner.energy != "errors":
-            raise InvalidInput(
-                f"margin must be 0 and energy 'errors' for a committee's messages, got {learner.margin!r}, {learner.energy!r}"
-            )
+    check_committee(learner, instances.hidden, "message passing")
     if method == "amp":
         return
     if site.weights != BINARY or site.self_field != 0.0 or site.replicas != 1.0 or instances.hidden is not None:

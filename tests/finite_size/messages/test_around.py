@@ -1,5 +1,6 @@
 """Local entropies of instances: pinned values, exact counts, the slope, and the theory around a teacher."""
 
+import itertools
 import json
 import math
 import pathlib
@@ -47,6 +48,55 @@ def test_they_are_the_legendre_transform_of_exact_counts_to_order_one_over_n():
             exact = phi - gamma * p
             assert 0 < exact.argmin() < exact.size - 1 and got.status[k, i] == "ok"
             assert got.free_entropy[k, i] == pytest.approx(exact.min(), abs=0.06)
+
+
+def committee_solutions(instances, k):
+    """All weights of a committee of three sign units without an error on instance k, from the 128 of every unit: (solutions, 21)."""
+    every = np.array(list(itertools.product((-1, 1), repeat=7)))
+    signs = [np.sign(every @ x.astype(int)) for x in instances.patterns[k].reshape(3, 7, -1)]
+    total = signs[0][:, None, None] + signs[1][None, :, None] - signs[2][None, None]
+    rows = np.argwhere((instances.labels[k] * total > 0).all(axis=-1))
+    return every[rows].reshape(-1, 21)
+
+
+@pytest.mark.parametrize("data, error", [(fp.RandomLabels(), 0.06), (fp.Teacher(), 0.03)], ids=repr)
+def test_around_weights_of_committees_they_are_exact_to_order_one_over_n(data, error):
+    """rms over 6 instances of N = 21, P = 8: 0.042 (random labels, about all +1) and 0.014 (about the teacher) were seen."""
+    instances = fp.make_instances(fp.Model(data, fp.Gibbs("binary", network=fp.TreeCommittee("sign"))), 21, 0.4, 6, seed=8, hidden=3)
+    reference = np.ones((6, 21)) if instances.teacher is None else instances.teacher
+    got, misses = fp.local_entropy(instances.measure(reference), overlap=[0.2, 0.4]), []
+    fields, gamma = fp.message_passing(instances, field=0.3 * reference), np.linspace(-3.0, 3.0, 2001)
+    for k in range(6):
+        overlap = committee_solutions(instances, k) @ reference[k].astype(int)
+        counts, d = np.bincount((21 - overlap) // 2, minlength=22), np.arange(22)
+        phi = np.logaddexp.reduce(np.log(np.maximum(counts, 1e-300)) + np.outer(gamma, 21 - 2 * d), axis=1) / 21
+        misses += [got.free_entropy[k, i] - (phi - gamma * p).min() for i, p in enumerate((0.2, 0.4))]
+        assert fields.free_entropy[k] == pytest.approx(np.interp(0.3, gamma, phi), abs=0.05)
+        assert fields.overlap[k] == pytest.approx(np.gradient(phi, gamma)[1100], abs=0.1)
+    assert (got.status == "ok").all() and 1e-4 < math.sqrt(np.mean(np.square(misses))) < error
+
+
+def test_a_committees_local_entropy_has_the_slope_of_its_free_entropy():
+    model = fp.Model(fp.Teacher(), fp.Gibbs("binary", network=fp.TreeCommittee("sign")))
+    instances = fp.make_instances(model, 105, 0.5, count=2, seed=5, hidden=5)
+    low, at, high = (fp.local_entropy(instances.measure(instances.teacher), overlap=p, beta=2.0) for p in (0.599, 0.6, 0.601))
+    assert (at.status == "ok").all() and (at.train_error > 0.0).all()
+    assert (high.free_entropy - low.free_entropy) / 2e-3 == pytest.approx(at.slope, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "network, hidden, options, words",
+    [
+        (fp.TreeCommittee("sign"), 4, {}, "odd number of sign units"),
+        (fp.TreeCommittee("erf"), 3, {}, "odd number of sign units"),
+        (fp.TreeCommittee("sign"), 3, {"margin": 0.1}, "margin must be 0"),
+        (fp.TreeCommittee("sign"), 3, {"energy": "hinge", "beta": 1.0}, "energy 'errors'"),
+    ],
+)
+def test_committees_without_messages_are_refused_by_name(network, hidden, options, words):
+    instances = fp.make_instances(fp.Model(fp.RandomLabels(), fp.Gibbs("binary", network=network)), 24, 0.3, hidden=hidden)
+    with pytest.raises(InvalidInput, match=words):
+        fp.local_entropy(instances.measure(np.ones((1, 24))), distance=0.2, **options)
 
 
 @pytest.mark.parametrize("learner", [fp.Gibbs("binary"), fp.Gibbs("spherical")], ids=str)
