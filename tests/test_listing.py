@@ -128,6 +128,7 @@ ENTRIES = {
         ("SQUARE_ENERGY, LOGISTIC_ENERGY),", "SQUARE_ENERGY, LOGISTIC_ENERGY, STEEP_ENERGY),"),
         ("SQUARE_ENERGY: losses.SQUARE}", "SQUARE_ENERGY: losses.SQUARE, STEEP_ENERGY: losses.STEEP}"),
         ("\n# --- the ladders", ENERGY),
+        ("    SQUARE_ENERGY: (square_channel", "    STEEP_ENERGY: (steep_channel, steep_scalars),\n    SQUARE_ENERGY: (square_channel"),
         *(
             (
                 f"    if ch.energy == HINGE_ENERGY:\n        return hinge_{name}(",
@@ -141,6 +142,9 @@ ENTRIES = {
             "    if ch.energy == STEEP_ENERGY:\n        return steep_features(ch.beta, sigma)\n"
             "    if ch.energy == HINGE_ENERGY:\n        return hinge_features(",
         ),
+    ],
+    "kernels/cost.py": [
+        ("from flatphys.kernels.codes import ", "from flatphys.kernels.codes import STEEP_ENERGY, "),
         (
             "    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",
             "    if energy == STEEP_ENERGY:\n        return max(t, 0.0) ** 2\n    if energy == SQUARE_ENERGY:\n        return 0.5 * t * t",

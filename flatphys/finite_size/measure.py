@@ -14,6 +14,7 @@ from flatphys._jit import jit
 from flatphys.finite_size import memory
 from flatphys.finite_size.draw import draw
 from flatphys.kernels import channels, losses
+from flatphys.kernels.cost import cost
 from flatphys.model import CustomLoss, GaussianMixture, spread_of
 
 TEST_EXAMPLES = 4  # fresh examples per weight, for the generalization error of trained rules
@@ -35,7 +36,7 @@ def mean_energy(stabilities, energy: str, margin: float):
 @jit
 def _costs(energy, gaps, out):
     for mu in range(gaps.size):
-        out[mu] = channels.cost(energy, gaps[mu])
+        out[mu] = cost(energy, gaps[mu])
 
 
 def loss_of(loss, t, data=None):

@@ -23,10 +23,9 @@ m is the inverse Mills ratio G/H, d(y) = m(y) - y its excess; the violated side 
 Each form keeps its digits where the two terms cancel: no difference of large numbers is left in any of them.  At beta = inf every
 energy with a flat side (`walled`) is the hard constraint Delta >= kappa: f = H(x), a = m, b = -m d, share = mean = 0.
 
-To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one
-line in each ladder (and in that of `kernels.halves`), its
-name in `model.ENERGIES` and `CODES`, its flags in `kernels.traits`, and the loss that it becomes at zero
-temperature in `LOSS`.
+To add an energy: its block below (`<name>_channel`, `<name>_scalars`, `<name>_features`), its code in `kernels.codes`, one line in each
+ladder (and in those of `kernels.cost` and `kernels.halves`) and in `ENTRIES`, its name in `model.ENERGIES` and `CODES`, its flags in
+`kernels.traits`, and the loss that it becomes at zero temperature in `LOSS`.
 
 Sources: Gardner & Derrida 1988 (errors); Griniasty & Gutfreund 1991 (hinge and squared hinge as potentials of the perceptron);
 Franz, Parisi, Sevelev, Urbani & Zamponi 2017 (harmonic energy).
@@ -37,9 +36,10 @@ import math
 from flatphys._jit import inlined, jit
 from flatphys.kernels import losses
 from flatphys.kernels.codes import ERRORS, HINGE_ENERGY, LOGISTIC_ENERGY, SQUARE_ENERGY, SQUARED_HINGE_ENERGY
-from flatphys.kernels.soft import soft_channel, soft_cost, soft_features, soft_scalars
+from flatphys.kernels.soft import soft_channel, soft_features, soft_scalars
 from flatphys.model import ENERGIES
-from flatphys.numerics.gaussian import logistic, mills, tail
+from flatphys.numerics.gaussian import logistic, mills, ratio, tail
+from flatphys.numerics.vector import exp, log1p, select
 
 CODES = dict(zip(ENERGIES, (ERRORS, HINGE_ENERGY, SQUARED_HINGE_ENERGY, SQUARE_ENERGY, LOGISTIC_ENERGY), strict=True))
 COUNTED = -1  # in place of a loss: errors are counted
@@ -52,6 +52,20 @@ PLACE = {LOGISTIC_ENERGY: 1.0}  # what a loss of Delta itself adds to the margin
 # The zero of H(x) nearest to the real axis (measured, like the fits below, by complex Newton iteration).
 H_ZERO_RE, H_ZERO_IM = -1.916, 2.816
 STEEP = 3.0  # where zeros are farther off, what bounds a rule is that f turns as the Gaussian's tail does, on a scale of 1
+
+
+# --- a hard wall: any energy with a flat side at beta = inf ------------------------------------------------------------------
+@inlined
+def hard_channel(x, beta, sigma):
+    """(log f, a, b)."""
+    m, d, log_h = mills(x)
+    return log_h, m, -m * d
+
+
+@inlined
+def hard_scalars(x, beta, sigma):
+    """(share, mean energy)."""
+    return 0.0, 0.0
 
 
 # --- errors: 1 where Delta < kappa ------------------------------------------------------------------------------------------
@@ -67,11 +81,11 @@ def _error_odds(x, beta):
 def errors_channel(x, beta, sigma):
     """(log f, a, b)."""
     m, d, odds, fulfilled = _error_odds(x, beta)
-    free = logistic(-odds)
-    s = logistic(odds)
-    log_f = -beta - math.log(free) if odds < 0.0 else fulfilled - math.log(s)
+    less = exp(-abs(odds))  # the smaller of the two terms over the larger
+    inv = 1.0 / (1.0 + less)
+    s, free = select(odds < 0.0, less, 1.0) * inv, select(odds < 0.0, 1.0, less) * inv
     a = m * s
-    return log_f, a, a * (x * free - d * s)
+    return select(odds < 0.0, -beta, fulfilled) + log1p(less), a, a * (x * free - d * s)
 
 
 @inlined
@@ -101,21 +115,19 @@ def hinge_channel(x, beta, sigma):
     """(log f, a, b)."""
     c = beta * sigma
     m1, d1, log_h = mills(x)
-    m2, d2, _ = mills(c - x)
+    m2, d2, log_other = mills(c - x)
     s = m1 / (m1 + m2)
     # log f = log H + log(1 + m1/m2), or the same from the other side where H underflows
-    if m1 < m2:
-        log_f = log_h + math.log1p(m1 / m2)
-    else:
-        log_f = mills(c - x)[2] + c * (0.5 * c - x) + math.log1p(m2 / m1)
+    near = m1 < m2
+    log_f = select(near, log_h, log_other + c * (0.5 * c - x)) + log1p(select(near, m1 / m2, m2 / m1))
     return log_f, c * s, -c * s * (m2 / (m1 + m2)) * (d1 + d2)
 
 
 @inlined
 def hinge_scalars(x, beta, sigma):
     """(share, mean energy)."""
-    m1 = mills(x)[0]
-    m2, d2, _ = mills(beta * sigma - x)
+    m1 = ratio(x)[0]
+    m2, d2 = ratio(beta * sigma - x)
     s = m1 / (m1 + m2)
     return s, sigma * s * d2
 
@@ -138,10 +150,8 @@ def squared_hinge_channel(x, beta, sigma):
     m, d, log_other = mills(-x / r)
     m2 = r * m
     s, free = m1 / (m1 + m2), m2 / (m1 + m2)
-    if m1 < m2:
-        log_f = log_h + math.log1p(m1 / m2)
-    else:
-        log_f = log_other - 0.5 * c * x * x / (r * r) - math.log(r) + math.log1p(m2 / m1)
+    near = m1 < m2
+    log_f = select(near, log_h, log_other - 0.5 * c * x * x / (r * r) - math.log(r)) + log1p(select(near, m1 / m2, m2 / m1))
     narrow = 1.0 - m * d  # variance of the truncated Gaussian, in (0, 1)
     return log_f, c * s * d / r, -c * s / r * (free * (d1 + d / r) * d + narrow / r)
 
@@ -151,9 +161,9 @@ def squared_hinge_scalars(x, beta, sigma):
     """(share, mean energy)."""
     r2 = 1.0 + beta * sigma * sigma
     r = math.sqrt(r2)
-    m1 = mills(x)[0]
+    m1 = ratio(x)[0]
     y = -x / r
-    m, d, _ = mills(y)
+    m, d = ratio(y)
     s = m1 / (m1 + r * m)
     return s, 0.5 * sigma * sigma / r2 * s * (1.0 - y * d)
 
@@ -192,8 +202,7 @@ def walled(energy):
 def channel(ch, x, sigma):
     """(log f, a, b) of the module's docstring at x = (kappa - omega)/sigma."""
     if ch.beta == math.inf and walled(ch.energy):
-        m, d, log_h = mills(x)
-        return log_h, m, -m * d
+        return hard_channel(x, ch.beta, sigma)
     if ch.energy == ERRORS:
         return errors_channel(x, ch.beta, sigma)
     if ch.energy == HINGE_ENERGY:
@@ -211,7 +220,7 @@ def channel(ch, x, sigma):
 def channel_scalars(ch, x, sigma):
     """(share of the measure with Delta < kappa, mean energy)."""
     if ch.beta == math.inf and walled(ch.energy):
-        return 0.0, 0.0
+        return hard_scalars(x, ch.beta, sigma)
     if ch.energy == ERRORS:
         return errors_scalars(x, ch.beta, sigma)
     if ch.energy == HINGE_ENERGY:
@@ -225,28 +234,13 @@ def channel_scalars(ch, x, sigma):
     return math.nan, math.nan
 
 
-@jit
-def cost(energy, t):
-    """energy(Delta) at t = kappa - Delta."""
-    if energy == ERRORS:
-        return 1.0 if t > 0.0 else 0.0
-    if energy == HINGE_ENERGY:
-        return max(t, 0.0)
-    if energy == SQUARED_HINGE_ENERGY:
-        return 0.5 * max(t, 0.0) ** 2
-    if energy == SQUARE_ENERGY:
-        return 0.5 * t * t
-    if energy == LOGISTIC_ENERGY:
-        return soft_cost(t)
-    return math.nan
-
-
-@jit
-def boltzmann(ch, t):
-    """exp(-beta energy(Delta)) at t = kappa - Delta."""
-    if ch.beta == math.inf:
-        return 0.0 if cost(ch.energy, t) > 0.0 else 1.0
-    return math.exp(-ch.beta * cost(ch.energy, t))
+ENTRIES = {  # what `kernels.rows` makes loops of
+    ERRORS: (errors_channel, errors_scalars),
+    HINGE_ENERGY: (hinge_channel, hinge_scalars),
+    SQUARED_HINGE_ENERGY: (squared_hinge_channel, squared_hinge_scalars),
+    SQUARE_ENERGY: (square_channel, square_scalars),
+    LOGISTIC_ENERGY: (soft_channel, soft_scalars),
+}
 
 
 @jit

@@ -11,7 +11,7 @@ the centre, D the clouds' variance and b a bias (`clouds`, `cloud`).
 
 import math
 
-from flatphys._jit import jit
+from flatphys._jit import inlined, jit
 from flatphys.kernels.codes import MIXTURE, RANDOM, TEACHER
 from flatphys.numerics.gaussian import density, tail
 
@@ -36,18 +36,15 @@ def cloud(labels, i, m, b):
     return (labels.share, m + b) if i == 0 else (1.0 - labels.share, m - b)
 
 
-@jit
+@inlined
 def label_weight(labels, k, z):
     """W(z) of the module's docstring."""
     if labels.kind == RANDOM or labels.kind == MIXTURE:
         return 1.0
-    correct = tail(-k * z)
-    if labels.flip == 0.0:
-        return 2.0 * correct
-    return 2.0 * (labels.flip + (1.0 - 2.0 * labels.flip) * correct)
+    return 2.0 * (labels.flip + (1.0 - 2.0 * labels.flip) * tail(-k * z))
 
 
-@jit
+@inlined
 def label_slope(labels, k, z):
     """dW/d(k z) = 2 (1 - 2 flip) G(k z)."""
     return 2.0 * (1.0 - 2.0 * labels.flip) * density(k * z)

@@ -8,6 +8,7 @@ from flatphys._jit import inlined, jit
 from flatphys.kernels.channels import hinge_scalars, squared_hinge_scalars, walled
 from flatphys.kernels.codes import ERRORS, HINGE_ENERGY
 from flatphys.numerics.gaussian import tail
+from flatphys.numerics.vector import log1p, select
 
 WEAK = 0.2  # an energy so weak in units of the field's width is integrated over beta
 _X, _W = np.polynomial.legendre.leggauss(6)
@@ -20,7 +21,7 @@ def relative_log_f(ch, x, sigma, log_f):
     if ch.beta == math.inf or not walled(ch.energy):
         return log_f
     if ch.energy == ERRORS:
-        return math.log1p(math.expm1(-ch.beta) * tail(-x)) if x < -1.0 or ch.beta < 0.7 else log_f
+        return select((x < -1.0) | (ch.beta < 0.7), log1p(math.expm1(-ch.beta) * tail(-x)), log_f)
     c = ch.beta * sigma if ch.energy == HINGE_ENERGY else ch.beta * sigma * sigma
     return -ch.beta * _mean_to(ch, x, sigma) if c < WEAK else log_f
 

@@ -9,6 +9,7 @@ Gaussian field in all directions at once: their entropic terms are closed forms,
 import math
 
 from flatphys._jit import inlined, jit
+from flatphys.numerics.vector import decay, exp, log1p, select
 
 BRANCH_POINT = 0.5 * math.pi  # distance of the nearest singularity of log 2cosh from the real axis
 
@@ -16,10 +17,9 @@ BRANCH_POINT = 0.5 * math.pi  # distance of the nearest singularity of log 2cosh
 @inlined
 def binary_beside(h):
     """(log 2cosh h - |h|, tanh |h|, sech^2 h, 1 - tanh h): each to full relative accuracy, one exponential for all."""
-    e = math.exp(-2.0 * abs(h))
+    e, rest = decay(-2.0 * abs(h))
     inv = 1.0 / (1.0 + e)
-    t = (1.0 - e) * inv if e < 0.9 else math.tanh(abs(h))  # 1 - e loses the digits of a small h
-    return math.log1p(e), t, 4.0 * e * inv * inv, 2.0 * e * inv if h > 0.0 else 2.0 * inv
+    return log1p(e), rest * inv, 4.0 * e * inv * inv, select(h > 0.0, 2.0 * e, 2.0) * inv
 
 
 @inlined
@@ -29,17 +29,10 @@ def binary(h):
     return abs(h) + excess, t, s2, below_one
 
 
-@jit
-def log_2cosh(h):
-    """log(2 cosh h), without overflow."""
-    a = abs(h)
-    return a + math.log1p(math.exp(-2.0 * a))
-
-
-@jit
+@inlined
 def mean(h):
     """tanh h to absolute accuracy, with one exponential."""
-    return 1.0 - 2.0 / (1.0 + math.exp(2.0 * h))
+    return 1.0 - 2.0 / (1.0 + exp(2.0 * h))
 
 
 @jit

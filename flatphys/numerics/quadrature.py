@@ -20,7 +20,7 @@ import threading
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.numerics.gaussian import density
 
 DIGITS = 42.0  # natural log of the accuracy aimed at: e^-42, room for polynomial factors above 1e-16
 COARSE_DIGITS, COARSE_RATIO = 20.0, 3.0  # the same two of coarse rules
@@ -133,16 +133,15 @@ def gaussian_nodes(level, reach, growth, origin, poles, narrow, u, w):
             h *= 0.8
             shift = 0.37 * h
         half = int(reach / h)
-        for k in range(-half, half + 1):
-            z = k * h + shift
-            u[n] = z - origin
-            w[n] = h * INV_SQRT_2PI * math.exp(-0.5 * z * z)
-            n += 1
+        n = 2 * half + 1
+        for i in range(n):
+            z = (i - half) * h + shift
+            u[i] = z - origin
+            w[i] = h * density(z)
         return n
     ratio = PANEL_RATIO if level == 0 else (0.75 * PANEL_RATIO if level > 0 else COARSE_RATIO)
     marks = (poles[0], poles[1], poles[2], poles[3], narrow[0], narrow[1], narrow[2], narrow[3])
     n = panel_nodes(0, -reach - origin, reach - origin, ratio, ratio, marks, u, w)
     for i in range(n):
-        z = origin + u[i]
-        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        w[i] *= density(origin + u[i])
     return n

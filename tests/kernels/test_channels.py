@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy.special import erfc
 
-from flatphys.kernels.channels import CODES, COUNTED, LOSS, boltzmann, channel, channel_scalars, cost, errors_features, features
+from flatphys.kernels.channels import CODES, COUNTED, LOSS, channel, channel_scalars, errors_features, features
 from flatphys.kernels.codes import Channel, Loss
+from flatphys.kernels.cost import boltzmann, cost
 from flatphys.kernels.halves import half
 from flatphys.kernels.losses import point
 from flatphys.kernels.traits import energy_traits

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from flatphys.kernels.channels import CODES as ENERGY_CODES, cost
+from flatphys.kernels.channels import CODES as ENERGY_CODES
+from flatphys.kernels.cost import cost
 from flatphys.kernels.losses import CODES, point
 from flatphys.kernels.traits import energy_traits, loss_traits
 from flatphys.model import ENERGIES, LOSSES

@@ -6,7 +6,7 @@ import mpmath as mp
 import pytest
 from hypothesis import given, strategies as st
 
-from flatphys.numerics import gaussian, mills_table
+from flatphys.numerics import gaussian
 
 ULP = 2.0**-52
 POINTS = [0.0, 1e-300, 1e-8, 0.1, 0.5, 1.0, 1.9, 2.0, 3.0, 5.0, 8.0, 12.0, 26.0, 37.5, 60.0, 1e3, 1e6, 1e12]
@@ -43,7 +43,7 @@ def test_mills_ratio_tail_and_logarithm_agree_with_mpmath(x):
 
 @given(st.floats(0.0, 200.0))
 def test_curvature_of_log_tail_keeps_its_digits_where_m_and_x_agree(x):
-    """m (m - x), the curvature of -log H: at x = 100 the difference of m and x has lost four digits, the table none."""
+    """m (m - x), the curvature of -log H: at x = 100 the difference of m and x has lost four digits, the polynomial none."""
     with mp.workdps(50):
         m = exact_mills(x)
         assert off(gaussian.mills_excess(x), m - mp.mpf(x)) < 8
@@ -77,10 +77,3 @@ def test_log_2cosh_and_logistic_agree_with_mpmath(x):
 def test_density_underflows_to_zero_and_not_to_nan():
     assert gaussian.density(0.0) == pytest.approx(1.0 / math.sqrt(2.0 * math.pi), rel=ULP)
     assert gaussian.density(1e10) == 0.0
-
-
-@pytest.mark.long
-def test_the_table_of_the_mills_ratio_is_what_its_generator_prints():
-    rows = mills_table.generate()
-    for row, kept in zip(rows, mills_table.TABLE, strict=True):
-        assert [float(c) for c in row] == pytest.approx(list(kept), rel=1e-15, abs=1e-30)

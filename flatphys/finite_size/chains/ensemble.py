@@ -1,7 +1,7 @@
 """Many Markov chains at once: instances x replicas x inverse temperatures, on the CPU or on a GPU.
 
 The measure of a chain at inverse temperature beta is exp(-beta E) over binary weights, or over the sphere |w|^2 = N, or over either at
-a fixed overlap with a reference; E is the sum over patterns of an energy of the stability (`kernels.channels.cost`), by default the number
+a fixed overlap with a reference; E is the sum over patterns of an energy of the stability (`kernels.cost`), by default the number
 of stabilities below the margin.  See `metropolis` for the moves.
 
 Rotations are tuned while `sweeps_done` < `tune`: after each sweep, with r the fraction of accepted rotations of an instance at a

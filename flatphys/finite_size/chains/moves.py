@@ -33,8 +33,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from flatphys._jit import inlined, jit
-from flatphys.kernels import channels
 from flatphys.kernels.codes import ERRORS
+from flatphys.kernels.cost import cost as energy_cost
 
 WORD = 2.0**32
 LANES = 64  # patterns a word
@@ -205,7 +205,7 @@ def price(cost, field):
     """Quanta of energy of a pattern with this field."""
     if cost.energy == ERRORS:
         return np.int64(field < cost.threshold)
-    return np.int64(math.ceil(channels.cost(cost.energy, (cost.threshold - field) / cost.unit) * cost.scale))
+    return np.int64(math.ceil(energy_cost(cost.energy, (cost.threshold - field) / cost.unit) * cost.scale))
 
 
 @jit

@@ -18,8 +18,8 @@ import numpy as np
 from flatphys.finite_size.chains import committee, metropolis, moves
 from flatphys.finite_size.chains.layout import FLIP, PAIR, ROTATE, Bath, Cost, Move, Patterns, State
 from flatphys.finite_size.hidden import committee_unit, layer_of
-from flatphys.kernels import channels
 from flatphys.kernels.codes import ERRORS
+from flatphys.kernels.cost import cost
 
 FIRST_SPREAD = 0.5
 QUANTUM = -32  # energies other than errors are counted in units of 2^-32 ...
@@ -85,7 +85,7 @@ class Walkers:
         if energy != ERRORS:
             squares = max(float(np.einsum("ip,ip->p", x, x, dtype=np.float64).max()) for x in self.patterns.x)
             reach = abs(margin) + 2.0 * math.sqrt(squares)  # no stability is larger than the norm of its pattern, or twice that (committee)
-            most = self.p * max(channels.cost(energy, reach), channels.cost(energy, -reach)) + 1.0
+            most = self.p * max(cost(energy, reach), cost(energy, -reach)) + 1.0
             scale = 2.0 ** -max(QUANTUM, math.ceil(math.log2(most)) - LARGEST)
         self.cost = Cost(energy, threshold, unit, scale)
         self.dtype = np.dtype(np.int16 if self.n < 30000 else np.int32)

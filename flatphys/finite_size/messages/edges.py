@@ -21,8 +21,9 @@ import numpy as np
 from flatphys._jit import jit
 from flatphys.finite_size.messages.amp import Patience, Point, Task
 from flatphys.finite_size.messages.expansion import DEGREE, expand, horner
-from flatphys.kernels.channels import boltzmann, channel, channel_scalars, cost
-from flatphys.kernels.weights import log_2cosh
+from flatphys.kernels.channels import channel, channel_scalars
+from flatphys.kernels.cost import boltzmann, cost
+from flatphys.numerics.gaussian import log_2cosh
 
 LOG_2 = math.log(2.0)
 

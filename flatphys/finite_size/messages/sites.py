@@ -21,8 +21,7 @@ from typing import NamedTuple
 
 from flatphys._jit import jit
 from flatphys.kernels.codes import BINARY
-from flatphys.kernels.weights import log_2cosh
-from flatphys.numerics.gaussian import logistic
+from flatphys.numerics.gaussian import log_2cosh, logistic
 
 SELF_STEPS = 200  # of Newton's iteration for one weight, each of which at least halves a bracket
 

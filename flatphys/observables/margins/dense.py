@@ -15,8 +15,9 @@ from dataclasses import replace
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, cost
+from flatphys.kernels.channels import channel
 from flatphys.kernels.codes import LOGISTIC_ENERGY, MIXTURE
+from flatphys.kernels.cost import cost
 from flatphys.kernels.halves import half
 from flatphys.kernels.soft import soft_below
 from flatphys.numerics.gaussian import LOG_SQRT_2PI, log_tail

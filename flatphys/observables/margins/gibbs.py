@@ -28,8 +28,9 @@ import math
 import numpy as np
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, cost
+from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import LOGISTIC_ENERGY, MIXTURE
+from flatphys.kernels.cost import cost
 from flatphys.kernels.halves import half
 from flatphys.kernels.labels import cloud, clouds, label_weight
 from flatphys.kernels.networks import overlap_map

@@ -33,14 +33,16 @@ Sources: Gardner & Derrida 1988; Krauth & Mezard 1989; Gyorgyi 1990; Seung, Somp
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import NISHIMORI, RANDOM, SPHERICAL, TEACHER
-from flatphys.kernels.labels import cloud, clouds, guided, label_weight, signal_slope
-from flatphys.kernels.near_one import relative_log_f
+from flatphys.kernels.labels import cloud, clouds, guided
 from flatphys.kernels.networks import overlap_map, overlap_slope
-from flatphys.kernels.weights import BRANCH_POINT, binary_beside
+from flatphys.kernels.rows import channel_rows, label_rows, places, relative_rows, scalar_rows, signal_rows, slope_rows, weight_rows
+from flatphys.kernels.weights import BRANCH_POINT
 from flatphys.numerics.quadrature import NOWHERE, REACH, gaussian_nodes
+from flatphys.numerics.vector import dot
 from flatphys.saddle.equilibrium.rule import Fields, channel_width, pattern_rule, stationary_bias, teacher_ratio
 
 
@@ -86,34 +88,41 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
         origin = 0.0
     h0 = r_hat + root * origin
     n = gaussian_nodes(level, reach, 1.0, origin, (-h0 / root, BRANCH_POINT / root, 0.0, math.inf), NOWHERE, u, w)
-    v = q = up = s4 = logz = 0.0
+    h, rows = places(h0, root, u, n), np.empty((4, n))
+    weight_rows(h, rows)
+    excess, t, s2, below_one = rows[0], rows[1], rows[2], rows[3]
+    v = dot(w, s2, n)
     for i in range(n):
-        h = h0 + root * u[i]
-        excess, t, s2, below_one = binary_beside(h)
-        up += w[i] * below_one
-        q += w[i] * t * t
-        v += w[i] * s2
-        s4 += w[i] * s2 * s2
-        logz += w[i] * (excess + (abs(h) if kind == RANDOM else max(0.0, -2.0 * h)))
-    q = min(q, 1.0)  # rounding next to the teacher
-    r, t2, one_minus_r = 0.0, q, 1.0
-    if kind == NISHIMORI:
-        r, t2, one_minus_r = q, q * v, v
-    elif guided(problem.labels):
-        r, one_minus_r, t2 = 1.0 - up, up, 0.0
+        excess[i] += abs(h[i]) if kind == RANDOM else max(0.0, -2.0 * h[i])
+        s2[i] *= s2[i]
+    logz, s4 = dot(w, excess, n), dot(w, s2, n)
+    if guided(problem.labels):
+        up = dot(w, below_one, n)
         near_zero = up > 0.5
         if near_zero:
-            r = 0.0
             for i in range(n):
-                r += w[i] * math.tanh(h0 + root * u[i])
+                excess[i] = math.copysign(t[i], h[i])
+            r = dot(w, excess, n)
+        else:
+            r = 1.0 - up
         # the variance of tanh, centred on whichever end it is close to: q - R^2 cancels at both, and tanh itself where h hardly varies
-        for i in range(n):
-            h = h0 + root * u[i]
-            if root < 1e-3:
-                dev = math.sinh(h - r_hat) / (math.cosh(h) * math.cosh(r_hat)) if abs(h) < 700.0 else 0.0
-            else:
-                dev = math.tanh(h) - r if near_zero else binary_beside(h)[3] - up
-            t2 += w[i] * dev * dev
+        if root < 1e-3:
+            for i in range(n):
+                dev = math.sinh(h[i] - r_hat) / (math.cosh(h[i]) * math.cosh(r_hat)) if abs(h[i]) < 700.0 else 0.0
+                s2[i] = dev * dev
+        else:
+            for i in range(n):
+                dev = excess[i] - r if near_zero else below_one[i] - up
+                s2[i] = dev * dev
+        t2 = dot(w, s2, n)
+    for i in range(n):
+        t[i] *= t[i]
+    q = min(dot(w, t, n), 1.0)  # rounding next to the teacher
+    one_minus_r = up if guided(problem.labels) else 1.0
+    if not guided(problem.labels):
+        r, t2 = 0.0, q
+    if kind == NISHIMORI:
+        r, t2, one_minus_r = q, q * v, v
     return WeightMoments(v, q, r, t2, one_minus_r, one_minus_r * r_hat - 0.5 * q_hat * v + logz, s4)
 
 
@@ -136,12 +145,24 @@ def pattern_saddle(problem, f, level, nodes):
     for i in range(clouds(labels)):
         share, mean = cloud(labels, i, f.r, f.b)
         rule = pattern_rule(problem, f, mean, False, level, nodes)
-        for j in range(rule.n):
-            a = channel(problem.channel, rule.x0 + rule.dx * u[j], sigma)[1]
-            z = rule.origin + u[j]
-            sum_a += share * w[j] * label_weight(labels, k, z) * a * a
-            if guided(labels):
-                sum_b += share * w[j] * signal_slope(labels, k, z) * a
+        n = rule.n
+        x, rows = places(rule.x0, rule.dx, u, n), np.empty((2, n))
+        slope_rows(problem.channel, x, sigma, rows)
+        a, weight = rows[0], rows[1]
+        if labels.kind == RANDOM:
+            for j in range(n):
+                weight[j] = a[j] * a[j]
+            return dot(w, weight, n), 0.0
+        z = places(rule.origin, 1.0, u, n)
+        label_rows(labels, k, z, weight)
+        for j in range(n):
+            weight[j] *= a[j] * a[j]
+        sum_a += share * dot(w, weight, n)
+        if guided(labels):
+            signal_rows(labels, k, z, weight)
+            for j in range(n):
+                weight[j] *= a[j]
+            sum_b += share * dot(w, weight, n)
     return sum_a, math.sqrt(f.q / f.t2) * sum_b if labels.kind == TEACHER else sum_b
 
 
@@ -154,19 +175,28 @@ def pattern_moments(problem, f, level, nodes):
     for i in range(clouds(labels)):
         share, mean = cloud(labels, i, f.r, f.b)
         rule = pattern_rule(problem, f, mean, True, level, nodes)
-        for j in range(rule.n):
-            x = rule.x0 + rule.dx * u[j]
-            z = rule.origin + u[j]
-            log_f, a, b = channel(problem.channel, x, sigma)
-            under, cost = channel_scalars(problem.channel, x, sigma)
-            weight = share * w[j] * label_weight(labels, k, z)
-            sum_a += weight * a * a
-            energetic += weight * relative_log_f(problem.channel, x, sigma, log_f)
-            curvature += weight * b * b
-            below += weight * under
-            loss += weight * cost
-            if guided(labels):
-                sum_b += share * w[j] * signal_slope(labels, k, z) * a
+        n = rule.n
+        x, z, rows = places(rule.x0, rule.dx, u, n), places(rule.origin, 1.0, u, n), np.empty((6, n))
+        channel_rows(problem.channel, x, sigma, rows)
+        scalar_rows(problem.channel, x, sigma, rows[3:5])
+        relative_rows(problem.channel, x, sigma, rows[0])
+        label_rows(labels, k, z, rows[5])
+        log_f, a, b, under, cost, weight = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+        for j in range(n):
+            weight[j] *= share * w[j]
+            b[j] *= b[j]
+        energetic += dot(weight, log_f, n)
+        curvature += dot(weight, b, n)
+        below += dot(weight, under, n)
+        loss += dot(weight, cost, n)
+        if guided(labels):
+            signal_rows(labels, k, z, cost)
+            for j in range(n):
+                cost[j] *= a[j]
+            sum_b += share * dot(w, cost, n)
+        for j in range(n):
+            a[j] *= a[j]
+        sum_a += dot(weight, a, n)
     if labels.kind == TEACHER:
         sum_b *= math.sqrt(f.q / f.t2)
     return PatternMoments(sum_a, sum_b, energetic, curvature, below, loss)

@@ -22,7 +22,8 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, cost, features, nearest, steps
+from flatphys.kernels.channels import channel, channel_scalars, features, nearest, steps
+from flatphys.kernels.cost import cost
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes

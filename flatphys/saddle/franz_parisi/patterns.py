@@ -36,12 +36,15 @@ Otherwise, summed over e like the likelihood itself, < a_ref(e0)/sigma  a >/sqrt
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from flatphys._jit import jit
-from flatphys.kernels.channels import channel, channel_scalars, nearest, steps
+from flatphys.kernels.channels import channel, nearest, steps
 from flatphys.kernels.codes import MIXTURE, TEACHER
-from flatphys.kernels.labels import label_weight
-from flatphys.numerics.gaussian import INV_SQRT_2PI
+from flatphys.kernels.rows import channel_rows, label_rows, places, scalar_rows, slope_rows
+from flatphys.numerics.gaussian import INV_SQRT_2PI, density
 from flatphys.numerics.quadrature import SHORT_REACH as REACH
+from flatphys.numerics.vector import dot, exp, fma
 from flatphys.saddle.franz_parisi.label import half_line, whole_line
 from flatphys.saddle.franz_parisi.rules import (
     ENOUGH,
@@ -58,7 +61,6 @@ from flatphys.saddle.franz_parisi.rules import (
 from flatphys.saddle.franz_parisi.weights import finer, sum_step
 
 FAINT = -44.0  # logarithm of a weight below which a node is passed over
-CERTAIN = -9.0  # a step this many standard deviations away is fulfilled
 WHOLE = 1e-5  # coarse sums lack less of the total weight: more, and the nodes have missed the fields (references next to capacity)
 
 
@@ -107,49 +109,50 @@ def _labelled(ref, g, z, m, e0):
 
 
 @jit
-def _line_sums(ref, ch, g, rule, line, y, yw):
-    """The averages of `Patterns` over one line, and its weight: (1, aa, a, log f, bb, share, loss, turned, response)."""
-    hard, stepped, labelled = ref.channel.beta == math.inf, steps(ref.channel), ref.labels.kind == TEACHER
-    along = 1.0 / math.sqrt(ref.labels.variance) if ref.labels.kind == MIXTURE else 0.0
-    scalars = rule.scalars
-    rest = g.rest if rule.narrow > 0.0 else STEP
-    rate = g.s / g.root_v
-    t_aa = t_a = t_f = t_bb = t_s = t_e = t_t = t_r = 0.0
-    t_w = 0.0 * yw[0] if line.count > 0 else 0.0  # spoilt nodes are heard even if they are passed over below
+def _labelled_weights(ref, g, rest, line, y, yw, weight, turned):
+    """The weights of a line's nodes, and the same turned by the teacher, for a reference whose likelihood is a step."""
+    hard = ref.channel.beta == math.inf
     for j in range(line.count):
         m = line.origin + y[j]
         e0 = (line.gap - g.c * y[j]) / rest
-        bound = -0.5 * m * m - line.log_f
-        if (bound - 0.5 * e0 * e0 if hard and e0 > 0.0 else bound) < FAINT:
-            continue
-        likely, turned, push = 1.0, 0.0, 0.0
-        if labelled:
-            likely, turned = _labelled(ref, g, line.z, m, e0)
-            if hard and e0 > 0.0:
-                bound -= 0.5 * e0 * e0
-        elif e0 > CERTAIN or not stepped:
-            log_q, a_ref, _ = channel(ref.channel, e0, g.wide_t * rest)
-            bound += log_q
-            push = a_ref / (g.root_t * rest)
-        weight = math.exp(bound) * yw[j]
-        turned *= weight
-        weight *= likely
-        turned += along * weight
-        x = line.x - rate * y[j]
-        log_f, a, b = channel(ch, x, g.wide_v)
-        t_w += weight
-        t_aa += weight * a * a
-        t_a += weight * a
-        t_t += turned * a
-        t_f += weight * log_f
-        t_bb += weight * b * b
-        if not stepped:
-            t_r += weight * push * a
-        if scalars:
-            share, loss = channel_scalars(ch, x, g.wide_v)
-            t_s += weight * share
-            t_e += weight * loss
-    return t_w, t_aa, t_a, t_f, t_bb, t_s, t_e, t_t, t_r
+        bound = -0.5 * m * m - line.log_f - (0.5 * e0 * e0 if hard and e0 > 0.0 else 0.0)
+        weight[j] = turned[j] = 0.0 * yw[j]  # spoilt nodes are heard even if they are passed over
+        if not bound < FAINT:
+            likely, toward = _labelled(ref, g, line.z, m, e0)
+            scale = math.exp(bound) * yw[j]
+            weight[j], turned[j] = scale * likely, scale * toward
+
+
+@jit
+def _line_sums(ref, ch, g, rule, line, y, yw):
+    """The averages of `Patterns` over one line, and its weight: (1, aa, a, log f, bb, share, loss, turned, response)."""
+    n = line.count
+    if n == 0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    labelled, along = ref.labels.kind == TEACHER, 1.0 / math.sqrt(ref.labels.variance) if ref.labels.kind == MIXTURE else 0.0
+    rest = g.rest if rule.narrow > 0.0 else STEP
+    rows = np.empty((6, n))
+    weight, turned, log_f, a, b, other = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+    if labelled:
+        _labelled_weights(ref, g, rest, line, y, yw, weight, turned)
+    else:
+        channel_rows(ref.channel, places(line.gap / rest, -g.c / rest, y, n), g.wide_t * rest, rows[2:5])
+        for j in range(n):
+            m = line.origin + y[j]
+            weight[j] = exp(fma(-0.5 * m, m, log_f[j] - line.log_f)) * yw[j]
+            turned[j] = weight[j] * a[j]  # what the response weighs with
+    x = places(line.x, -g.s / g.root_v, y, n)
+    channel_rows(ch, x, g.wide_v, rows[2:5])
+    t_a, t_f = dot(weight, a, n), dot(weight, log_f, n)
+    t_t = dot(turned, a, n) if labelled else along * t_a
+    t_r = 0.0 if steps(ref.channel) or labelled else dot(turned, a, n) / (g.root_t * rest)
+    for j in range(n):
+        other[j], a[j], b[j] = 1.0, a[j] * a[j], b[j] * b[j]
+    t_w, t_aa, t_bb = dot(weight, other, n), dot(weight, a, n), dot(weight, b, n)
+    if not rule.scalars:
+        return t_w, t_aa, t_a, t_f, t_bb, 0.0, 0.0, t_t, t_r
+    scalar_rows(ch, x, g.wide_v, rows[3:5])
+    return t_w, t_aa, t_a, t_f, t_bb, dot(weight, a, n), dot(weight, b, n), t_t, t_r
 
 
 @jit
@@ -204,12 +207,13 @@ def boundary_sum(ref, ch, o, level, outer, inner):
     tilt_e = o.c / (root_b * g.root_0) if labelled and o.b > 0.0 else 0.0
     h, offset = finer(sum_step(width / max(root_b, 1e-300), 1.0 + tilt_e * tilt_e + g.bend * o.b), level)
     half = int(REACH / h)
-    if 2 * half + 1 > y.size:
+    count = 2 * half + 1
+    if count > y.size:
         return math.nan
-    for j in range(2 * half + 1):
+    for j in range(count):
         y[j] = (j - half) * h + offset
-        yw[j] = h * INV_SQRT_2PI * math.exp(-0.5 * y[j] * y[j])
-    n = 1
+        yw[j] = h * density(y[j])
+    rows, n = np.empty((2, count)), 1
     u[0], w[0] = 0.0, 1.0
     if ref.q > 0.0:
         turn = o.d / g.root_t  # how M moves with z while h stays at the margin
@@ -224,11 +228,10 @@ def boundary_sum(ref, ch, o, level, outer, inner):
         k = (ref.channel.margin - g.root_q * z) / g.root_t
         a_ref = channel(ref.channel, k, g.wide_t)[1]
         x0 = (ch.margin - g.mz * z - o.a * k) / g.root_v
-        inside = 0.0
-        for j in range(2 * half + 1):
-            weight = yw[j]
-            if labelled:
-                weight *= label_weight(ref.labels, 1.0, g.tilt_z * z + tilt_e * y[j])
-            inside += weight * channel(ch, x0 - root_b / g.root_v * y[j], g.wide_v)[1]
-        total += w[i] * a_ref * inside
+        slope_rows(ch, places(x0, -root_b / g.root_v, y, count), g.wide_v, rows)
+        if labelled:
+            label_rows(ref.labels, 1.0, places(g.tilt_z * z, tilt_e, y, count), rows[1])
+            for j in range(count):
+                rows[0, j] *= rows[1, j]
+        total += w[i] * a_ref * dot(yw, rows[0], count)
     return total / (g.root_t * g.root_v)

@@ -11,8 +11,9 @@ import math
 from typing import NamedTuple
 
 from flatphys._jit import jit
-from flatphys.kernels.channels import cost, features, growth, nearest, steps
+from flatphys.kernels.channels import features, growth, nearest, steps
 from flatphys.kernels.codes import TEACHER
+from flatphys.kernels.cost import cost
 from flatphys.numerics.gaussian import INV_SQRT_2PI
 from flatphys.numerics.quadrature import SHORT_REACH as REACH, panel_nodes
 from flatphys.saddle.franz_parisi.weights import finer, panel_ratio, sum_step

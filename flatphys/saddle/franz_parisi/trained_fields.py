@@ -14,16 +14,7 @@ from flatphys.kernels.codes import ERRORS, MIXTURE, TEACHER, Channel, Labels, Lo
 from flatphys.kernels.labels import label_slope, label_weight
 from flatphys.kernels.losses import KINKED, features as loss_features, response
 from flatphys.numerics.gaussian import density
-from flatphys.numerics.quadrature import (
-    INV_SQRT_2PI,
-    LEGENDRE_W,
-    LEGENDRE_X,
-    MAX_TRAPEZOID,
-    REACH,
-    gaussian_nodes,
-    panel_nodes,
-    trapezoid_step,
-)
+from flatphys.numerics.quadrature import LEGENDRE_W, LEGENDRE_X, MAX_TRAPEZOID, REACH, gaussian_nodes, panel_nodes, trapezoid_step
 from flatphys.saddle.franz_parisi.weights import panel_ratio
 
 BY_LOSS, CONSTANT, LIFTED, FITTED, POSTERIOR = 0, 1, 2, 3, 4  # how the reference moves a pattern
@@ -206,7 +197,7 @@ def outer_nodes(rule, one, two, spread, level, u, w):
             n = panel_nodes(n, start, stop, ratio, ratio, marks, u, w)
             start = stop
     for i in range(n):
-        w[i] *= INV_SQRT_2PI * math.exp(-0.5 * u[i] * u[i])
+        w[i] *= density(u[i])
     return n
 
 
