@@ -210,3 +210,9 @@ def log1p(x):
     w = 1.0 + x
     lost = (x - (w - 1.0)) / w  # of x, by the rounding of w
     return log(w) + select((w > 0.0) & (w < math.inf), lost, 0.0)
+
+
+if config.DISABLE_JIT:  # the C library's, which is what takes the time there
+
+    def exp(x):
+        return math.exp(x) if x < 709.0 or math.isnan(x) else math.inf
