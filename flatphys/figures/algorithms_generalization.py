@@ -50,5 +50,5 @@ def draw(records: list[dict]):
         ax.set(xlabel=f"{label}\n(minus the instance's mean)")
     for ax in axes[:, 0]:
         ax.set(ylabel="test error (minus the instance's mean)")
-    axes[0, 0].legend(fontsize="xx-small", loc="lower left", handlelength=1.0)
+    axes[1, 1].legend(fontsize="xx-small", loc="upper left", handlelength=1.0)
     return figure

@@ -58,9 +58,11 @@ class SGD(Algorithm):
     epochs : int >= 1, optional
         Budget: how often every pattern is presented at most; default 1000 for binary weights.
     sigma : Schedule or float, optional
-        Real weights, errors counted: the width of H(stability/sigma), which replaces the count.
+        Real weights, errors counted: the width of H(stability/sigma + foot), which replaces the count.
     slack : float >= 0, optional
         Real weights: what the stabilities are asked beyond the margin, so that a descent ends below it after finite time.
+    foot : float >= 0, optional
+        Real weights, errors counted: see sigma; default 1.5.  0 is the local energy, which gives the worst patterns up.
     """
 
     learning_rate: float | Schedule | None = None
@@ -68,6 +70,7 @@ class SGD(Algorithm):
     epochs: int | None = None
     sigma: Schedule | float | None = None
     slack: float | None = None
+    foot: float | None = None
 
     def __post_init__(self) -> None:
         check_descent(self)
@@ -104,7 +107,7 @@ class ReplicatedSGD(Algorithm):
     replicas : int >= 2
     gamma : Schedule or float, optional
         The coupling, a step being an epoch; binary weights: from 0.05 up to 0.55 in 2000 epochs.
-    learning_rate, batch, epochs, sigma, slack
+    learning_rate, batch, epochs, sigma, slack, foot
         As those of `SGD`; of binary weights 2000 epochs.
     centre : "traced" or "explicit", optional
         Binary weights: see above; default "traced".
@@ -121,6 +124,7 @@ class ReplicatedSGD(Algorithm):
     pull: float | None = None
     sigma: Schedule | float | None = None
     slack: float | None = None
+    foot: float | None = None
 
     def __post_init__(self) -> None:
         check_descent(self)
@@ -149,7 +153,7 @@ class ReplicatedSGD(Algorithm):
 
 
 def check_descent(algorithm: object) -> None:
-    """Check the fields that all descents have: learning_rate, batch (where there is one), epochs, sigma, slack."""
+    """Check the fields that all descents have: learning_rate, batch (where there is one), epochs, sigma, slack, foot."""
     rate = algorithm.learning_rate
     if hasattr(algorithm, "batch"):
         put(algorithm, batch=optional(validate.integer, "batch", algorithm.batch, 1))
@@ -164,6 +168,7 @@ def check_descent(algorithm: object) -> None:
         epochs=optional(validate.integer, "epochs", algorithm.epochs, 1),
         sigma=schedule("sigma", algorithm.sigma),
         slack=optional(validate.number, "slack", algorithm.slack, 0.0, closed="["),
+        foot=optional(validate.number, "foot", algorithm.foot, 0.0, closed="["),
     )
 
 
@@ -171,7 +176,7 @@ def _check_binary(algorithm: SGD | ReplicatedSGD, model: Model) -> None:
     from flatphys.finite_size.binary.layout import check_binary
 
     check_binary(model, type(algorithm).__name__)
-    refuse(algorithm, ("sigma", "slack"), "binary")
+    refuse(algorithm, ("sigma", "slack", "foot"), "binary")
     validate.integer("replicas", getattr(algorithm, "replicas", 1), 1, MOST)
     if isinstance(algorithm.learning_rate, Schedule):
         raise InvalidInput(f"learning_rate must be a number for binary weights, got {algorithm.learning_rate!r}")

@@ -43,10 +43,12 @@ class GradientDescent(Algorithm):
     epochs : int >= 1
         Budget: steps at most.
     sigma : Schedule or float, optional
-        Errors counted: the width of H(stability/sigma), which replaces the count; default from 1 to 0.05 in half of the steps.
+        Errors counted: the width of H(stability/sigma + foot), which replaces the count; default from 1 to 0.05 in half of the steps.
     slack : float >= 0, optional
         What stabilities are asked beyond the margin of a Gibbs learner, so that the descent ends below it after finite time; default 0.03
         for the energies "squared-hinge" and "errors", else 0.  Ground states beyond capacity want 0.
+    foot : float >= 0, optional
+        Errors counted: see sigma; default 1.5.  0 is the local energy, which gives the worst patterns up.
     tolerance : float > 0
         The descent ends where the force has fallen to this share of its start (or, on the sphere, where no error is left).
     """
@@ -55,6 +57,7 @@ class GradientDescent(Algorithm):
     epochs: int = STEPS
     sigma: Schedule | float | None = None
     slack: float | None = None
+    foot: float | None = None
     tolerance: float = 1e-8
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class EntropySGD(Algorithm):
         Patterns of a Langevin step; default all.
     epochs : int >= 1
         Budget: steps of the weights at most.
-    sigma, slack
+    sigma, slack, foot
         As those of `GradientDescent`.
     """
 
@@ -105,6 +108,7 @@ class EntropySGD(Algorithm):
     epochs: int = OUTER_STEPS
     sigma: Schedule | float | None = None
     slack: float | None = None
+    foot: float | None = None
 
     def __post_init__(self) -> None:
         check_descent(self)

@@ -7,7 +7,10 @@ With patterns x (N, P) and t_mu the stability of pattern mu, the objective is
 per weight of order one.  The cost is an ERM learner's loss, or an energy of stabilities below a = margin + slack:
 
     hinge, squared-hinge, square     that loss at 1 + t - a
-    errors                           H((t - a)/sigma): a count whose step has the width sigma
+    errors                           H((t - a)/sigma + foot): a count whose step has the width sigma
+
+With foot = 0 and the width fixed this is the local energy.  It pulls least at the worst patterns, and as sigma falls they are given up;
+where the middle of the step lies some widths below the margin, all errors stand on its convex side and are pulled back.
 
 A perceptron has t = sum_i x_i w_i/sqrt N on signed patterns; a tree committee t = y sum_l c_l phi(h_l)/unit with fixed c_l
 (`finite_size.hidden`), h_l = sum_i x_i w_i/sqrt(N/K).  Both directions run on the patterns as they are stored (`messages.products`).
@@ -128,13 +131,13 @@ def gather(x, labels, chosen, block, signs):
 class Landscape:
     """The objective of one instance: patterns, the kind of weights, cost and l2, with room for what is computed."""
 
-    def __init__(self, instances: Instances, k: int, slack: float):
+    def __init__(self, instances: Instances, k: int, slack: float, foot: float = 0.0):
         learner, self.x, self.labels = instances.model.learner, instances.patterns[k], instances.labels[k]
         self.n, self.p = self.x.shape
         self.net, self.units = net_of(instances), instances.hidden or 1
         self.free = isinstance(learner, ERM)  # else |w|^2 = N, in a committee that of every unit N/K
         self.l2 = learner.l2 if self.free else 0.0
-        self.cost = cost_of(instances.model, slack)
+        self.cost, self.slack, self.foot = cost_of(instances.model, slack), slack, foot
         self._room, self._blocks = {}, {}
 
     @property
@@ -144,7 +147,7 @@ class Landscape:
 
     def widen(self, sigma: float) -> None:
         """Set the width of the step of a count."""
-        self.cost = self.cost._replace(loss=Loss(COUNTED, sigma))
+        self.cost = self.cost._replace(loss=Loss(COUNTED, sigma), shift=self.foot * sigma - self.slack)
 
     def _buffers(self, p):
         if p not in self._room:

@@ -27,6 +27,7 @@ BATCH = 80
 SLACK = 0.03
 SETTLING = 200.0  # epochs after which a descent by the hinge has half of its rate: its force jumps
 NARROW = 0.05  # last width of a count
+FOOT = 1.5  # widths of a count's step below the margin; less gives worst patterns up, more pulls at most beyond capacity
 
 
 class Pace(NamedTuple):
@@ -65,7 +66,8 @@ class RealDescent(Search):
 
     def __init__(self, algorithm, instances, k, seed, pace: Pace):
         self.name, self.k, self.pace, self.rng = type(algorithm).__name__, k, pace, stream(seed, k)
-        self.land = Landscape(instances, k, slack_of(algorithm, instances.model))
+        foot = FOOT if algorithm.foot is None else algorithm.foot
+        self.land = Landscape(instances, k, slack_of(algorithm, instances.model), foot)
         self.steady = smooth(instances.model)
         self.positions = self.rng.standard_normal((getattr(algorithm, "replicas", 1), self.land.n))
         for w in self.positions:

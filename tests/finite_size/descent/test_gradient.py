@@ -14,7 +14,10 @@ COMMITTEES = [fp.Gibbs("spherical", 0.1, energy=e, network=fp.TreeCommittee(a)) 
 def landscape(learner, data=None):
     data = data or (fp.GaussianMixture(0.5) if isinstance(learner, fp.ERM) else fp.RandomLabels())
     instances = fp.make_instances(fp.Model(data, learner), 15, 1.4, seed=2, hidden=3 if learner in COMMITTEES else None)
-    return Landscape(instances, 0, 0.05)
+    land = Landscape(instances, 0, 0.05, 1.5)
+    if land.counted:
+        land.widen(0.8)
+    return land
 
 
 @pytest.mark.parametrize("learner", [fp.ERM("logistic", 0.3), fp.ERM(fp.smoothed("hinge", 0.4), 0.3), *SPHERES, *COMMITTEES], ids=repr)

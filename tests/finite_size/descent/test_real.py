@@ -142,6 +142,13 @@ def test_spheres_are_solved_below_capacity(energy, algorithm):
     assert found.solved.all() and np.allclose(np.sum(found.weights**2, axis=1), 60.0)
 
 
+def test_counted_errors_are_solved_far_beyond_what_the_local_energy_alone_reaches():
+    """Without a foot the step pulls least at the worst patterns, which are given up: 2 of 6 at 0.5 and none at 1.0 were seen."""
+    instances = fp.make_instances(fp.Model(fp.RandomLabels(), fp.Gibbs("spherical")), 101, 1.4, count=4, seed=3)
+    found, flat = (fp.find(instances, fp.GradientDescent(epochs=4000, foot=foot), progress=False, threads=1) for foot in (None, 0.0))
+    assert found.solved.all() and not flat.solved.any() and 0.0 < flat.train_error.max() < 0.15
+
+
 def test_committees_are_solved_and_keep_the_norm_of_every_unit():
     learner = fp.Gibbs("spherical", energy="squared-hinge", network=fp.TreeCommittee("erf"))
     instances = fp.make_instances(fp.Model(fp.RandomLabels(), learner), 60, 0.5, count=2, seed=1, hidden=3)
