@@ -109,8 +109,12 @@ def _labelled(ref, g, z, m, e0):
 
 
 @jit
-def _labelled_weights(ref, g, rest, line, y, yw, weight, turned):
-    """The weights of a line's nodes, and the same turned by the teacher, for a reference whose likelihood is a step."""
+def _labelled_weights(ref, g, line, grid, weight, turned):
+    """The weights of a line's nodes, and the same turned by the teacher, for a reference whose likelihood is a step.
+
+    grid = (spread of e0, nodes, their weights).
+    """
+    rest, y, yw = grid
     hard = ref.channel.beta == math.inf
     for j in range(line.count):
         m = line.origin + y[j]
@@ -134,7 +138,7 @@ def _line_sums(ref, ch, g, rule, line, y, yw):
     rows = np.empty((6, n))
     weight, turned, log_f, a, b, other = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
     if labelled:
-        _labelled_weights(ref, g, rest, line, y, yw, weight, turned)
+        _labelled_weights(ref, g, line, (rest, y, yw), weight, turned)
     else:
         channel_rows(ref.channel, places(line.gap / rest, -g.c / rest, y, n), g.wide_t * rest, rows[2:5])
         for j in range(n):
