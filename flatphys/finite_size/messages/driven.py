@@ -13,7 +13,9 @@ from flatphys.problem import channel_of
 EVERY = 10  # iterations between two looks at the signs
 CHUNK = 100  # iterations between two rows of the history, fewer where they are long
 WORK = 1.5e9  # products of a pattern's component that a chunk may have
-UNDAMPED = 200  # first iterations of the first attempt: damped messages do not reach a teacher that undamped ones find
+# First iterations of the first attempt, and their share of its steps at most: damped messages do not reach a teacher that undamped ones
+# find, and undamped ones run away as soon as the drive is strong.
+UNDAMPED, UNDRIVEN = 200, 0.05
 FROZEN = 1e-4  # mean variance of the weights below which an attempt has ended
 NOISE = 0.3  # of the messages with which a later attempt begins
 
@@ -48,7 +50,7 @@ class Driven(Search):
         steps = np.arange(self.step, min(self.step + self.chunk, algorithm.steps))
         looks = (steps + 1) % EVERY == 0
         looks[-1] |= steps[-1] + 1 == algorithm.steps
-        damping = np.where((steps < UNDAMPED) & (self.attempt == 0), 0.0, algorithm.damping)
+        damping = np.where((steps < min(UNDAMPED, UNDRIVEN * algorithm.steps)) & (self.attempt == 0), 0.0, algorithm.damping)
         strengths = np.column_stack([algorithm.strengths(steps), damping])
         done = solving.iterate(self.patterns, to, algorithm.kind, strengths, looks)
         self.step += done
