@@ -20,8 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatphys import validate
+from flatphys._jit import jit
 from flatphys.errors import InvalidInput
 from flatphys.finite_size.descent.algorithms import check_descent, optional
+from flatphys.finite_size.descent.forces import force_on, to_sphere
 from flatphys.finite_size.descent.gradient import check_real
 from flatphys.finite_size.descent.real import Pace, RealDescent, pace_of
 from flatphys.finite_size.descent.schedule import Schedule, schedule
@@ -30,6 +32,22 @@ from flatphys.finite_size.search import Algorithm, Search
 from flatphys.model_losses import put
 
 STEPS, OUTER_STEPS = 20000, 1000
+
+
+@jit
+def walk(ground, patterns, w, drive, kicks, place, room):
+    """Langevin steps around w, one for each row of `kicks`; `place` is (w', mu), and `drive` eta, gamma and a."""
+    near, mean = place
+    rate, gamma, keep = drive
+    out = np.empty(w.size)
+    for step in range(kicks.shape[0]):
+        force_on(ground, patterns[0], patterns[1], near, room, out)
+        for i in range(w.size):
+            near[i] += rate * (out[i] - gamma * (near[i] - w[i])) + kicks[step, i]
+        if not ground.free:
+            to_sphere(near, ground.units)
+        for i in range(w.size):
+            mean[i] = keep * mean[i] + (1.0 - keep) * near[i]
 
 
 @dataclass(frozen=True)
@@ -148,20 +166,18 @@ class Entropic(RealDescent):
 
     def langevin(self, w) -> np.ndarray:
         """The mean of the steps around w."""
-        own, rate, gamma, share = self.algorithm, self.rate(), self.gamma, 1.0
-        noise, near, mean = math.sqrt(2.0 * rate * own.temperature), w.copy(), w.copy()
-        out = np.empty_like(w)
-        for _ in range(own.langevin_steps):
-            chosen = None
-            if self.pace.batch is not None:
-                chosen, share = self.rng.choice(self.land.p, self.pace.batch, replace=False), self.pace.batch / self.land.p
-            self.land.force(near, out, chosen)
-            near += rate * (out / share - gamma * (near - w))
-            if noise:
-                near += noise * self.rng.standard_normal(w.size)
-            self.land.settle(near)
-            mean *= own.averaging
-            mean += (1.0 - own.averaging) * near
+        own, land, batch, rate = self.algorithm, self.land, self.pace.batch, self.rate()
+        near, mean, noise = w.copy(), w.copy(), math.sqrt(2.0 * rate * own.temperature)
+        drive, steps = (rate, self.gamma, own.averaging), own.langevin_steps
+        kicks = noise * self.rng.standard_normal((steps, w.size)) if noise else np.zeros((steps, w.size))
+        if batch is None:
+            walk(land.ground(land.p), (land.x, land.labels), w, drive, kicks, (near, mean), land.room(land.p))
+            return mean
+        for kick in kicks:
+            part = land.batch(self.rng.choice(land.p, batch, replace=False))
+            share = batch / land.p  # the force is that of all patterns, estimated
+            pace = rate / share, self.gamma * share, own.averaging
+            walk(land.ground(batch), part, w, pace, kick[None], (near, mean), land.room(batch))
         return mean
 
     def rate(self) -> float:

@@ -17,115 +17,21 @@ A perceptron has t = sum_i x_i w_i/sqrt N on signed patterns; a tree committee t
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from flatphys._jit import jit
 from flatphys.errors import InvalidInput
+from flatphys.finite_size.descent.forces import COUNTED, Cost, Ground, Net, add_up, force_on, gather, pull, slope_of, stabilities, to_sphere
 from flatphys.finite_size.hidden import committee_unit, output_signs
 from flatphys.finite_size.instances import Instances
-from flatphys.finite_size.messages.products import along_patterns, along_weights
-from flatphys.kernels.codes import ERF, HINGE, LOGISTIC, RELU, SIGN, Loss
-from flatphys.kernels.losses import CODES, coded, point
-from flatphys.kernels.networks import network_code, phi
+from flatphys.finite_size.messages.products import along_weights
+from flatphys.kernels.codes import HINGE, LOGISTIC, SIGN, Loss
+from flatphys.kernels.losses import CODES, coded
+from flatphys.kernels.networks import network_code
 from flatphys.model import ERM, CustomLoss, Gibbs, TreeCommittee, spread_of
-from flatphys.numerics.gaussian import density, tail
 
-COUNTED = -1  # in place of a loss's code: errors, smoothed
 TURNS = 16  # of the power iteration
 ROOM = 1.1  # by which its largest curvature is enlarged
-
-
-class Cost(NamedTuple):
-    """What a pattern costs (sigma: the width of a step, or of noise), and where: the loss is taken at t + shift; `margin` counts errors."""
-
-    loss: Loss
-    shift: float
-    margin: float
-
-
-class Net(NamedTuple):
-    """What the weights drive: code (-1: a perceptron), the units' output weights, sqrt of their inputs, and the unit of the stability."""
-
-    code: int
-    signs: np.ndarray
-    root: float
-    unit: float
-
-
-@jit
-def cost_point(cost, t):
-    """(cost, -d cost/dt) of a stability."""
-    if cost.loss.code == COUNTED:
-        u = (t - cost.margin + cost.shift) / cost.loss.sigma
-        return tail(u), density(u) / cost.loss.sigma
-    value, slope, _ = point(cost.loss, t + cost.shift)
-    return value, -slope
-
-
-@jit
-def add_up(cost, t, force):
-    """(sum of costs, number of errors); `force` becomes -d cost/dt."""
-    total, errors = 0.0, 0
-    for mu in range(t.size):
-        value, force[mu] = cost_point(cost, t[mu])
-        total += value
-        errors += t[mu] < cost.margin
-    return total, errors
-
-
-@jit
-def slope_of(code, h):
-    """phi'(h)."""
-    if code == ERF:
-        return 2.0 / math.sqrt(math.pi) * math.exp(-h * h)
-    if code == RELU:
-        return 1.0 if h > 0.0 else 0.0
-    return math.nan
-
-
-@jit
-def stabilities(net, x, labels, w, fields, t):
-    """Fills the units' fields (K, P) and t (P,)."""
-    size = x.shape[0] // net.signs.size
-    for unit in range(net.signs.size):
-        along_weights(x[unit * size : (unit + 1) * size], w[unit * size : (unit + 1) * size], fields[unit])
-    if net.code < 0:
-        for mu in range(t.size):
-            t[mu] = fields[0, mu] / net.root
-        return
-    for mu in range(t.size):
-        total = 0.0
-        for unit in range(net.signs.size):
-            fields[unit, mu] /= net.root
-            total += net.signs[unit] * phi(net.code, fields[unit, mu])
-        t[mu] = labels[mu] * total / net.unit
-
-
-@jit
-def pull(net, x, labels, fields, force, out):
-    """out_i = sum_mu force_mu dt_mu/dw_i; `fields` are spent."""
-    size = x.shape[0] // net.signs.size
-    for unit in range(net.signs.size):
-        row = fields[unit]
-        for mu in range(force.size):
-            if net.code < 0:
-                row[mu] = force[mu] / net.root
-            else:
-                row[mu] = force[mu] * labels[mu] * net.signs[unit] * slope_of(net.code, row[mu]) / (net.root * net.unit)
-        along_patterns(x[unit * size : (unit + 1) * size], row, out[unit * size : (unit + 1) * size])
-
-
-@jit
-def gather(x, labels, chosen, block, signs):
-    """Fills block (N, b) and signs (b,) with some of the patterns."""
-    for i in range(x.shape[0]):
-        row, to = x[i], block[i]
-        for j in range(chosen.size):
-            to[j] = row[chosen[j]]
-    for j in range(chosen.size):
-        signs[j] = labels[chosen[j]]
 
 
 class Landscape:
@@ -138,7 +44,7 @@ class Landscape:
         self.free = isinstance(learner, ERM)  # else |w|^2 = N, in a committee that of every unit N/K
         self.l2 = learner.l2 if self.free else 0.0
         self.cost, self.slack, self.foot = cost_of(instances.model, slack), slack, foot
-        self._room, self._blocks = {}, {}
+        self._rooms, self._blocks = {}, {}
 
     @property
     def counted(self) -> bool:
@@ -149,10 +55,11 @@ class Landscape:
         """Set the width of the step of a count."""
         self.cost = self.cost._replace(loss=Loss(COUNTED, sigma), shift=self.foot * sigma - self.slack)
 
-    def _buffers(self, p):
-        if p not in self._room:
-            self._room[p] = np.empty((self.units, p)), np.empty(p), np.empty(p)
-        return self._room[p]
+    def room(self, p: int):
+        """Buffers for so many patterns: fields, stabilities, forces on them."""
+        if p not in self._rooms:
+            self._rooms[p] = np.empty((self.units, p)), np.empty(p), np.empty(p)
+        return self._rooms[p]
 
     def batch(self, chosen):
         """(patterns, labels) of the numbers `chosen`, None for all of them."""
@@ -167,20 +74,15 @@ class Landscape:
     def force(self, w, out, chosen=None) -> tuple[float, int]:
         """(sum of costs, errors) of a batch; `out` becomes the force, l2 in the batch's share, along the sphere where there is one."""
         x, labels = self.batch(chosen)
-        fields, t, f = self._buffers(labels.size)
-        stabilities(self.net, x, labels, w, fields, t)
-        found = add_up(self.cost, t, f)
-        pull(self.net, x, labels, fields, f, out)
-        if self.free:
-            out -= (self.l2 * labels.size / self.p) * w
-        else:
-            units, forces = w.reshape(self.units, -1), out.reshape(self.units, -1)
-            forces -= units * (np.sum(units * forces, axis=1, keepdims=True) / np.sum(units * units, axis=1, keepdims=True))
-        return found
+        return force_on(self.ground(labels.size), x, labels, w, self.room(labels.size), out)
+
+    def ground(self, patterns: int) -> Ground:
+        """What the force of so many of the patterns is made of."""
+        return Ground(self.net, self.cost, self.l2 * patterns / self.p, self.units, self.free)
 
     def value(self, w) -> tuple[float, float]:
         """(objective per weight, share of errors) on all patterns."""
-        fields, t, f = self._buffers(self.p)
+        fields, t, f = self.room(self.p)
         stabilities(self.net, self.x, self.labels, w, fields, t)
         total, errors = add_up(self.cost, t, f)
         return (total + 0.5 * self.l2 * float(w @ w)) / self.n, errors / self.p
@@ -188,13 +90,12 @@ class Landscape:
     def settle(self, w) -> None:
         """Bring weights to the sphere, where there is one."""
         if not self.free:
-            units = w.reshape(self.units, -1)
-            units *= math.sqrt(units.shape[1]) / np.linalg.norm(units, axis=1, keepdims=True)
+            to_sphere(w, self.units)
 
     def stretch(self, w, chosen=None) -> float:
         """The largest eigenvalue of J'J, J = dt/dw, by a power iteration from a fixed vector."""
         x, labels = self.batch(chosen)
-        fields, t, f = self._buffers(labels.size)
+        fields, t, f = self.room(labels.size)
         v, out, ratio = np.cos(np.arange(self.n) + 0.5), np.empty(self.n), 0.0
         stabilities(self.net, x, labels, w, fields, t)
         at = fields.copy()
