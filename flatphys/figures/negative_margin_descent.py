@@ -46,12 +46,13 @@ def draw(records: list[dict]):
             values = [r["value"] for r in mine]
             bars = [[v - r["low"] for v, r in zip(values, mine)], [r["high"] - v for v, r in zip(values, mine)]]
             look = dict(fmt=marker + "-", ms=3.2, lw=0.8, color=colour, elinewidth=0.6, mew=0.7)
-            ax.errorbar([r["alpha"] for r in mine], values, bars, **look, label=f"$N = {n}$")
+            side = 0.006 if n == max(SIZES) else -0.006  # bars of two sizes beside each other
+            ax.errorbar([r["alpha"] + side for r in mine], values, bars, **look, label=f"$N = {n}$")
     ax.set(
         xlabel=style.LABELS["alpha"],
         ylabel="fraction solved",
         ylim=(-0.05, 1.05),
         title=rf"gradient descent, $\kappa = {MARGIN:g}$, at most {EPOCHS} steps",
     )
-    ax.legend(loc="lower left", fontsize="x-small")
+    ax.legend(loc="lower left", fontsize="x-small", frameon=True, framealpha=1.0, edgecolor="none")
     return figure
