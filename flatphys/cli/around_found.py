@@ -13,7 +13,7 @@ from flatphys.cli.output import as_csv, as_json, collected_warnings, write
 from flatphys.errors import InvalidInput, NoSolution
 
 ALGORITHM = "focusing-bp"
-DEFAULTS = {"n": 1001, "instances": 8, "seed": 1, "algorithm": ALGORITHM, "patterns": None}
+DEFAULTS = {"n": 1001, "instances": 8, "seed": 1, "algorithm": ALGORITHM, "patterns": None, "hidden": None}
 COLUMNS = ("distance", "overlap", "value", "error", "instances")
 
 Instance = Annotated[bool, typer.Option("--instance", help="Around weights found on instances drawn here, counted by message passing.")]
@@ -25,6 +25,7 @@ Size = Annotated[int | None, typer.Option("--n", metavar="N", help="--instance: 
 Count = Annotated[int | None, typer.Option("--instances", metavar="COUNT", help="--instance: how many  [default: 8]")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="SEED", help="--instance: everything follows from it  [default: 1]")]
 Patterns = Annotated[str | None, typer.Option("--patterns", metavar="sign|gaussian", help="--instance: their components  [default: sign]")]
+Hidden = Annotated[int | None, typer.Option("--hidden", metavar="K", help="--instance: hidden units of a tree committee.")]
 
 
 class Finite(NamedTuple):
@@ -35,12 +36,13 @@ class Finite(NamedTuple):
     seed: int | None
     algorithm: str | None
     patterns: str | None
+    hidden: int | None
 
     def refuse(self) -> None:
         """Without --instance none of it applies."""
         said = [f"--{name}" for name, value in zip(self._fields, self) if value is not None]
         if said:
-            raise InvalidInput(f"{' and '.join(said)} belong to --instance: give that too")
+            raise InvalidInput(f"{' and '.join(said)} belong{'s' * (len(said) == 1)} to --instance: give that too")
 
     def complete(self) -> "Finite":
         """With the defaults."""
@@ -53,7 +55,7 @@ def found_weights(model, alpha: float, given: Finite, teacher: bool):
     from flatphys.finite_size.catalogue import named
 
     algorithm = None if teacher else named(given.algorithm)()
-    instances = fp.make_instances(model, given.n, alpha, given.instances, given.seed, given.patterns)
+    instances = fp.make_instances(model, given.n, alpha, given.instances, given.seed, given.patterns, given.hidden)
     if not teacher:
         return fp.find(instances, algorithm, seed=given.seed)
     if instances.teacher is None:

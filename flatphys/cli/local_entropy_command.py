@@ -8,7 +8,7 @@ import typer
 
 import flatphys as fp
 from flatphys.cli import app
-from flatphys.cli.around_found import Algorithm, Count, Finite, Instance, Patterns, Seed, Size, around
+from flatphys.cli.around_found import Algorithm, Count, Finite, Hidden, Instance, Patterns, Seed, Size, around
 from flatphys.cli.options import ModelOptions, describe, read_number, read_options, takes_model, takes_options
 from flatphys.cli.output import as_csv, as_json, collected_warnings, command, write
 from flatphys.cli.shared import Alpha, Branch, Json, Out, chosen_state, points, where_asked
@@ -30,6 +30,7 @@ QUESTION = QUESTIONS["local_entropy"]
     "local-entropy --data teacher 1 --teacher --distance 0.05,0.1 --json",
     "local-entropy --data gaussian-mixture --l2 0.1 1 --overlap 0.3:0.95:14",
     "local-entropy 0.6 --instance --algorithm reinforced-bp --n 1001 --instances 8 --distance 0.02,0.05,0.1",
+    "local-entropy 0.4 --network tree-committee --instance --hidden 3 --n 201 --distance 0.05,0.1",
     "local-entropy --data gaussian-mixture --l2 10 2 --overlap 0.9 --counted-beta 5 --counted-energy hinge",
 )
 @takes_model
@@ -49,6 +50,7 @@ def local_entropy(
     instances: Count = None,
     seed: Seed = None,
     patterns: Patterns = None,
+    hidden: Hidden = None,
     json: Json = False,
     out: Out = None,
     plot: Annotated[pathlib.Path | None, typer.Option("--plot", metavar="FILE", help="Also draw the local entropy (.png or .pdf).")] = None,
@@ -64,7 +66,7 @@ def local_entropy(
     grid = {name: options[name] for name in QUESTION.vectors if name in options}
     if plot is not None:
         choice("--plot must end in .png or .pdf: its suffix", plot.suffix, (".png", ".pdf"))
-    finite = Finite(n, instances, seed, algorithm, patterns)
+    finite = Finite(n, instances, seed, algorithm, patterns, hidden)
     if instance:
         _refuse_state(branch, around_max_margin, algorithm if teacher else None)
         return around(model, load_, finite, options, teacher, (json, out, plot))

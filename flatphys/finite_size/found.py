@@ -102,7 +102,8 @@ class Found(Table):
         return [{"instance": k, **{name: array[k].item() for name, array in columns.items()}} for k in range(len(self.weights))]
 
     def _title(self):
-        by = f" found by {self.algorithm!r}" if self.algorithm is not None else ""
+        name = getattr(self.algorithm, "__name__", None) or repr(self.algorithm)  # a function by its own
+        by = f" found by {name}" if self.algorithm is not None else ""
         return f"Weights{by} on {self.instances.count} instances of {self.instances.model!r}"
 
     def _rows(self):

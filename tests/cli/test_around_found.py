@@ -42,10 +42,21 @@ def test_around_the_teacher_of_every_instance():
     assert answer["counted"] == {"margin": 0.0, "beta": 2.0, "energy": "errors"}
 
 
+def test_around_what_is_found_for_a_committee():
+    network = ["--network", "tree-committee", "--hidden", "3"]
+    status, out, err = cli(
+        "0.3", *network, "--instance", "--n", "63", "--instances", "2", "--algorithm", "sbpi", "--distance", "0.1", "--json"
+    )
+    assert status == 0, err
+    model = fp.Model(fp.RandomLabels(), fp.Gibbs(network=fp.TreeCommittee("sign")))
+    found = fp.find(fp.make_instances(model, 63, 0.3, 2, 1, hidden=3), fp.SBPI(), seed=1)
+    assert json.loads(out)["values"] == fp.local_entropy(found, distance=[0.1]).value.tolist()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("0.4", "--n", "101"), "--n belong to --instance"),
+        (("0.4", "--n", "101"), "--n belongs to --instance"),
         (("0.4", "--instance", "--branch", "student"), "--branch does not go with --instance"),
         (("0.4", "--instance", "--around-max-margin"), "--around-max-margin does not go with --instance"),
         (("0.4", "--instance", "--data", "teacher", "--teacher", "--algorithm", "sbpi"), "--teacher with --algorithm does not go"),
