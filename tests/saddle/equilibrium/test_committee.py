@@ -1,7 +1,6 @@
 """The tree committee machine at equilibrium: records, stationarity, derivatives and refusals.
 
-`tests/data/committee_equilibrium.jsonl` is a selection of /work/shared/reference/committee.jsonl: the same equations by an
-independent multiprecision derivation.
+`tests/data/committee_equilibrium.jsonl`: the same equations by an independent multiprecision derivation.
 """
 
 import json
