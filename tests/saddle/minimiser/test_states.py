@@ -1,6 +1,7 @@
 """Learners at zero temperature: reference values, identities of the saddle point, limits, refusals.
 
-`tests/data/erm.jsonl` holds values of the same equations from an independent implementation in interval arithmetic, or with two different quadratures.
+`tests/data/erm.jsonl` holds values of the same equations from an independent implementation in interval arithmetic, or with two
+different quadratures.
 """
 
 import json
