@@ -40,19 +40,9 @@ def _main(
 
 # Importing a module of commands registers them, in the order of --help.
 _COMMANDS = (
-    *(
-        "solve",
-        "curve",
-        "margins",
-        "local_energy",
-        "relative_flatness",
-        "local_entropy",
-        "replicated",
-        "flattest",
-        "threshold",
-        "online_learning",
-    ),
-    *("sweep", "store", "supported", "sample", "message_passing", "find", "compare_algorithms", "check", "figure", "deep", "deep_compare"),
+    *("solve", "curve", "margins", "local_energy", "relative_flatness", "local_entropy", "replicated", "flattest", "threshold"),
+    *("online_learning", "sweep", "store", "supported", "sample", "message_passing", "find", "compare_algorithms"),
+    *("check", "figure", "deep", "deep_compare"),
 )
 for _name in _COMMANDS:
     importlib.import_module(f"flatphys.cli.{_name}_command")

@@ -49,6 +49,7 @@ def package():
 
 
 def loaded(deep, source, train, test, subset, pool, label_noise):
+    """The data of `--data` and the options beside it; a missing package ends the command with a sentence."""
     try:
         return deep.load_data(source, train, test, subset, pool=pool, label_noise=label_noise)
     except ImportError as error:
@@ -82,6 +83,7 @@ def settings_of(given, kinds):
 
 
 def numbers(name, text):
+    """The numbers of a comma-separated list."""
     try:
         return [float(one) for one in text.split(",")]
     except ValueError:
@@ -89,6 +91,7 @@ def numbers(name, text):
 
 
 def made(out):
+    """The folder of `--out`, which then exists."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     return out

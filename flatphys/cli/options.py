@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from flatphys import validate
 from flatphys.errors import InvalidInput
 from flatphys.model import (
     ACTIVATIONS,
@@ -124,7 +125,8 @@ class ModelOptions:
         if network:
             values["network"] = network(**({"activation": values["activation"]} if "activation" in values else {}))
         if "smoothing" in values:
-            values["loss"] = smoothed(values.get("loss", ERM.loss), values["smoothing"])
+            width = validate.number("smoothing", values["smoothing"], 0.0, closed="[")
+            values["loss"] = smoothed(values.get("loss", ERM.loss), width)
         return Model(*(kind(**{name: value for name, value in values.items() if name in _names(kind)}) for kind in kinds))
 
 
@@ -137,8 +139,6 @@ def _names(kind) -> set[str]:
 
 
 def _choose(option: str, name: str, table: dict):
-    from flatphys import validate
-
     return table[validate.choice(f"--{option}", name, tuple(table))]
 
 

@@ -78,7 +78,9 @@ def select(typingctx, condition, a, b):
 
 @intrinsic
 def _lanes(typingctx, w, f, n):
-    """Sums of w_i f_i over i = j modulo 8, j = 0 ... 7, of the first n/8 (rounded down) eights."""
+    """Sums of w_i f_i over i = j modulo 8, j = 0 ... 7, of the first n/8 (rounded down) eights; of arrays without gaps only."""
+    if not all(isinstance(kind, types.Array) and kind.layout == "C" and kind.ndim == 1 for kind in (w, f)):
+        return None  # memory is read as it lies: numba says that there is no such function
 
     def codegen(context, builder, signature, args):
         double, index = ir.DoubleType(), ir.IntType(64)
@@ -215,4 +217,4 @@ def log1p(x):
 if config.DISABLE_JIT:  # the C library's, which is what takes the time there
 
     def exp(x):
-        return math.exp(x) if x < 709.0 or math.isnan(x) else math.inf
+        return math.exp(x) if x < 709.78 or math.isnan(x) else math.inf

@@ -12,9 +12,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numba.core.errors import TypingError
 
 from flatphys._jit import unkept
 from flatphys.kernels import rows
+from flatphys.kernels.channels import channel, channel_scalars
 from flatphys.kernels.codes import ERRORS, Channel
 from flatphys.numerics import coefficients, gaussian, vector
 
@@ -94,6 +96,12 @@ def test_dot_is_the_sum_of_the_products_for_every_length(n):
     assert not math.isnan(vector.dot(w, f, n))
 
 
+def test_dot_refuses_arrays_with_gaps_because_it_reads_memory_as_it_lies():
+    w = np.ones((8, 2))
+    with pytest.raises(TypingError):
+        vector.dot(w[:, 0], np.ones(8), 8)
+
+
 @pytest.mark.long
 def test_the_coefficients_are_what_their_generator_prints():
     for name, powers in coefficients.generate().items():
@@ -128,12 +136,25 @@ def test_a_loop_over_each_function_is_packed_into_lanes(name):
 def test_channels_along_arrays_are_packed():
     """A branch or a call in an entry of `kernels.channels` would leave no packed loop behind."""
     x, out = np.linspace(-3.0, 3.0, 64), np.empty((3, 64))
-    for code, (channel, scalars) in rows.ENTRIES.items():
-        for make, entry in ((rows._all_of, channel), (rows._slope_of, channel), (rows._scalars_of, scalars)):
+    for code, (three, two) in rows.ENTRIES.items():
+        for make, entry in ((rows._all_of, three), (rows._slope_of, three), (rows._scalars_of, two)):
             loop = unkept(make(entry).py_func)
             loop(x, 1.5, 0.7, out)
-            if channel.__name__ != "soft_channel":  # a sum inside
+            if three.__name__ != "soft_channel":  # a sum inside
                 assert packed(loop) >= 4, (code, make.__name__)
+
+
+@pytest.mark.parametrize("energy", [*rows.ENTRIES, None])
+def test_channels_along_arrays_are_those_of_a_single_place(energy):
+    """None: a hard wall.  The scalar ladder is `kernels.channels`, which tests of its own compare with mpmath."""
+    x, out, beside = np.linspace(-12.0, 12.0, 37), np.empty((3, 37)), np.empty((2, 37))
+    ch = Channel(ERRORS, 0.2, math.inf) if energy is None else Channel(energy, 0.2, 1.7)
+    rows.channel_rows(ch, x, 0.8, out)
+    rows.scalar_rows(ch, x, 0.8, beside)
+    assert np.array_equal(out.T, [channel(ch, place, 0.8) for place in x])
+    assert np.array_equal(beside.T, [channel_scalars(ch, place, 0.8) for place in x])
+    rows.slope_rows(ch, x, 0.8, beside)
+    assert np.array_equal(beside[0], out[1])
 
 
 def test_an_unknown_energy_along_an_array_gives_nan():

@@ -110,6 +110,7 @@ def shared_out(count, most):
 
 
 def finish(jobs):
+    """Wait for all of them; raises what one of them raised."""
     for job in jobs:
         job.result()
 

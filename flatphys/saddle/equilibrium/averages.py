@@ -96,8 +96,9 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
         excess[i] += abs(h[i]) if kind == RANDOM else max(0.0, -2.0 * h[i])
         s2[i] *= s2[i]
     logz, s4 = dot(w, excess, n), dot(w, s2, n)
+    r, t2, one_minus_r = 0.0, math.nan, 1.0
     if guided(problem.labels):
-        up = dot(w, below_one, n)
+        up = one_minus_r = dot(w, below_one, n)
         near_zero = up > 0.5
         if near_zero:
             for i in range(n):
@@ -118,9 +119,8 @@ def weights_average(problem, q_hat, r_hat, level, nodes):
     for i in range(n):
         t[i] *= t[i]
     q = min(dot(w, t, n), 1.0)  # rounding next to the teacher
-    one_minus_r = up if guided(problem.labels) else 1.0
     if not guided(problem.labels):
-        r, t2 = 0.0, q
+        t2 = q
     if kind == NISHIMORI:
         r, t2, one_minus_r = q, q * v, v
     return WeightMoments(v, q, r, t2, one_minus_r, one_minus_r * r_hat - 0.5 * q_hat * v + logz, s4)

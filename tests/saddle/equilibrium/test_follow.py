@@ -89,7 +89,7 @@ def test_the_pair_of_folds_next_to_the_critical_margin_is_found():
         fp.first_order_transition(student(-0.167))
 
 
-@pytest.mark.parametrize("margin", [-1e-10, -1e-12, 1e-13])
+@pytest.mark.parametrize("margin", [-1e-10, -1e-12])
 def test_where_the_curve_is_lost_no_branch_is_chosen(margin):
     """Two curves come closer than doubles tell: below the student's free entropy of 0.01 nothing is known of the teacher's branch."""
     model = student(margin)
@@ -98,6 +98,19 @@ def test_where_the_curve_is_lost_no_branch_is_chosen(margin):
         with pytest.raises(NotConverged, match="use margin 0"):
             function()
     assert fp.solve(model, 1.0).branch == "student"  # there the student dominates clearly
+
+
+@pytest.mark.filterwarnings("ignore::flatphys.errors.NegativeEntropyWarning")
+@pytest.mark.parametrize("margin", [1e-13, 1e-12, 3e-12, 1e-11])
+def test_a_margin_just_above_zero_forbids_the_teacher_whether_or_not_the_curve_is_told_apart(margin):
+    """Rounding decides whether two curves are: the student's formal state is found or refused, never another one."""
+    model, want = student(margin), fp.solve(student(1e-9), 1.3)
+    try:
+        state = fp.solve(model, 1.3)
+    except NotConverged as error:
+        assert "use margin 0" in str(error)
+    else:
+        assert state.branch == "student" and state.phase == "unsat" and state.free_entropy == pytest.approx(want.free_entropy, abs=1e-8)
 
 
 @pytest.mark.parametrize("beta", [20.0, 25.0, 28.0])
