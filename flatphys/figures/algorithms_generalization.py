@@ -45,10 +45,10 @@ def draw(records: list[dict]):
             x, y = style.select(records, "x", "y", panel=panel, algorithm=name)
             ax.plot(x, y, marker, color=colour, ms=2.5, mew=0.5, mfc="none", label=name)
         sum_up = next(r for r in records if r["panel"] == panel and "correlation" in r)
-        words = "{correlation:.2f} [{correlation_low:.2f}, {correlation_high:.2f}], {runs:.0f} runs".format(**sum_up)
+        words = "rank correlation {correlation:.2f} [{correlation_low:.2f}, {correlation_high:.2f}], {runs:.0f} runs".format(**sum_up)
         ax.set_title(rf"({panel}) {title}, $\alpha = {alpha:g}$, $N = {n}$" + f"\n{words}", fontsize="small")
         ax.set(xlabel=f"{label}\n(minus the instance's mean)")
     for ax in axes[:, 0]:
         ax.set(ylabel="test error (minus the instance's mean)")
-    axes[1, 1].legend(fontsize="xx-small", loc="upper left", handlelength=1.0)
+    axes[0, 1].legend(fontsize="xx-small", loc="lower right", handlelength=1.0, ncols=2)
     return figure
