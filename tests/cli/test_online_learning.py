@@ -60,7 +60,7 @@ def test_smoothing_averages_the_loss_for_every_command():
 @pytest.mark.parametrize(
     "arguments, status, sentence",
     [
-        (["solve", "--data", "gaussian-mixture", "--smoothing", "-0.5", "2"], 2, "sigma must be a finite number >= 0, got -0.5"),
+        (["solve", "--data", "gaussian-mixture", "--smoothing", "-0.5", "2"], 2, "smoothing must be a finite number >= 0, got -0.5"),
         (["solve", "--data", "gaussian-mixture", "--smoothing", "wide", "2"], 2, "smoothing must be a number, got 'wide'"),
         (["solve", "--smoothing", "0.5", "2"], 2, "--smoothing does not apply to random-labels data with the learner gibbs"),
         (["online-learning", "--alpha", "2"], 2, "Missing option '--learning-rate'"),
